@@ -1,0 +1,64 @@
+"""Many photos in, as many photos out: names kept, nothing overwritten unasked, one broken photo stops no other."""
+
+import logging
+from pathlib import Path
+
+from common.errors import UserError
+from common.files import written_whole
+from common.folders import find_photos
+from common.photos import PhotoError, read_photo, write_photo
+
+log = logging.getLogger(__name__)
+
+# Kinds that are written as they came; others (GIF, JPEG 2000, ...) become PNG.
+KEPT_SUFFIXES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp"])
+
+
+def plan_outputs(inputs, folder, overwrite=False):
+    """[(photo, its result's path)] for files and for folders, which are searched recursively and keep their tree.
+
+    Raises UserError if an input is missing, two would get the same name, or a result exists and `overwrite` is false.
+    """
+    plan = []
+    for source in map(Path, inputs):
+        photos = find_photos(source) if source.is_dir() else [source]
+        for photo in photos:
+            if not photo.is_file():
+                raise UserError(f"{photo}: no such photo or folder")
+            name = photo.relative_to(source) if source.is_dir() else Path(photo.name)
+            keep = name.suffix.lower() in KEPT_SUFFIXES
+            plan.append((photo, Path(folder) / (name if keep else name.with_suffix(".png"))))
+    sources = {}
+    for photo, result in plan:
+        if result in sources:
+            raise UserError(f"{sources[result]} and {photo} would both become {result}: give them one at a time")
+        sources[result] = photo
+    existing = [result for _, result in plan if result.exists()]
+    if existing and not overwrite:
+        raise UserError(
+            f"{existing[0]}{f' and {len(existing) - 1} more' * (len(existing) > 1)}: exists; add --overwrite"
+        )
+    return plan
+
+
+def enhance_photos(plan, enhance):
+    """Reads, enhances and writes each photo of `plan_outputs`. enhance: (H, W, 3) uint8 -> (H', W', 3) uint8.
+
+    A photo that cannot be read or written gets one line. Returns how many those were.
+    """
+    failed = 0
+    for number, (path, result) in enumerate(plan, start=1):
+        try:
+            photo = read_photo(path)
+            pixels = enhance(photo.rgb)
+            result.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(result) as temporary:
+                write_photo(temporary, pixels, like=photo)
+        except PhotoError as error:
+            failed += 1
+            log.error("failed %s", error)
+        else:
+            log.info("%d/%d %s  %d x %d", number, len(plan), result, pixels.shape[1], pixels.shape[0])
+    if failed:
+        log.error("%d of %d photos failed", failed, len(plan))
+    return failed

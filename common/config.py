@@ -1,0 +1,97 @@
+"""The sections of a configuration that all tasks share. A task adds its own and puts them together."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torchvision.models
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torchvision.models import list_models
+
+from common.features import LAYER_NAMES
+
+Positive = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+PathInYaml = Annotated[Path, Field(strict=False)]
+LayerName = Literal[LAYER_NAMES]
+Encoder = Literal[tuple(list_models(torchvision.models, include=["*resnet*", "resnext*"]))]
+
+
+class Section(BaseModel):
+    """Unknown keys, wrong types, NaN and infinity are errors; a section never changes once it is checked."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class PhotosConfig(Section):
+    path: PathInYaml | None = Field(None, description="folder of photos, searched recursively; null: the sample photos")
+    valid: Annotated[float, Field(gt=0, lt=1)] | list[str] = Field(
+        0.1, description="held out of training: a part (0.1), or file names or patterns below path ('test/*')"
+    )
+    crops_per_photo: Count = Field(1, description="random crops taken from each training photo in one epoch")
+
+
+class ModelConfig(Section):
+    encoder: Encoder = Field("resnet34", description="torchvision ResNet that reads the picture")
+    pretrained: bool = Field(True, description="start the encoder from torchvision's ImageNet weights")
+    norm: Literal["batch", "weight", "spectral", "none"] = Field("spectral", description="of the decoder")
+    attention: bool = Field(True, description="one self-attention block in the decoder")
+    blur: bool = Field(True, description="average after each pixel shuffle, against checkerboards")
+
+
+class LayerTerm(Section):
+    weight: Positive
+    distance: Literal["l1", "mse"] = "l1"
+    layers: dict[LayerName, Positive] = Field(min_length=1, description="VGG16 layer: its weight")
+
+
+class LossConfig(Section):
+    vgg: str = Field("torchvision", description="VGG16 weights: torchvision, random, or a .pth or .safetensors file")
+    l1: Weight = Field(0.0, description="mean absolute error (MAE)")
+    mse: Weight = Field(0.0, description="mean squared error")
+    psnr: Weight = Field(0.0, description="minus PSNR, in dB")
+    psnr_mae: Weight = Field(0.0, description="minus PSNR computed on MAE instead of MSE, in dB")
+    ssim: Weight = Field(0.0, description="1 - SSIM")
+    tv: Weight = Field(0.0, description="total variation of the prediction")
+    features: LayerTerm | None = Field(None, description="distance of VGG16 activations")
+    gram: LayerTerm | None = Field(None, description="distance of Gram matrices of VGG16 activations")
+
+    @model_validator(mode="after")
+    def some_term(self):
+        if not self.terms():
+            raise ValueError("every term is zero: give at least one of l1, mse, psnr, ssim, features, gram a weight")
+        return self
+
+    def terms(self):
+        """Names of the terms that count, in the order of this section."""
+        return [name for name in type(self).model_fields if name != "vgg" and getattr(self, name)]
+
+    def vgg_layers(self):
+        """Names of all VGG16 layers that a term uses."""
+        return sorted({layer for term in (self.features, self.gram) if term for layer in term.layers})
+
+
+class StageConfig(Section):
+    crop: Annotated[int, Field(ge=32)] = Field(description="side of the sharp square, in pixels")
+    bs: Count = Field(description="crops in a batch")
+    epochs: Count
+    lr: Positive | Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
+        description="highest learning rate; or [encoder's, decoder's]"
+    )
+    frozen: bool = Field(False, description="train the decoder only, keep the pretrained encoder")
+    pct_start: Annotated[float, Field(gt=0, lt=1)] = Field(0.25, description="part of the stage spent warming up")
+
+
+class TrainConfig(Section):
+    stages: list[StageConfig] = Field(min_length=1, description="trained one after the other, each one cycle")
+    seed: int = 0
+    wd: Weight = Field(1e-3, description="weight decay")
+    device: str = Field("auto", description="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = Field("auto", description="auto: fp16 on CUDA, else fp32")
+    workers: Annotated[int, Field(ge=0)] | None = Field(None, description="loading processes; null: 8 on a GPU, else 0")
+    tensorboard: bool = Field(False, description="write TensorBoard logs into the run folder")
+
+
+class OutputConfig(Section):
+    path: PathInYaml = Field(Path("runs"), description="each run makes a new folder in here")
+    name: str | None = Field(None, description="of the run's folder; null: the config file's name and the time")

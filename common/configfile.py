@@ -1,0 +1,170 @@
+"""Config files: YAML with `section.key=value` overrides, checked, with errors that say what to write instead."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from common.errors import UserError
+from common.files import written_whole
+
+
+def load_config(config_class, path=None, overrides=()):
+    """The checked config of a YAML file with `section.key=value` overrides on top (values are YAML, lists by index).
+
+    Raises UserError that lists every mistake with file, key, value, rule and the nearest valid name.
+    """
+    data, source = {}, "config"
+    if path is not None:
+        source = str(path)
+        data = read_yaml(Path(path))
+    overridden = {}
+    for override in overrides:
+        set_override(data, override, overridden)
+    try:
+        return config_class.model_validate(data)
+    except ValidationError as error:
+        raise UserError("\n       ".join(explain(config_class, data, error.errors(), source, overridden))) from None
+
+
+def save_config(config, path):
+    """Writes every key of `config`, defaults included, as YAML."""
+    with written_whole(path) as temporary:
+        temporary.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+
+
+class Loader(yaml.SafeLoader):
+    """YAML as people write it: `1e-3` is a number (YAML 1.2), and a key given twice is an error."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"key '{key}' stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def read_yaml(path):
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a config ({getattr(error, 'strerror', None) or error})") from None
+    try:
+        data = yaml.load(text, Loader)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: a config is sections with keys (data:, model:, ...), this is a {type(data).__name__}")
+    return data
+
+
+def set_override(data, override, overridden):
+    """Applies one `section.key=value` to the nested `data`, and notes the key in `overridden`."""
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise UserError(f"command line: '{override}': write an override as section.key=value, for example train.seed=1")
+    try:
+        value = yaml.load(value, Loader)
+    except yaml.YAMLError:
+        raise UserError(f"command line: {key}: '{value}' is not a YAML value") from None
+    *parents, last = key.split(".")
+    place = data
+    for name in parents:
+        if isinstance(place, list):
+            place = place[list_index(place, name, key)]
+        else:
+            if place.get(name) is None:
+                place[name] = {}
+            place = place[name]
+        if not isinstance(place, dict | list):
+            raise UserError(f"command line: {key}: {name} is a value, not a section")
+    place[list_index(place, last, key) if isinstance(place, list) else last] = value
+    overridden[key] = override
+
+
+def list_index(items, name, key):
+    if not name.isdigit() or int(name) >= len(items):
+        raise UserError(f"command line: {key}: '{name}' must be a number from 0 to {len(items) - 1} (which list entry)")
+    return int(name)
+
+
+def explain(config_class, data, mistakes, source, overridden):
+    """A line for each key that pydantic complains of: place, key, value, rule, nearest valid name."""
+    rules = {}
+    for mistake in mistakes:
+        keys, value, section = locate(config_class, data, mistake["loc"])
+        key = ".".join(map(str, keys))
+        from_command = any(key == name or name.startswith(key + ".") for name in overridden)
+        place = f"{'command line' if from_command else source}: {key}"
+        kind, context = mistake["type"], mistake.get("ctx", {})
+        if kind == "extra_forbidden":
+            head, rule = place, f"unknown key; {nearest(keys[-1], section.model_fields)}"
+        elif kind == "missing":
+            head, rule = place, "missing, and it has no default"
+        elif kind == "value_error":
+            head, rule = place if key else source, str(context["error"])
+        elif kind == "literal_error":
+            names = [name.strip("'") for name in re.split(", | or ", context["expected"])]
+            head, rule = f"{place} = {mistake['input']}", nearest(str(mistake["input"]), names)
+        else:
+            head, rule = f"{place} = {value}", mistake["msg"].replace("Input should", "must")
+        rules.setdefault(head, []).append(rule)
+    return [f"{head}: {' or '.join(rule)}" for head, rule in rules.items()]
+
+
+def locate(config_class, data, loc):
+    """Follows pydantic's `loc` as far as it names real keys (it also names union members).
+
+    Returns the keys, the value there, and the section class that the last key belongs to.
+    """
+    keys, value, section, inner = [], data, config_class, config_class
+    for part in loc:
+        fields = inner.model_fields if inner else {}
+        if isinstance(value, dict) and (part in value or part in fields):
+            section, value = inner, value.get(part)
+            inner = section_in(fields[part].annotation) if part in fields else None
+        elif isinstance(value, list) and isinstance(part, int):
+            value = value[part]
+        else:
+            break
+        keys.append(part)
+    return keys, value, section
+
+
+def section_in(annotation):
+    """The section class in a type such as `list[StageConfig]` or `LayerTerm | None`, or None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := section_in(inner))), None)
+
+
+def nearest(name, valid):
+    """The rule 'must be one of ...', with the nearest name if one is near."""
+    close = difflib.get_close_matches(name, valid, n=1)
+    rule = f"must be one of {', '.join(valid)}"
+    return f"{rule}; did you mean '{close[0]}'?" if close else rule
+
+
+def describe(section, prefix=""):
+    """Lines that explain every key of a config class, for --help: `section.key  type  default  description`."""
+    lines = []
+    for name, field in section.model_fields.items():
+        inner = section_in(field.annotation)
+        is_list = getattr(field.annotation, "__origin__", None) is list
+        key = f"{prefix}{name}{'.0' if inner and is_list else ''}"
+        if inner:
+            lines += describe(inner, f"{key}.")
+        else:
+            default = "" if field.is_required() else f"[{'null' if field.default is None else field.default}] "
+            lines.append(f"  {key:28} {default}{field.description or ''}".rstrip())
+    return lines

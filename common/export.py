@@ -1,0 +1,39 @@
+"""fastai's own export of a trained model, for those who want `load_learner` and `learn.predict`.
+
+The file is a pickle: opening it runs code from it, so open only files from people you trust. The model file
+(`common.modelfile`) holds the same model without that risk.
+"""
+
+import numpy as np
+from fastai.data.block import DataBlock, TransformBlock
+from fastai.data.transforms import IntToFloatTensor
+from fastai.learner import Learner
+from fastai.vision.core import PILImage, ToTensor
+from torch import nn
+
+from common.files import written_whole
+from common.photos import open_photo
+
+
+def to_photo(item):
+    """A path (opened as `common.photos` does), PIL image or (H, W, 3) uint8 array -> fastai's PILImage."""
+    return PILImage.create(item if isinstance(item, np.ndarray) else np.asarray(as_image(item)))
+
+
+def as_image(item):
+    return item.convert("RGB") if hasattr(item, "convert") else open_photo(item)
+
+
+def export_learner(path, model):
+    """Writes `model`, (N, 3, H, W) -> (N, 3, H', W') in [0, 1], as a learner for `fastai.learner.load_learner`.
+
+    `learn.predict(photo)` gives the whole enhanced photo: no crop, no loss network, no training data in the file.
+    model: norms folded (`common.modelfile.fold_norms`), since a module with parametrizations cannot be pickled.
+    """
+    photo = TransformBlock(type_tfms=to_photo, batch_tfms=IntToFloatTensor)
+    blank = np.zeros((64, 64, 3), np.uint8)
+    block = DataBlock(blocks=(photo, photo), item_tfms=ToTensor, splitter=lambda items: ([0], [0]))
+    with written_whole(path) as temporary:
+        dls = block.dataloaders([blank], bs=1, num_workers=0, device="cpu")
+        learn = Learner(dls, model.cpu().eval(), loss_func=nn.L1Loss(), path=temporary.parent)
+        learn.export(temporary.name)

@@ -1,0 +1,120 @@
+"""The loss network: VGG16 (Simonyan & Zisserman 2014, arXiv 1409.1556), frozen, cut after the deepest layer in use."""
+
+import logging
+from pathlib import Path
+from urllib.error import URLError
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from torchvision.models import VGG16_Weights
+from torchvision.models.vgg import cfgs, make_layers
+
+from common.errors import UserError
+
+log = logging.getLogger(__name__)
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def name_layers(layers):
+    """Yields (name, layer) with the papers' names: conv1_1, relu1_1, ..., pool5."""
+    block, number = 1, 1
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            yield f"conv{block}_{number}", layer
+        elif isinstance(layer, nn.ReLU):
+            yield f"relu{block}_{number}", layer
+            number += 1
+        else:
+            yield f"pool{block}", layer
+            block, number = block + 1, 1
+
+
+with torch.device("meta"):
+    LAYER_NAMES = tuple(name for name, _ in name_layers(make_layers(cfgs["D"])) if name.startswith("relu"))
+
+
+class VGG16Features(nn.Module):
+    """(N, 3, H, W) RGB in [0, 1] -> {layer name: activation (N, C, H / 2**k, W / 2**k)}, after the ReLU.
+
+    layers: names from `relu1_1` to `relu5_3`. weights: 'torchvision' (ImageNet, downloaded once and cached),
+    'random' (seeded, the same every time), or a .pth or .safetensors file in torchvision's layout.
+    Raises UserError if the weights cannot be had.
+    """
+
+    def __init__(self, layers, weights="torchvision"):
+        super().__init__()
+        self.wanted = set(layers)
+        vgg = make_layers(cfgs["D"])
+        load_weights(vgg, weights)
+        named = list(name_layers(vgg))
+        deepest = max(i for i, (name, _) in enumerate(named) if name in self.wanted)
+        self.layers = nn.Sequential()
+        for name, layer in named[: deepest + 1]:
+            self.layers.add_module(name, layer)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None])
+        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None])
+        self.requires_grad_(False).eval()
+
+    def train(self, mode=True):
+        return super().train(False)
+
+    def forward(self, image):
+        x = (image - self.mean) / self.std
+        features = {}
+        for name, layer in self.layers.named_children():
+            x = layer(x)
+            if name in self.wanted:
+                features[name] = x
+        return features
+
+
+def load_weights(vgg, weights):
+    """Fills torchvision's VGG16 convolutions in place from 'torchvision', 'random' or a file."""
+    if weights == "random":
+        log.warning(
+            "WARNING: loss.vgg = random: the VGG16 has random weights, so feature and Gram terms compare random "
+            "filters, not what ImageNet taught. Good enough to try the program, not to judge a loss."
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            for layer in vgg:
+                if isinstance(layer, nn.Conv2d):
+                    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                    nn.init.zeros_(layer.bias)
+        return
+    prefix = "features."
+    state = read_torchvision_weights() if weights == "torchvision" else read_weights_file(Path(weights).expanduser())
+    state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    try:
+        vgg.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(
+            f"loss.vgg = {weights}: not a VGG16 in torchvision's layout (features.0.weight ...): {error}"
+        ) from error
+
+
+def read_torchvision_weights():
+    try:
+        return VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+    except URLError as error:
+        raise UserError(
+            f"loss.vgg = torchvision: the VGG16 weights could not be downloaded ({error.reason}). Without network, set "
+            "loss.vgg to a .pth or .safetensors file in torchvision's layout, or to 'random' just to try the program, "
+            "or remove the features and gram terms."
+        ) from error
+
+
+def read_weights_file(path):
+    if not path.is_file():
+        raise UserError(f"loss.vgg = {path}: no such file. Give 'torchvision', 'random', or an existing weights file.")
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, RuntimeError, EOFError, ValueError, OSError) as error:
+        raise UserError(f"loss.vgg = {path}: cannot be read as a weights file ({error})") from error
+    except Exception as error:  # weights_only refuses arbitrary pickles with UnpicklingError
+        raise UserError(f"loss.vgg = {path}: not a plain file of weights ({error})") from error

@@ -1,0 +1,151 @@
+"""Folders of photos: finding the files, leaving out what cannot be used, splitting off the held-out ones."""
+
+import logging
+import os
+import random
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatch
+from importlib.util import find_spec
+from pathlib import Path
+
+from common.errors import UserError
+from common.photos import PhotoError, open_photo
+
+log = logging.getLogger(__name__)
+
+# What Pillow opens, less what holds no photo (PDF, fonts, icons, text formats).
+PHOTO_SUFFIXES = frozenset(
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".bmp",
+        ".dib",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".ppm",
+        ".pgm",
+        ".pnm",
+        ".tga",
+        ".jp2",
+        ".avif",
+    ]
+)
+# Photos of one folder that are decoded before training starts; in larger folders the rest are checked when first used.
+CHECKED_AT_START = 2000
+
+SAMPLE_PHOTOS = {
+    "skimage": [
+        "astronaut.png",
+        "chelsea.png",
+        "coffee.png",
+        "hubble_deep_field.jpg",
+        "ihc.png",
+        "motorcycle_left.png",
+        "motorcycle_right.png",
+        "retina.jpg",
+        "rocket.jpg",
+    ],
+    "sklearn": ["china.jpg", "flower.jpg"],
+}
+SAMPLE_FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
+
+
+def sample_photos():
+    """Paths of the colour photographs inside the installed scikit-image and scikit-learn. Needs no network."""
+    paths = []
+    for package, names in SAMPLE_PHOTOS.items():
+        spec = find_spec(package)
+        if spec is None:
+            raise UserError(f"the sample photos need the package {package}: install it, or set data.path to a folder")
+        paths += [Path(spec.origin).parent / SAMPLE_FOLDERS[package] / name for name in names]
+    return paths
+
+
+def find_photos(folder):
+    """All files below `folder` with a photo's ending, sorted; other and hidden files are left out.
+
+    Raises UserError if the folder is missing or holds none.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise UserError(f"{folder}: {'is a file, not' if folder.exists() else 'no such'} folder of photos")
+    photos, others = [], 0
+    for parent, _, names in os.walk(folder, followlinks=True):
+        for name in names:
+            if Path(name).suffix.lower() in PHOTO_SUFFIXES and not name.startswith("."):
+                photos.append(Path(parent, name))
+            else:
+                others += 1
+    if not photos:
+        raise UserError(
+            f"{folder}: no photo in here or below ({others} other files; {' '.join(sorted(PHOTO_SUFFIXES))})"
+        )
+    if others:
+        log.info("%s: %d files that are no photos left out", folder, others)
+    return sorted(photos)
+
+
+def usable_photos(paths, min_side=1):
+    """The photos of `paths` that decode and measure at least `min_side` pixels each way; a line for each other one.
+
+    Decodes at most the first CHECKED_AT_START. Raises UserError if not one is usable.
+    """
+    first, rest = paths[:CHECKED_AT_START], paths[CHECKED_AT_START:]
+    with ThreadPoolExecutor() as pool:
+        faults = list(pool.map(lambda path: fault(path, min_side), first))
+    usable = [path for path, problem in zip(first, faults, strict=True) if problem is None]
+    skipped = [problem for problem in faults if problem is not None]
+    for problem in skipped:
+        log.warning("skipped %s", problem)
+    if skipped:
+        log.warning("%d of %d photos skipped", len(skipped), len(first))
+    if not usable:
+        raise UserError(f"none of {len(first)} photos is usable: each must decode and have sides >= {min_side} px")
+    return usable + rest
+
+
+def fault(path, min_side):
+    """Why the photo cannot be used, as one line, or None."""
+    try:
+        check_side(path, open_photo(path), min_side)
+    except PhotoError as error:
+        return str(error)
+    return None
+
+
+def check_side(path, image, min_side):
+    if min(image.size) < min_side:
+        raise PhotoError(f"{path}: {image.width} x {image.height} px, smaller than the {min_side} px crop")
+
+
+def split_photos(paths, valid, seed, folder=None):
+    """(training photos, held-out photos).
+
+    valid: a part between 0 and 1, drawn with `seed`, or names or patterns (`chelsea.png`, `test/*`) that are matched
+    with a photo's name and with its path below `folder`. Raises UserError if a name matches nothing or a side is empty.
+    """
+    if isinstance(valid, list):
+        held_out = [path for path in paths if any(matches(path, pattern, folder) for pattern in valid)]
+        for pattern in valid:
+            if not any(matches(path, pattern, folder) for path in held_out):
+                raise UserError(f"data.valid: '{pattern}' matches no photo of {folder or 'the sample photos'}")
+    else:
+        held_out = random.Random(seed).sample(paths, max(1, round(len(paths) * valid)))
+    held_out = set(held_out)
+    train = [path for path in paths if path not in held_out]
+    if not train or not held_out:
+        raise UserError(
+            f"data.valid = {valid}: of {len(paths)} photos {len(train)} are left to train on and {len(held_out)} are "
+            "held out; both need at least one"
+        )
+    return train, [path for path in paths if path in held_out]
+
+
+def matches(path, pattern, folder):
+    below = path.relative_to(folder) if folder is not None else path.name
+    return fnmatch(path.name, pattern) or fnmatch(str(below), pattern)

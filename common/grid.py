@@ -1,0 +1,47 @@
+"""Labelled pictures side by side: a column a kind, a row a photo."""
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from common.files import written_whole
+
+GAP, LABEL_HEIGHT, BACKGROUND = 4, 22, (255, 255, 255)
+
+
+def to_image(tensor):
+    """(3, H, W) in [0, 1] -> PIL image."""
+    pixels = (tensor.detach().as_subclass(torch.Tensor).float().clamp(0, 1) * 255).round().byte()
+    return Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).cpu().numpy()))
+
+
+def draw_grid(columns, zoom=1):
+    """columns: {label: list of (3, H, W) tensors in [0, 1]}, each list as long. -> PIL image.
+
+    Each row is `zoom` times as high as its largest picture; all are enlarged to that size pixel by pixel.
+    """
+    columns = {label: [to_image(t) for t in tensors] for label, tensors in columns.items()}
+    rows = list(zip(*columns.values(), strict=True))
+    largest = [max((image.size for image in row), key=lambda size: size[0] * size[1]) for row in rows]
+    sizes = [(zoom * width, zoom * height) for width, height in largest]
+    cell_width = max(width for width, _ in sizes)
+    grid = Image.new(
+        "RGB",
+        (len(columns) * (cell_width + GAP) - GAP, LABEL_HEIGHT + sum(height + GAP for _, height in sizes) - GAP),
+        BACKGROUND,
+    )
+    draw, font = ImageDraw.Draw(grid), ImageFont.load_default(size=14)
+    for i, label in enumerate(columns):
+        draw.text((i * (cell_width + GAP) + 2, 2), label, fill=(0, 0, 0), font=font)
+    top = LABEL_HEIGHT
+    for row, size in zip(rows, sizes, strict=True):
+        for i, image in enumerate(row):
+            grid.paste(image.resize(size, Image.Resampling.NEAREST), (i * (cell_width + GAP), top))
+        top += size[1] + GAP
+    return grid
+
+
+def save_grid(path, columns, zoom=1):
+    """Writes `draw_grid(columns, zoom)` as a PNG, whole or not at all."""
+    with written_whole(path) as temporary:
+        draw_grid(columns, zoom).save(temporary)

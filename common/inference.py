@@ -1,0 +1,89 @@
+"""A model on a photo of any size in bounded memory: overlapping tiles, blended so that no seam is to be seen."""
+
+import argparse
+import math
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from common.errors import UserError
+
+OVERLAP = 32
+
+
+def add_device_arguments(parser):
+    """Gives an argparse parser the flags that all commands with a model share: --tile and --device."""
+    parser.add_argument("--tile", type=tile_size, default=512, help="side of the tiles a large photo is cut into [512]")
+    parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
+
+
+def tile_size(text):
+    """argparse type: an integer of at least 3 overlaps."""
+    if not text.isdigit() or int(text) < 3 * OVERLAP:
+        raise argparse.ArgumentTypeError(f"'{text}': must be a whole number of pixels, at least {3 * OVERLAP}")
+    return int(text)
+
+
+def get_device(name="auto"):
+    """'auto' -> the GPU if there is one, else the CPU; other names as torch knows them. UserError if not there."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device {name}: not available here ({str(error).splitlines()[0]}); use auto or cpu") from None
+
+
+def tile_starts(length, tile, overlap):
+    """Where tiles of `tile` pixels start so that they cover `length` evenly and share at least `overlap` pixels."""
+    if length <= tile:
+        return [0]
+    count = math.ceil((length - overlap) / (tile - overlap))
+    return [round(i * (length - tile) / (count - 1)) for i in range(count)]
+
+
+def tile_weights(starts, tile, length):
+    """Each tile's weights along one axis: 1 where it is alone, linear ramps where two meet; they add up to 1."""
+    ramps = torch.zeros(len(starts), length)
+    for ramp, start, before, after in zip(ramps, starts, [None, *starts[:-1]], [*starts[1:], None], strict=True):
+        size = min(tile, length - start)
+        position = torch.arange(size) + 0.5
+        ramp[start : start + size] = 1.0
+        if before is not None:
+            ramp[start : start + size] = torch.minimum(ramp[start : start + size], position / (before + tile - start))
+        if after is not None:
+            distance = size - position
+            ramp[start : start + size] = torch.minimum(ramp[start : start + size], distance / (start + tile - after))
+    ramps /= ramps.sum(dim=0)
+    return [ramp[start : start + tile] for ramp, start in zip(ramps, starts, strict=True)]
+
+
+@torch.inference_mode()
+def enhance(model, photo, scale=1, tile=512, overlap=OVERLAP):
+    """Runs `model`, (1, 3, h, w) in [0, 1] -> (1, 3, scale h, scale w), over a photo: (H, W, 3) uint8 to the same.
+
+    The result is exactly `scale` times as large. A photo of at most `tile` x `tile` pixels goes through in one piece;
+    a larger one in tiles of that size that share at least `overlap` pixels, with linear cross-fades. Beside the photo
+    and the result only one row of tiles is held. `model` must be in eval mode, on the device to run on.
+    """
+    device = next(model.parameters()).device
+    height, width = photo.shape[:2]
+    rows, columns = tile_starts(height, tile, overlap), tile_starts(width, tile, overlap)
+    row_weights = tile_weights([scale * y for y in rows], scale * tile, scale * height)
+    column_weights = tile_weights([scale * x for x in columns], scale * tile, scale * width)
+    result = np.empty((scale * height, scale * width, 3), np.uint8)
+    band = torch.zeros(scale * min(tile, height), scale * width, 3)
+    progress = tqdm(total=len(rows) * len(columns), unit="tile", leave=False, disable=None)  # shown on a terminal only
+    for y, row_weight, next_y in zip(rows, row_weights, [*rows[1:], height], strict=True):
+        for x, column_weight in zip(columns, column_weights, strict=True):
+            piece = torch.from_numpy(photo[y : y + tile, x : x + tile].copy()).to(device)
+            output = model(piece.permute(2, 0, 1)[None].float() / 255)[0].clamp(0, 1).permute(1, 2, 0).float().cpu()
+            weight = row_weight[:, None, None] * column_weight[None, :, None]
+            band[:, scale * x : scale * (x + tile)] += weight * output
+            progress.update()
+        done = scale * (next_y - y)
+        result[scale * y : scale * next_y] = (band[:done] * 255).round().clamp(0, 255).byte().numpy()
+        band = torch.cat([band[done:], torch.zeros(done, *band.shape[1:])])
+    progress.close()
+    return result

@@ -1,0 +1,100 @@
+"""The perceptual loss: a weighted sum of named terms, each reported by its name.
+
+Feature and Gram terms follow Johnson et al. 2016 (arXiv 1603.08155) and Gatys et al. 2015 (1508.06576).
+"""
+
+import torch
+import torch.nn.functional as F
+from kornia.losses import total_variation
+from kornia.metrics import ssim as ssim_map
+from torch import nn
+
+from common.features import VGG16Features
+
+DISTANCES = {"l1": F.l1_loss, "mse": F.mse_loss}
+
+
+def gram_matrix(features):
+    """(N, C, H, W) -> (N, C, C): channel correlations F F^T / (C H W) in float32 (Johnson et al., section 3.2).
+
+    Computed outside autocast: sums over H * W overflow half precision.
+    """
+    _, c, h, w = features.shape
+    with torch.autocast(features.device.type, enabled=False):
+        flat = features.float().flatten(2)
+        return flat @ flat.transpose(1, 2) / (c * h * w)
+
+
+def negative_psnr(error):
+    """(N,) mean errors of images with peak 1 -> their mean -PSNR = 10 log10(error), in dB. Perfect counts as -100."""
+    return 10 * error.clamp_min(1e-10).log10().mean()
+
+
+def psnr(pred, target):
+    """Minus the peak signal-to-noise ratio in dB: 10 log10 of each image's mean squared error, averaged."""
+    return negative_psnr((pred - target).square().mean(dim=(1, 2, 3)))
+
+
+def psnr_mae(pred, target):
+    """PSNR computed on the mean absolute error instead of the squared one: 10 log10(MAE) an image, averaged."""
+    return negative_psnr((pred - target).abs().mean(dim=(1, 2, 3)))
+
+
+def ssim(pred, target):
+    """1 - SSIM (Wang et al. 2004): 11 x 11 Gaussian window of sigma 1.5, no padding, mean over RGB. In [0, 2]."""
+    return 1 - ssim_map(pred, target, window_size=11, max_val=1.0, padding="valid").mean()
+
+
+def tv(pred, target):
+    """Anisotropic total variation of `pred`: the mean absolute step down plus the mean absolute step right."""
+    return total_variation(pred, reduction="mean").mean()
+
+
+PIXEL_TERMS = {"l1": F.l1_loss, "mse": F.mse_loss, "psnr": psnr, "psnr_mae": psnr_mae, "ssim": ssim, "tv": tv}
+
+
+class PerceptualLoss(nn.Module):
+    """loss = sum of weight * term over the terms with a weight, between images (N, 3, H, W) in [0, 1], in float32.
+
+    config: `common.config.LossConfig`. After a call `terms` holds each weighted term by name, detached: they add up
+    to the loss. `names` lists them. `reduction='none'` gives each image's own loss, (N,), as fastai's get_preds asks.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.names = config.terms()
+        self.vgg = VGG16Features(config.vgg_layers(), config.vgg) if config.vgg_layers() else None
+        self.terms = {}
+
+    def forward(self, pred, target, reduction="mean"):
+        pred, target = pred.as_subclass(torch.Tensor), target.as_subclass(torch.Tensor)
+        if reduction == "none":
+            return torch.stack([self(p[None], t[None]) for p, t in zip(pred, target, strict=True)])
+        with torch.autocast(pred.device.type, enabled=False):
+            terms = self.weighted_terms(pred.float(), target.float())
+        self.terms = {name: term.detach() for name, term in terms.items()}
+        return sum(terms.values())
+
+    def weighted_terms(self, pred, target):
+        config = self.config
+        terms = {
+            name: getattr(config, name) * term(pred, target) for name, term in PIXEL_TERMS.items() if name in self.names
+        }
+        if self.vgg is not None:
+            pred_features = self.vgg(pred)
+            with torch.no_grad():
+                target_features = self.vgg(target)
+        if config.features is not None:
+            terms["features"] = layer_distance(config.features, pred_features, target_features)
+        if config.gram is not None:
+            pred_grams = {name: gram_matrix(pred_features[name]) for name in config.gram.layers}
+            target_grams = {name: gram_matrix(target_features[name]) for name in config.gram.layers}
+            terms["gram"] = layer_distance(config.gram, pred_grams, target_grams)
+        return terms
+
+
+def layer_distance(term, pred, target):
+    """weight * sum over layers of layer weight * mean distance. term: `common.config.LayerTerm`."""
+    distance = DISTANCES[term.distance]
+    return term.weight * sum(weight * distance(pred[name], target[name]) for name, weight in term.layers.items())

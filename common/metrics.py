@@ -1,0 +1,34 @@
+"""PSNR and SSIM as the super-resolution literature measures them: on luma, after rounding to 8 bits, borders shaved."""
+
+import torch
+from kornia.metrics import ssim as ssim_map
+
+PEAK = 255.0
+
+
+def round_to_8_bits(image):
+    """Clamps to [0, 1] and rounds to multiples of 1/255, as saving and loading a picture does."""
+    return (image.clamp(0, 1) * PEAK).round() / PEAK
+
+
+def luma(image):
+    """(N, 3, H, W) RGB in [0, 1] -> (N, 1, H, W), Y of MATLAB's rgb2ycbcr (Rec. 601), 16 to 235."""
+    weights = torch.tensor([65.481, 128.553, 24.966], device=image.device, dtype=image.dtype)
+    return 16 + torch.einsum("nchw,c->nhw", image, weights)[:, None]
+
+
+def shaved_luma(image, border):
+    y = luma(round_to_8_bits(image.as_subclass(torch.Tensor).float()))
+    return y[..., border : y.shape[-2] - border, border : y.shape[-1] - border]
+
+
+def psnr_y(pred, target, border):
+    """(N,) PSNR in dB on luma, peak 255, without `border` pixels at each side. pred, target: (N, 3, H, W) in [0, 1]."""
+    error = shaved_luma(pred, border) - shaved_luma(target, border)
+    return 10 * (PEAK**2 / error.square().mean(dim=(1, 2, 3))).log10()
+
+
+def ssim_y(pred, target, border):
+    """(N,) SSIM on luma (Wang et al. 2004: 11 x 11 Gaussian window, sigma 1.5, K = 0.01 and 0.03, no padding)."""
+    pred, target = shaved_luma(pred, border), shaved_luma(target, border)
+    return ssim_map(pred, target, window_size=11, max_val=PEAK, eps=0.0, padding="valid").mean(dim=(1, 2, 3))

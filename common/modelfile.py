@@ -1,0 +1,89 @@
+"""One file that holds a whole model: safetensors weights, and in its metadata the task and the config that rebuild it.
+
+Reading it runs no code from the file. Weight and spectral norm are folded into plain weights first: they matter only
+while training, and a model without them is smaller, faster, and can be pickled.
+"""
+
+import json
+from pathlib import Path
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+from torch.nn.utils import parametrize
+
+from common.errors import UserError
+from common.files import written_whole
+
+FORMAT_VERSION = 1
+
+
+def fold_norms(model):
+    """Replaces weight and spectral norm by the weights they make, in place (eval mode keeps them as they are)."""
+    model.eval()
+    for module in list(model.modules()):
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight")
+    return model
+
+
+def folded_state(model):
+    """The state dict that `model` would have after `fold_norms`, without touching the model."""
+    state = {name: value for name, value in model.state_dict().items() if ".parametrizations." not in f".{name}"}
+    was_training = model.training
+    model.eval()  # in train mode, reading a spectral weight would take another step of its power iteration
+    for name, module in model.named_modules():
+        if parametrize.is_parametrized(module, "weight"):
+            state[f"{name}.weight"] = module.weight.detach()
+    model.train(was_training)
+    return state
+
+
+def save_model(path, model, task, config):
+    """Writes `model` as a model file. task: the package's name; config: what rebuilds it, as JSON values.
+
+    The file is written whole or not at all.
+    """
+    state = {name: value.detach().cpu().contiguous() for name, value in folded_state(model).items()}
+    metadata = {"format_version": str(FORMAT_VERSION), "task": task, "config": json.dumps(config)}
+    with written_whole(path) as temporary:
+        safetensors.torch.save_file(state, temporary, metadata)
+
+
+def read_model_file(path, task):
+    """(config as a dict, weights on the CPU) of a model file of `task`.
+
+    Raises UserError if the file is missing, is no model file, is of another task or of a newer version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such model file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"{path}: not a complete .safetensors file ({error}). Give the model.safetensors that training wrote."
+        ) from None
+    if "format_version" not in metadata:
+        raise UserError(f"{path}: a .safetensors file, but not one of our model files (no config in its metadata)")
+    if int(metadata["format_version"]) > FORMAT_VERSION:
+        raise UserError(
+            f"{path}: written by a newer version (format {metadata['format_version']}, this program reads "
+            f"{FORMAT_VERSION}): update the program"
+        )
+    if metadata["task"] != task:
+        raise UserError(
+            f"{path}: a model for {metadata['task']}, not for {task}: use python -m {metadata['task']}.predict"
+        )
+    return json.loads(metadata["config"]), state
+
+
+def load_weights(path, model, state):
+    """Puts the weights of a model file into a freshly built model; returns it, norms folded, in eval mode."""
+    model = fold_norms(model)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(f"{path}: its weights do not fit the model that its config describes: {error}") from None
+    return model

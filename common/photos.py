@@ -1,0 +1,129 @@
+"""Opening and saving photos of every kind that Pillow knows, upright, in 8 bits, with what belongs to them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from common.errors import UserError
+
+
+class PhotoError(UserError):
+    """One photo that cannot be used; the message starts with its path."""
+
+
+def open_photo(path):
+    """An upright RGB `PIL.Image` of any photo: grey, palette, CMYK, 16-bit; transparency is put on white.
+
+    Raises PhotoError if the file is missing, not a picture, truncated or of an unknown kind.
+    """
+    return to_rgb(decode(path))
+
+
+def decode(path):
+    """The upright first frame, with its own mode (16-bit modes reduced to 'L')."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return to_8_bits(path, ImageOps.exif_transpose(image))
+    except PhotoError:
+        raise
+    except FileNotFoundError:
+        raise PhotoError(f"{path}: no such file") from None
+    except Image.UnidentifiedImageError:
+        empty = Path(path).stat().st_size == 0
+        raise PhotoError(f"{path}: {'the file is empty' if empty else 'not a picture that Pillow can read'}") from None
+    except Image.DecompressionBombError as error:
+        raise PhotoError(f"{path}: too large to open safely ({error})") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise on broken data
+        raise PhotoError(f"{path}: broken ({error})") from None
+
+
+def to_8_bits(path, image):
+    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it to white
+        values = np.asarray(image, dtype=np.float64) / 257
+        return keep_info(Image.fromarray(values.round().clip(0, 255).astype(np.uint8)), image)
+    if image.mode == "F":
+        raise PhotoError(f"{path}: floating-point pictures have no defined white; save it with 8 or 16 bits")
+    return image
+
+
+def keep_info(image, like):
+    image.info.update(like.info)
+    return image
+
+
+def to_rgb(image):
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
+
+
+class PhotoCache:
+    """`open_photo` that keeps decoded photos while they fit into `max_bytes` (in each loading process)."""
+
+    def __init__(self, max_bytes=2**29):
+        self.max_bytes, self.bytes, self.photos = max_bytes, 0, {}
+
+    def __call__(self, path):
+        if path in self.photos:
+            return self.photos[path]
+        photo = open_photo(path)
+        size = 3 * photo.width * photo.height
+        if self.bytes + size <= self.max_bytes:
+            self.photos[path] = photo
+            self.bytes += size
+        return photo
+
+    def __getstate__(self):  # a new process, or an exported learner, starts empty
+        return {"max_bytes": self.max_bytes, "bytes": 0, "photos": {}}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo to be enhanced: upright pixels, and what must come back with them."""
+
+    rgb: np.ndarray  # (H, W, 3) uint8
+    alpha: Image.Image | None  # mode 'L', the same size
+    is_grey: bool
+    icc_profile: bytes | None
+    exif: Image.Exif
+
+
+def read_photo(path):
+    """A Photo, with its alpha channel, colour profile and EXIF. Raises PhotoError as `open_photo` does."""
+    image = decode(path)
+    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    rgb = np.asarray(image.convert("RGBA").convert("RGB") if alpha else image.convert("RGB"))
+    profile = image.info.get("icc_profile")
+    if image.mode == "CMYK":  # the profile describes inks that are no longer there
+        profile = None
+    return Photo(rgb, alpha, image.mode in ("1", "L", "LA"), profile, image.getexif())
+
+
+def write_photo(path, rgb, like):
+    """Saves (H, W, 3) uint8 pixels as `path`'s ending says, with the alpha, profile and EXIF of the Photo `like`.
+
+    A grey photo is saved grey. JPEG at quality 95 without chroma subsampling; a JPEG has no alpha.
+    Raises PhotoError if the format cannot hold the picture.
+    """
+    image = Image.fromarray(rgb)
+    if like.is_grey:
+        image = image.convert("L")
+    if like.alpha is not None and Path(path).suffix.lower() not in JPEG_SUFFIXES:
+        image.putalpha(like.alpha.resize(image.size, Image.Resampling.BICUBIC))
+    options = {"quality": 95, "subsampling": 0} if Path(path).suffix.lower() in JPEG_SUFFIXES else {}
+    if like.icc_profile is not None:
+        options["icc_profile"] = like.icc_profile
+    try:
+        image.save(path, exif=like.exif, **options)
+    except (OSError, ValueError, KeyError) as error:
+        raise PhotoError(
+            f"{path}: a {image.width} x {image.height} {image.mode} picture cannot be saved: {error}"
+        ) from error
+
+
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")

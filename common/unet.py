@@ -1,0 +1,123 @@
+"""The ResNet U-Net: fastai's DynamicUnet over a torchvision encoder, with its norm, attention and upscaling chosen.
+
+The shape is lesson 7's: a ResNet encoder, a decoder of ICNR pixel shuffles, self-attention at 1/8 of the size.
+"""
+
+import math
+from urllib.error import URLError
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from fastai.layers import NormType, PixelShuffle_ICNR
+from fastai.layers import SelfAttention as FastaiSelfAttention
+from fastai.vision.learner import create_body
+from fastai.vision.models.unet import DynamicUnet, UnetBlock
+from torch import nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
+
+from common.attention import SelfAttention
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+STRIDE = 32  # a ResNet halves its input five times
+
+
+class Unet(nn.Module):
+    """(N, 3, H, W) in [0, 1] -> (N, n_out, upscale * H, upscale * W), for any H and W.
+
+    The last convolution starts at zero, so a new network returns exactly 0: add its output to a first guess.
+
+    encoder: name of a torchvision ResNet. pretrained: with torchvision's ImageNet weights (downloaded once).
+    norm: of the decoder's convolutions, 'batch', 'weight', 'spectral' or 'none'.
+    attention: one self-attention block. blur: average after each pixel shuffle, against checkerboards.
+    upscale: 1, 2, 4, 8: pixel shuffles at the end, so that all the rest works at the input's size.
+
+    The encoder's and the skip connections' BatchNorm never uses or updates batch statistics: they stay as pretrained,
+    or at mean 0 and variance 1. Otherwise eval mode would see other statistics than training and drift.
+    Raises ConnectionError if pretrained weights can be neither found nor downloaded.
+    """
+
+    def __init__(self, encoder, n_out=3, pretrained=True, norm="spectral", attention=True, blur=True, upscale=1):
+        super().__init__()
+        self.upscale = upscale
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
+        decoder_norm = NormType.Batch if norm == "batch" else None
+        self.net = DynamicUnet(
+            get_encoder(encoder, pretrained),
+            n_out,
+            img_size=(2 * STRIDE, 2 * STRIDE),
+            norm_type=decoder_norm,
+            blur=blur,
+            self_attention=attention,
+        )
+        *layers, last_conv, _to_tensor_base = self.net.layers
+        self.net.layers = nn.ModuleList(layers)
+        n_features = last_conv[0].in_channels
+        shuffles = [
+            PixelShuffle_ICNR(n_features, n_features := TAIL_WIDTH, blur=blur, norm_type=decoder_norm)
+            for _ in range(int(math.log2(upscale)))
+        ]
+        self.tail = nn.Sequential(*shuffles)
+        self.last = nn.Conv2d(n_features, n_out, kernel_size=1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+        replace_attention(self.net)
+        add_norm(nn.ModuleList([*self.net.layers[1:], self.tail]), norm)
+
+    def forward(self, x):
+        height, width = x.shape[-2:]
+        x = (x - self.mean) / self.std
+        x = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+        x = self.last(self.tail(self.net(x)))
+        return x[..., : height * self.upscale, : width * self.upscale]
+
+    def train(self, mode=True):
+        super().train(mode)
+        for norm in self.fixed_norms():
+            norm.eval()
+        return self
+
+    def fixed_norms(self):
+        """The BatchNorm layers whose statistics never change: the encoder's, the one after it, the skips'."""
+        encoder, after_encoder, *decoder = self.net.layers
+        skips = [block.bn for block in decoder if isinstance(block, UnetBlock)]
+        return [m for m in (*encoder.modules(), after_encoder, *skips) if isinstance(m, nn.BatchNorm2d)]
+
+    def parameter_groups(self):
+        """[encoder's parameters, the rest], for discriminative learning rates and freezing."""
+        encoder = list(self.net.layers[0].parameters())
+        known = {id(p) for p in encoder}
+        return [encoder, [p for p in self.parameters() if id(p) not in known]]
+
+
+TAIL_WIDTH = 64
+
+
+def get_encoder(name, pretrained):
+    """A torchvision ResNet without its pooling and classifier."""
+    weights = "DEFAULT" if pretrained else None
+    # Without statistics to normalise by, residual branches must start at zero or 16 blocks of them explode.
+    start = {} if pretrained else {"zero_init_residual": True}
+    try:
+        return create_body(torchvision.models.get_model(name, weights=weights, **start), cut=-2)
+    except URLError as error:
+        raise ConnectionError(f"the pretrained {name} could not be downloaded ({error.reason})") from error
+
+
+def replace_attention(network):
+    """Puts the memory-bounded SelfAttention in the place of fastai's."""
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, FastaiSelfAttention):
+                setattr(parent, name, SelfAttention(child.value[0].in_channels))
+
+
+def add_norm(network, norm):
+    """Gives every Conv2d of `network` weight or spectral norm; 'batch' and 'none' change nothing here."""
+    if norm in ("weight", "spectral"):
+        reparametrise = {"weight": weight_norm, "spectral": spectral_norm}[norm]
+        for module in list(network.modules()):
+            if isinstance(module, nn.Conv2d) and not parametrize.is_parametrized(module):
+                reparametrise(module)

@@ -1,0 +1,1 @@
+"""Super-resolution: photos twice, four or eight times as large."""

@@ -1,0 +1,48 @@
+"""The configuration of super-resolution.
+
+python -m superres.config > configs/superres.schema.json    writes the JSON schema that editors complete keys from
+"""
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from common.config import LossConfig, ModelConfig, OutputConfig, PhotosConfig, Section, TrainConfig
+
+
+class DataConfig(PhotosConfig):
+    scale: Literal[2, 4, 8] = Field(2, description="how many times larger the result is")
+    blur: Annotated[float, Field(ge=0)] = Field(0.0, description="Gaussian sigma before shrinking, in sharp pixels")
+    noise: Annotated[float, Field(ge=0)] = Field(0.0, description="Gaussian noise on the input, sigma in 1/255")
+    jpeg: Annotated[int, Field(ge=1, le=100)] | None = Field(None, description="JPEG quality of the input; null: none")
+
+
+class SuperresModelConfig(ModelConfig):
+    upsample: Literal["before", "after"] = Field(
+        "after", description="before: U-Net on the enlarged picture; after: on the small one, enlarged at the end"
+    )
+
+
+class Config(Section):
+    data: DataConfig = DataConfig()
+    model: SuperresModelConfig = SuperresModelConfig()
+    loss: LossConfig
+    train: TrainConfig
+    output: OutputConfig = OutputConfig()
+
+    @model_validator(mode="after")
+    def crops_fit_the_scale(self):
+        scale = self.data.scale
+        for i, stage in enumerate(self.train.stages):
+            if stage.crop % scale:
+                below = stage.crop // scale * scale
+                raise ValueError(
+                    f"train.stages.{i}.crop = {stage.crop}: must be a multiple of data.scale = {scale}, "
+                    f"such as {below} or {below + scale}"
+                )
+        return self
+
+
+if __name__ == "__main__":
+    print(json.dumps(Config.model_json_schema(), indent=2))

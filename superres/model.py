@@ -1,0 +1,64 @@
+"""The super-resolution network: what the U-Net adds to a bicubic enlargement."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from common.modelfile import load_weights, read_model_file, save_model
+from common.unet import Unet
+from superres.config import Config, SuperresModelConfig
+
+TASK = "superres"
+
+
+def resize_bicubic(image, scale):
+    """(N, 3, H, W) -> (N, 3, H * scale, W * scale), antialiased when shrinking; MATLAB's imresize up to rounding."""
+    size = [round(side * scale) for side in image.shape[-2:]]
+    # antialias=True also picks Keys' cubic with a = -0.5, which MATLAB and Pillow use; without it torch has -0.75.
+    return F.interpolate(image, size=size, mode="bicubic", antialias=True)
+
+
+class SuperResolver(nn.Module):
+    """(N, 3, h, w) in [0, 1] -> (N, 3, scale h, scale w): bicubic enlargement + U-Net. Untrained it is bicubic.
+
+    upsample: 'before' gives the U-Net the enlarged picture, as lesson 7 does; 'after' gives it the small one and
+    ends in pixel shuffles, about three times as fast.
+    """
+
+    def __init__(self, unet, scale, upsample):
+        super().__init__()
+        self.unet, self.scale, self.upsample = unet, scale, upsample
+
+    def forward(self, low):
+        low = low.as_subclass(torch.Tensor)
+        enlarged = resize_bicubic(low, self.scale)
+        return enlarged + self.unet(low if self.upsample == "after" else enlarged)
+
+
+def get_model(config: SuperresModelConfig, scale):
+    """A SuperResolver as `config` describes it."""
+    unet = Unet(
+        config.encoder,
+        pretrained=config.pretrained,
+        norm=config.norm,
+        attention=config.attention,
+        blur=config.blur,
+        upscale=scale if config.upsample == "after" else 1,
+    )
+    return SuperResolver(unet, scale, config.upsample)
+
+
+def save(path, model, config):
+    """Writes a model file; the folders of the one who trained it stay out of it."""
+    save_model(path, model, TASK, config.model_dump(mode="json", exclude={"data": {"path"}, "output": True}))
+
+
+def load_model(path):
+    """(SuperResolver in eval mode on the CPU, its Config) from a model file; needs no network.
+
+    Raises UserError if it is not a complete model file of this task.
+    """
+    values, state = read_model_file(path, TASK)
+    config = Config.model_validate(values)
+    model = get_model(config.model.model_copy(update={"pretrained": False}), config.data.scale)
+    return load_weights(path, model, state), config
