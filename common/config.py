@@ -1,10 +1,11 @@
 """The sections of a configuration that all tasks share. A task adds its own and puts them together."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
 import torchvision.models
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torchvision.models import list_models
 
 from common.features import LAYER_NAMES
@@ -90,6 +91,13 @@ class TrainConfig(Section):
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field("auto", description="auto: fp16 on CUDA, else fp32")
     workers: Annotated[int, Field(ge=0)] | None = Field(None, description="loading processes; null: 8 on a GPU, else 0")
     tensorboard: bool = Field(False, description="write TensorBoard logs into the run folder")
+
+    @field_validator("tensorboard")
+    @classmethod
+    def tensorboard_is_installed(cls, wanted):
+        if wanted and find_spec("tensorboard") is None:
+            raise ValueError("needs the package tensorboard: pip install tensorboard")
+        return wanted
 
 
 class OutputConfig(Section):

@@ -4,24 +4,30 @@ The file is a pickle: opening it runs code from it, so open only files from peop
 (`common.modelfile`) holds the same model without that risk.
 """
 
+from pathlib import Path
+
 import numpy as np
 from fastai.data.block import DataBlock, TransformBlock
 from fastai.data.transforms import IntToFloatTensor
 from fastai.learner import Learner
 from fastai.vision.core import PILImage, ToTensor
+from fasttransform import Transform
+from PIL import Image
 from torch import nn
 
 from common.files import written_whole
 from common.photos import open_photo
 
 
-def to_photo(item):
+class ToPhoto(Transform):
     """A path (opened as `common.photos` does), PIL image or (H, W, 3) uint8 array -> fastai's PILImage."""
-    return PILImage.create(item if isinstance(item, np.ndarray) else np.asarray(as_image(item)))
 
+    input_types = (str, Path, Image.Image, np.ndarray)  # what `learn.predict` takes
 
-def as_image(item):
-    return item.convert("RGB") if hasattr(item, "convert") else open_photo(item)
+    def encodes(self, item):
+        if isinstance(item, np.ndarray):
+            return PILImage.create(item)
+        return PILImage(item.convert("RGB") if isinstance(item, Image.Image) else open_photo(item))
 
 
 def export_learner(path, model):
@@ -30,7 +36,7 @@ def export_learner(path, model):
     `learn.predict(photo)` gives the whole enhanced photo: no crop, no loss network, no training data in the file.
     model: norms folded (`common.modelfile.fold_norms`), since a module with parametrizations cannot be pickled.
     """
-    photo = TransformBlock(type_tfms=to_photo, batch_tfms=IntToFloatTensor)
+    photo = TransformBlock(type_tfms=ToPhoto, batch_tfms=IntToFloatTensor)
     blank = np.zeros((64, 64, 3), np.uint8)
     block = DataBlock(blocks=(photo, photo), item_tfms=ToTensor, splitter=lambda items: ([0], [0]))
     with written_whole(path) as temporary:

@@ -73,7 +73,7 @@ def find_photos(folder):
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
-        raise UserError(f"{folder}: {'is a file, not' if folder.exists() else 'no such'} folder of photos")
+        raise UserError(f"{folder}: {'is a file, not a' if folder.exists() else 'no such'} folder of photos")
     photos, others = [], 0
     for parent, _, names in os.walk(folder, followlinks=True):
         for name in names:

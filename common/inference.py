@@ -1,6 +1,5 @@
 """A model on a photo of any size in bounded memory: overlapping tiles, blended so that no seam is to be seen."""
 
-import argparse
 import math
 
 import numpy as np
@@ -9,20 +8,15 @@ from tqdm import tqdm
 
 from common.errors import UserError
 
-OVERLAP = 32
+TILE, OVERLAP = 1024, 32
 
 
 def add_device_arguments(parser):
     """Gives an argparse parser the flags that all commands with a model share: --tile and --device."""
-    parser.add_argument("--tile", type=tile_size, default=512, help="side of the tiles a large photo is cut into [512]")
+    parser.add_argument(
+        "--tile", type=int, default=TILE, help=f"side of the tiles of a large result, in pixels [{TILE}]"
+    )
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
-
-
-def tile_size(text):
-    """argparse type: an integer of at least 3 overlaps."""
-    if not text.isdigit() or int(text) < 3 * OVERLAP:
-        raise argparse.ArgumentTypeError(f"'{text}': must be a whole number of pixels, at least {3 * OVERLAP}")
-    return int(text)
 
 
 def get_device(name="auto"):
@@ -60,13 +54,15 @@ def tile_weights(starts, tile, length):
 
 
 @torch.inference_mode()
-def enhance(model, photo, scale=1, tile=512, overlap=OVERLAP):
+def enhance(model, photo, scale=1, tile=TILE, overlap=OVERLAP):
     """Runs `model`, (1, 3, h, w) in [0, 1] -> (1, 3, scale h, scale w), over a photo: (H, W, 3) uint8 to the same.
 
-    The result is exactly `scale` times as large. A photo of at most `tile` x `tile` pixels goes through in one piece;
-    a larger one in tiles of that size that share at least `overlap` pixels, with linear cross-fades. Beside the photo
-    and the result only one row of tiles is held. `model` must be in eval mode, on the device to run on.
+    The result is exactly `scale` times as large. If it fits into `tile` x `tile` pixels it is made in one piece, else
+    in tiles of that size (but at least 3 overlaps) that share `overlap` pixels of the photo or more, with linear
+    cross-fades. Beside the photo and the result only one row of tiles is held. `model` must be in eval mode, on the
+    device to run on.
     """
+    tile = max(tile // scale, 3 * overlap)
     device = next(model.parameters()).device
     height, width = photo.shape[:2]
     rows, columns = tile_starts(height, tile, overlap), tile_starts(width, tile, overlap)

@@ -1,7 +1,6 @@
 """The run folder: where everything that one training produces lies, with what is needed to tell how it came about."""
 
 import json
-import logging
 import platform
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from common.command import log_to
 from common.configfile import save_config
 from common.errors import UserError
 from common.files import written_whole
@@ -19,7 +19,7 @@ PACKAGES = ("torch", "torchvision", "fastai", "kornia", "numpy", "pillow", "safe
 
 
 def start_run(config, default_name, device):
-    """Makes the run's folder, with `config.yaml` (every key), `environment.json` and from now on `log.txt`.
+    """Makes the run's folder, with `config.yaml` (every key), `environment.json` and the messages in `log.txt`.
 
     Returns its path. Raises UserError if a folder of that name exists or none can be made.
     """
@@ -35,9 +35,7 @@ def start_run(config, default_name, device):
     save_config(config, folder / "config.yaml")
     with written_whole(folder / "environment.json") as temporary:
         temporary.write_text(json.dumps(environment(device), indent=2))
-    handler = logging.FileHandler(folder / "log.txt")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logging.getLogger().addHandler(handler)
+    log_to(folder / "log.txt")
     return folder
 
 

@@ -22,8 +22,9 @@ from common.grid import save_grid
 
 log = logging.getLogger(__name__)
 
-# torch's fused AdamW: one kernel for all parameters, on the CPU as on a GPU.
-adamw = partial(OptimWrapper, opt=torch.optim.AdamW, fused=True)
+# torch's fused AdamW: one kernel for all parameters, on the CPU as on a GPU. (foreach must not be None: fastai's
+# TensorBoard callback logs every hyperparameter as a number.)
+adamw = partial(OptimWrapper, opt=torch.optim.AdamW, fused=True, foreach=False)
 
 
 class TrainingDiverged(RuntimeError):
@@ -38,20 +39,28 @@ def trainable_stages(stages, pretrained):
     return [stage.model_copy(update={"frozen": False}) for stage in stages]
 
 
-def fit_stages(learn, stages, get_dls, wd):
+def fit_stages(learn, stages, get_dls, wd, tensorboard=None):
     """Trains stage after stage, each one `fit_one_cycle` on `get_dls(stage)`.
 
     stages: `common.config.StageConfig`s. The learner's splitter gives [encoder, rest]: a frozen stage trains the rest
-    only, and a pair of learning rates is for those two.
+    only, and a pair of learning rates is for those two. tensorboard: folder for fastai's TensorBoard logs, one below
+    it for each stage, or None.
     """
-    for stage in stages:
+    for number, stage in enumerate(stages, start=1):
         learn.dls = get_dls(stage)
         if stage.frozen:
             learn.freeze()
         else:
             learn.unfreeze()
         lr = slice(*stage.lr) if isinstance(stage.lr, list) else stage.lr
-        learn.fit_one_cycle(stage.epochs, lr_max=lr, pct_start=stage.pct_start, wd=wd)
+        boards = [] if tensorboard is None else [tensorboard_callback(tensorboard / f"stage_{number}")]
+        learn.fit_one_cycle(stage.epochs, lr_max=lr, pct_start=stage.pct_start, wd=wd, cbs=boards)
+
+
+def tensorboard_callback(folder):
+    from fastai.callback.tensorboard import TensorBoardCallback  # an optional package, checked by TrainConfig
+
+    return TensorBoardCallback(folder, trace_model=False, log_preds=False)
 
 
 class LossTerm(Metric):
@@ -212,19 +221,6 @@ def precision_callbacks(precision, device):
     if precision == "fp16" and device.type != "cuda":
         raise UserError(f"train.precision = fp16: needs a CUDA GPU, this run is on {device}; set auto, fp32 or bf16")
     return {"fp32": [], "fp16": [MixedPrecision()], "bf16": [BFloat16()]}[precision]
-
-
-def tensorboard_callbacks(wanted, folder):
-    """fastai's TensorBoard callback, writing into `folder`/tensorboard, if `wanted`."""
-    if not wanted:
-        return []
-    try:
-        from fastai.callback.tensorboard import TensorBoardCallback
-    except ImportError:
-        raise UserError(
-            "train.tensorboard = true: the package tensorboard is missing; pip install tensorboard"
-        ) from None
-    return [TensorBoardCallback(folder / "tensorboard", trace_model=False, log_preds=False)]
 
 
 def quiet(learn):

@@ -18,8 +18,9 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from common.attention import SelfAttention
+from common.errors import UserError
+from common.features import IMAGENET_MEAN, IMAGENET_STD
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 STRIDE = 32  # a ResNet halves its input five times
 
 
@@ -35,7 +36,7 @@ class Unet(nn.Module):
 
     The encoder's and the skip connections' BatchNorm never uses or updates batch statistics: they stay as pretrained,
     or at mean 0 and variance 1. Otherwise eval mode would see other statistics than training and drift.
-    Raises ConnectionError if pretrained weights can be neither found nor downloaded.
+    Raises UserError if pretrained weights can be neither found nor downloaded.
     """
 
     def __init__(self, encoder, n_out=3, pretrained=True, norm="spectral", attention=True, blur=True, upscale=1):
@@ -65,12 +66,15 @@ class Unet(nn.Module):
         nn.init.zeros_(self.last.bias)
         replace_attention(self.net)
         add_norm(nn.ModuleList([*self.net.layers[1:], self.tail]), norm)
+        self.train()
 
     def forward(self, x):
         height, width = x.shape[-2:]
         x = (x - self.mean) / self.std
         x = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
         x = self.last(self.tail(self.net(x)))
+        for hook in self.net.sfs:
+            hook.stored = None  # the skips' activations: they cost memory, and keep the model from being copied
         return x[..., : height * self.upscale, : width * self.upscale]
 
     def train(self, mode=True):
@@ -103,7 +107,10 @@ def get_encoder(name, pretrained):
     try:
         return create_body(torchvision.models.get_model(name, weights=weights, **start), cut=-2)
     except URLError as error:
-        raise ConnectionError(f"the pretrained {name} could not be downloaded ({error.reason})") from error
+        raise UserError(
+            f"the pretrained {name} could not be downloaded ({error.reason}). Without network set "
+            "model.pretrained=false, or copy torch's cache folder (TORCH_HOME) from a machine that has it."
+        ) from error
 
 
 def replace_attention(network):

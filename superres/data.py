@@ -1,6 +1,7 @@
 """Sharp photos in, pairs of (low resolution, sharp) out; the low side is made from each batch, on the device."""
 
 import logging
+from pathlib import Path
 
 import torch
 from fastai.data.block import DataBlock, TransformBlock
@@ -9,12 +10,12 @@ from fastai.data.transforms import IndexSplitter, IntToFloatTensor
 from fastai.torch_core import TensorImage
 from fastai.vision.augment import CropPad, DihedralItem, RandomCrop
 from fastai.vision.core import PILImage
-from fasttransform import ItemTransform
+from fasttransform import ItemTransform, Transform
 from kornia.enhance import jpeg_codec_differentiable
 from kornia.filters import gaussian_blur2d
 
 from common.errors import UserError
-from common.folders import check_side, find_photos, sample_photos, split_photos, usable_photos
+from common.folders import check_side, fault, find_photos, sample_photos, split_photos, usable_photos
 from common.metrics import round_to_8_bits
 from common.photos import PhotoCache, PhotoError
 from superres.model import resize_bicubic
@@ -80,13 +81,16 @@ def largest_crop(config):
     return max(stage.crop for stage in config.train.stages)
 
 
-class OpenCroppable:
-    """Path -> PILImage. A photo that broke or shrank since the start is left out of the epoch with one line."""
+class OpenPhoto(Transform):
+    """Path -> PILImage, as fastai's item transform. A photo that broke since the start is left out with one line."""
+
+    order = -1  # before the crops
 
     def __init__(self, min_side):
+        super().__init__()
         self.min_side, self.open, self.reported = min_side, PhotoCache(), set()
 
-    def __call__(self, path):
+    def encodes(self, path: Path):
         try:
             photo = self.open(path)
             check_side(path, photo, self.min_side)
@@ -104,11 +108,20 @@ def get_dls(train, valid, config, stage, device):
     Validation takes the middle of each held-out photo, the same size in every stage, so that its figures compare.
     """
     crop = largest_crop(config)
-    items = train * config.data.crops_per_photo
+    # fastai opens the first item while it makes the loaders, so that one must still be there.
+    first = next((i for i, photo in enumerate(train) if fault(photo, crop) is None), None)
+    if first is None:
+        raise UserError(f"none of the {len(train)} training photos can be read any more")
+    items = (train[first:] + train[:first]) * config.data.crops_per_photo
     block = DataBlock(
-        blocks=TransformBlock(type_tfms=OpenCroppable(crop), batch_tfms=IntToFloatTensor),
+        blocks=TransformBlock(batch_tfms=IntToFloatTensor),
         splitter=IndexSplitter(range(len(items), len(items) + len(valid))),
-        item_tfms=[RandomCrop(stage.crop, split_idx=0), CropPad(crop, split_idx=1), DihedralItem(p=1.0)],
+        item_tfms=[
+            OpenPhoto(crop),
+            RandomCrop(stage.crop, split_idx=0),
+            CropPad(crop, split_idx=1),
+            DihedralItem(p=1.0),
+        ],
         batch_tfms=get_degrade(config.data),
     )
     workers = config.train.workers

@@ -13,11 +13,12 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
-from common.errors import UserError, run_command
+from common.command import run_command
+from common.errors import UserError
 from common.files import written_whole
 from common.folders import find_photos
 from common.grid import save_grid
-from common.inference import add_device_arguments, enhance, get_device
+from common.inference import TILE, add_device_arguments, enhance, get_device
 from common.metrics import psnr_y, round_to_8_bits, ssim_y
 from common.photos import PhotoError, open_photo
 from superres.data import Degrade
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 DETAIL = 160  # side of the squares that pictures show, in sharp pixels
 
 
-def measure(paths, degrade, model=None, tile=512):
+def measure(paths, degrade, model=None, tile=TILE):
     """For each photo yields (row, pictures): PSNR-Y in dB and SSIM-Y of bicubic and of `model`, and the pictures.
 
     Each photo is cropped to a multiple of the scale, made small by `degrade`, enlarged, and compared as
@@ -78,7 +79,7 @@ def detail(pictures):
     return squares
 
 
-def evaluate(paths, degrade, model, folder, tile=512, n_pictures=6):
+def evaluate(paths, degrade, model, folder, tile=TILE, n_pictures=6):
     """Measures all photos; prints a table and, into `folder` (unless None), writes `results.csv` and `comparison.png`.
 
     Returns the averages, {column: value}. Raises UserError if no photo could be measured.

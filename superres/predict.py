@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from common.batch import enhance_photos, plan_outputs
-from common.errors import run_command
+from common.command import run_command
 from common.inference import add_device_arguments, enhance, get_device
 from superres.model import load_model
 

@@ -13,8 +13,8 @@ import torch
 from fastai.learner import Learner
 from fastai.torch_core import set_seed
 
+from common.command import run_command
 from common.configfile import describe, load_config
-from common.errors import run_command
 from common.export import export_learner
 from common.inference import get_device
 from common.losses import PerceptualLoss
@@ -31,7 +31,6 @@ from common.training import (
     fit_stages,
     precision_callbacks,
     quiet,
-    tensorboard_callbacks,
     trainable_stages,
 )
 from superres.config import Config
@@ -48,16 +47,14 @@ def train(config, name):
     """Trains as `config` says and returns the run folder, with the model file, the export and the comparison in it."""
     device = get_device(config.train.device)
     precision = precision_callbacks(config.train.precision, device)
-    run = start_run(config, name, device)
-    log.info("run folder: %s", run)
-    boards = tensorboard_callbacks(config.train.tensorboard, run)
     train_photos, valid_photos = get_photos(config)
-
     set_seed(config.train.seed)
     scale, stages = config.data.scale, trainable_stages(config.train.stages, config.model.pretrained)
     model = get_model(config.model, scale).to(memory_format=torch.channels_last)
     loss = PerceptualLoss(config.loss).to(memory_format=torch.channels_last)
-    degrade = get_degrade(config.data)
+
+    run = start_run(config, name, device)  # all input is known to be good
+    log.info("run folder: %s", run)
     checkpoints = Checkpoints(run / "checkpoints", partial(save, config=config))
     learn = Learner(
         get_dls(train_photos, valid_photos, config, stages[0], device),
@@ -71,20 +68,19 @@ def train(config, name):
             Pictures(run / "pictures", columns),
             checkpoints,
             *precision,
-            *boards,
         ],
         path=run,
     )
-    fit_stages(
-        quiet(learn), stages, partial(get_dls, train_photos, valid_photos, config, device=device), config.train.wd
-    )
+    stage_dls = partial(get_dls, train_photos, valid_photos, config, device=device)
+    boards = run / "tensorboard" if config.train.tensorboard else None
+    fit_stages(quiet(learn), stages, stage_dls, config.train.wd, boards)
 
     best, _ = load_model(checkpoints.best)
     model_file, export = run / "model.safetensors", run / "export.pkl"
     save(model_file, best, config)
     export_learner(export, best)
     log.info("held-out photos, whole:")
-    evaluate(valid_photos, degrade, best.to(device), run)
+    evaluate(valid_photos, get_degrade(config.data), best.to(device), run)
     log.info("model file:     %s\nfastai learner: %s", model_file, export)
     return run
 

@@ -1,0 +1,44 @@
+"""How far a result made in tiles is from one made whole, and whether a seam is to be seen.
+
+python -m benchmarks.tiling MODEL.safetensors PHOTO [--tile 512] [-o DIFFERENCE.png]
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from common.command import run_command
+from common.inference import OVERLAP, enhance, get_device, tile_starts
+from common.photos import read_photo
+from superres.model import load_model
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("--tile", type=int, default=512, help="side in pixels of the result [512]")
+    parser.add_argument("-o", "--output", type=Path, help="the difference, 16 times amplified around grey")
+    args = parser.parse_args()
+    model, config = load_model(args.model)
+    model, scale = model.to(get_device()), config.data.scale
+    photo = read_photo(args.photo).rgb
+    whole, tiled = (enhance(model, photo, scale, tile).astype(int) for tile in (10**9, args.tile))
+    difference = tiled - whole
+    print(f"{photo.shape[1]} x {photo.shape[0]} photo, {scale}x, tiles of {args.tile} px against whole, in 1/255:")
+    print(f"difference: maximum {abs(difference).max()}, mean {abs(difference).mean():.4f}")
+    for name, axis in (("rows", 0), ("columns", 1)):
+        starts = tile_starts(photo.shape[axis], args.tile // scale, OVERLAP)
+        edges = [scale * start for start in starts[1:]] + [scale * start + args.tile for start in starts[:-1]]
+        # A seam would be a step of the difference between the pixels on the two sides of a tile's edge.
+        steps = abs(np.diff(difference, axis=axis)).mean(axis=(1 - axis, 2))
+        at_edges = steps[[edge - 1 for edge in edges]]
+        print(f"{name}: mean step at {len(edges)} tile edges {at_edges.mean():.4f}, anywhere {steps.mean():.4f}")
+    if args.output:
+        Image.fromarray((128 + 16 * difference).clip(0, 255).astype(np.uint8)).save(args.output)
+
+
+if __name__ == "__main__":
+    run_command(main)

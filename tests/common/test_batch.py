@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.batch import enhance_photos, plan_outputs
+from common.errors import UserError
+
+
+def twice(pixels):
+    return pixels.repeat(2, axis=0).repeat(2, axis=1)
+
+
+def test_names_and_folders_are_kept(photos, tmp_path):
+    (photos / "deep").mkdir()
+    Image.new("P", (5, 5)).save(photos / "deep" / "old.gif")
+    plan = plan_outputs([photos / "0.png", photos / "deep"], tmp_path / "out")
+    assert [result.relative_to(tmp_path / "out").as_posix() for _, result in plan] == ["0.png", "old.png"]
+    plan = plan_outputs([photos], tmp_path / "out")
+    assert plan[-1][1] == tmp_path / "out" / "deep" / "old.png"
+    assert enhance_photos(plan, twice) == 0
+    with Image.open(tmp_path / "out" / "3.png") as result:
+        assert result.size == (160, 144)
+
+
+def test_nothing_is_overwritten_unasked(photos, tmp_path):
+    out = tmp_path / "out"
+    enhance_photos(plan_outputs([photos / "0.png"], out), twice)
+    before = (out / "0.png").read_bytes()
+    with pytest.raises(UserError, match=r"out/0.png: exists; add --overwrite"):
+        plan_outputs([photos], out)
+    assert (out / "0.png").read_bytes() == before
+    assert enhance_photos(plan_outputs([photos], out, overwrite=True), lambda pixels: pixels) == 0
+    assert (out / "0.png").read_bytes() != before
+
+
+def test_two_photos_of_one_name_are_refused(photos, tmp_path):
+    (photos / "other").mkdir()
+    (photos / "1.png").rename(photos / "other" / "0.png")
+    with pytest.raises(UserError, match=r"would both become .*0\.png"):
+        plan_outputs([photos / "0.png", photos / "other"], tmp_path)
+
+
+def test_a_missing_photo_is_refused_before_any_work(photos, tmp_path):
+    with pytest.raises(UserError, match=r"7\.png: no such photo or folder"):
+        plan_outputs([photos / "0.png", photos / "7.png"], tmp_path)
+
+
+def test_one_broken_photo_does_not_stop_the_rest(photos, tmp_path, caplog):
+    (photos / "2.png").write_bytes((photos / "2.png").read_bytes()[:500])
+    assert enhance_photos(plan_outputs([photos], tmp_path / "out"), twice) == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.png", "1.png", "3.png", "4.png", "5.png"]
+    assert "failed " in caplog.text
+    assert "1 of 6 photos failed" in caplog.text
+
+
+def test_a_crash_leaves_no_half_written_file(photos, tmp_path):
+    def crash(pixels):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        enhance_photos(plan_outputs([photos], tmp_path / "out"), crash)
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_the_enhanced_pixels_are_what_is_saved(photos, tmp_path):
+    enhance_photos(plan_outputs([photos / "0.png"], tmp_path / "out"), lambda pixels: 255 - pixels)
+    original, result = (np.asarray(Image.open(folder / "0.png")) for folder in (photos, tmp_path / "out"))
+    assert np.array_equal(result, 255 - original)

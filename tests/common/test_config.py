@@ -1,0 +1,149 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from common.configfile import describe, load_config, save_config
+from common.errors import UserError
+from superres.config import Config
+
+MINIMAL = {"loss": {"l1": 1}, "train": {"stages": [{"crop": 64, "bs": 2, "epochs": 1, "lr": 0.001}]}}
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text(yaml.safe_dump(MINIMAL))
+    return path
+
+
+def refusal(path, *overrides):
+    with pytest.raises(UserError) as error:
+        load_config(Config, path, overrides)
+    return str(error.value)
+
+
+def test_overrides_change_any_key(file):
+    config = load_config(
+        Config, file, ["data.scale=4", "train.stages.0.lr=[1e-5, 1e-3]", "data.valid=[a.png]", "model.norm=none"]
+    )
+    assert config.data.scale == 4
+    assert config.train.stages[0].lr == [1e-5, 1e-3]
+    assert config.data.valid == ["a.png"]
+    assert config.model.norm == "none"
+    assert config.train.stages[0].bs == 2
+
+
+def test_an_override_makes_missing_sections(file):
+    config = load_config(Config, file, ["loss.gram.weight=2", "loss.gram.layers.relu1_2=1e3"])
+    assert config.loss.gram.layers == {"relu1_2": 1000.0}
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-3", 0.001), ("2E2", 200.0), ("1", 1.0), (".5", 0.5), ("1.5e+1", 15)])
+def test_numbers_as_people_write_them(file, text, value):
+    assert load_config(Config, file, [f"train.wd={text}"]).train.wd == value
+
+
+def test_saved_config_loads_as_it_was(file, tmp_path):
+    config = load_config(Config, file, ["data.path=photos", "loss.features.weight=1", "loss.features.layers.relu2_2=5"])
+    save_config(config, tmp_path / "resolved.yaml")
+    assert load_config(Config, tmp_path / "resolved.yaml") == config
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.nrm=batch", "command line: model.nrm: unknown key; must be one of encoder, pretrained, norm, "
+                            "attention, blur, upsample; did you mean 'norm'?"),
+        ("model.norm=spectrl", "command line: model.norm = spectrl: must be one of batch, weight, spectral, none; "
+                               "did you mean 'spectral'?"),
+        ("train.wd=ten", "command line: train.wd = ten: must be a valid number"),
+        ("train.stages.0.bs=0", "command line: train.stages.0.bs = 0: must be greater than or equal to 1"),
+        ("train.stages.0.epochs=1.5", "must be a valid integer"),
+        ("train.stages.1.bs=1", "command line: train.stages.1.bs: '1' must be a number from 0 to 0 (which list entry)"),
+        ("loss.l1=.nan", "command line: loss.l1 = nan: must be a finite number"),
+        ("loss.l1=-1", "must be greater than or equal to 0"),
+        ("loss.l1=true", "must be a valid number"),
+        ("model.pretrained=1", "must be a valid boolean"),
+        ("loss.features.wight=1", "command line: loss.features.wight: unknown key; must be one of weight, distance, "
+                                  "layers; did you mean 'weight'?"),
+        ("train.seed.x=1", "command line: train.seed.x: seed is a value, not a section"),
+        ("train.seed", "command line: 'train.seed': write an override as section.key=value"),
+        ("model.encoder=resnt50", "did you mean 'resnet50'?"),
+        ("data.scale=3", "command line: data.scale = 3: must be one of 2, 4, 8"),
+    ],
+)  # fmt: skip
+def test_a_wrong_override_names_place_key_value_and_rule(file, override, message):
+    if override.startswith("train.seed.x"):
+        file.write_text(yaml.safe_dump({**MINIMAL, "train": {**MINIMAL["train"], "seed": 3}}))
+    assert message in refusal(file, override)
+
+
+def test_an_unknown_layer_names_the_nearest(file):
+    message = refusal(file, "loss.features.weight=1", "loss.features.layers={relu2_9: 1}")
+    assert "loss.features.layers.relu2_9" in message
+    assert "did you mean 'relu2_2'?" in message
+
+
+def test_a_crop_that_is_no_multiple_of_the_scale_is_refused(file):
+    message = refusal(file, "data.scale=4", "train.stages.0.crop=66")
+    assert message == (
+        f"{file}: train.stages.0.crop = 66: must be a multiple of data.scale = 4, such as 64 or 68"
+    )  # fmt: skip
+
+
+def test_a_loss_without_terms_is_refused(file):
+    assert "every term is zero" in refusal(file, "loss.l1=0")
+
+
+def test_all_mistakes_are_told_at_once(file):
+    file.write_text("losss: {l1: 1}\ntrain: {stages: [{crop: 64, bs: 2, epochs: one, lr: 1e-3}]}\n")
+    lines = [line.strip() for line in refusal(file).splitlines()]
+    assert lines == [
+        f"{file}: loss: missing, and it has no default",
+        f"{file}: train.stages.0.epochs = one: must be a valid integer",
+        f"{file}: losss: unknown key; must be one of data, model, loss, train, output; did you mean 'loss'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1", "not valid YAML"),
+        ("data: {scale: 2, scale: 4}", "key 'scale' stands twice"),
+        ("- 1", "this is a list"),
+        ("\x00", "not valid YAML"),
+    ],
+)
+def test_broken_files_are_refused(tmp_path, text, message):
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    assert message in refusal(path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    assert "No such file" in refusal(tmp_path / "none.yaml")
+
+
+def test_help_names_every_key_with_its_default():
+    lines = describe(Config)
+    assert any(line.split()[:2] == ["model.norm", "[spectral]"] for line in lines)
+    assert any(line.startswith("  train.stages.0.crop") for line in lines)
+
+
+CONFIGS = Path(__file__).parent.parent.parent / "configs"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("superres*.yaml")), ids=lambda path: path.name)
+def test_shipped_configs_are_valid_and_say_what_to_expect(path):
+    load_config(Config, path)
+    header = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    assert header[0] == "# yaml-language-server: $schema=superres.schema.json"
+    for word in ("command:", "hardware:", "time:", "seen:"):
+        assert any(word in line for line in header), f"the header of {path.name} lacks {word}"
+
+
+def test_the_committed_schema_is_the_current_one():
+    import json
+
+    assert json.loads((CONFIGS / "superres.schema.json").read_text()) == Config.model_json_schema()

@@ -1,0 +1,82 @@
+import pytest
+from PIL import Image
+
+from common import folders
+from common.errors import UserError
+from common.folders import find_photos, sample_photos, split_photos, usable_photos
+
+
+def test_photos_are_found_recursively_in_order_and_other_files_counted(photos, caplog):
+    caplog.set_level("INFO")
+    (photos / "deep" / "er").mkdir(parents=True)
+    (photos / "0.png").rename(photos / "deep" / "er" / "a.PNG")
+    (photos / "notes.txt").write_text("x")
+    (photos / ".hidden.jpg").write_text("x")
+    names = [str(path.relative_to(photos)) for path in find_photos(photos)]
+    assert names == ["1.png", "2.png", "3.png", "4.png", "5.png", "deep/er/a.PNG"]
+    assert "2 files that are no photos left out" in caplog.text
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda path: None, "no such folder of photos"),
+    (lambda path: path.write_text("x"), "is a file, not a folder of photos"),
+    (lambda path: path.mkdir(), "no photo in here or below"),
+])  # fmt: skip
+def test_a_folder_without_photos_is_an_error(tmp_path, make, message):
+    make(tmp_path / "x")
+    with pytest.raises(UserError, match=message):
+        find_photos(tmp_path / "x")
+
+
+def test_unusable_photos_get_a_line_each_and_a_count(photos, caplog):
+    (photos / "0.png").write_bytes(b"")
+    (photos / "1.png").write_text("text")
+    Image.new("RGB", (80, 20)).save(photos / "2.png")
+    usable = usable_photos(find_photos(photos), min_side=64)
+    assert [path.name for path in usable] == ["3.png", "4.png", "5.png"]
+    lines = [line for line in caplog.messages if line.startswith("skipped")]
+    assert len(lines) == 3
+    assert "2.png: 80 x 20 px, smaller than the 64 px crop" in lines[2]
+    assert "3 of 6 photos skipped" in caplog.text
+
+
+def test_a_folder_without_a_usable_photo_is_an_error(photos):
+    with pytest.raises(UserError, match="none of 6 photos is usable: each must decode and have sides >= 512 px"):
+        usable_photos(find_photos(photos), min_side=512)
+
+
+def test_in_large_folders_only_the_first_are_decoded_at_the_start(photos, monkeypatch):
+    monkeypatch.setattr(folders, "CHECKED_AT_START", 2)
+    (photos / "0.png").write_bytes(b"")
+    (photos / "5.png").write_bytes(b"")
+    assert [path.name for path in usable_photos(find_photos(photos))] == ["1.png", "2.png", "3.png", "4.png", "5.png"]
+
+
+def test_a_split_by_part_is_the_same_for_the_same_seed(photos):
+    paths = find_photos(photos)
+    train, valid = split_photos(paths, 0.3, seed=1)
+    assert (len(train), len(valid)) == (4, 2)
+    assert sorted(train + valid) == paths
+    assert split_photos(paths, 0.3, seed=1) == (train, valid)
+    assert any(split_photos(paths, 0.3, seed=seed) != (train, valid) for seed in range(2, 6))
+
+
+def test_a_split_by_names_and_patterns(photos):
+    (photos / "test").mkdir()
+    (photos / "0.png").rename(photos / "test" / "0.png")
+    _, valid = split_photos(find_photos(photos), ["test/*", "3.png"], seed=0, folder=photos)
+    assert [path.name for path in valid] == ["3.png", "0.png"]
+
+
+@pytest.mark.parametrize(("valid", "message"), [
+    (["7.png"], "'7.png' matches no photo"),
+    (["*"], "0 are left to train on and 6 are held out"),
+])  # fmt: skip
+def test_impossible_splits_are_errors(photos, valid, message):
+    with pytest.raises(UserError, match=message):
+        split_photos(find_photos(photos), valid, seed=0, folder=photos)
+
+
+def test_the_sample_photos_are_installed_and_usable():
+    paths = sample_photos()
+    assert len(usable_photos(paths, min_side=300)) == len(paths) == 11

@@ -1,0 +1,99 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from common.errors import UserError
+from common.inference import enhance, get_device, tile_starts, tile_weights
+
+
+class Nearest(nn.Module):
+    """Repeats each pixel `scale` times; remembers the sizes it was given."""
+
+    def __init__(self, scale=1):
+        super().__init__()
+        self.scale, self.sizes = scale, []
+        self.anchor = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        self.sizes.append(tuple(x.shape[-2:]))
+        return x.repeat_interleave(self.scale, dim=2).repeat_interleave(self.scale, dim=3)
+
+
+class Offset(Nearest):
+    """Adds to each tile a brightness of its own, the worst a network that sees the whole tile could do."""
+
+    def forward(self, x):
+        return super().forward(x) * 0 + 0.25 + 0.1 * (len(self.sizes) % 2)
+
+
+@pytest.mark.parametrize("length", [1, 99, 100, 101, 130, 777])
+def test_tiles_cover_everything_and_share_the_overlap(length):
+    starts = tile_starts(length, tile=100, overlap=20)
+    assert starts[0] == 0
+    assert max(starts) + 100 >= length if length > 100 else starts == [0]
+    assert length <= 100 or starts[-1] + 100 == length
+    assert all(a + 100 - b >= 20 for a, b in pairwise(starts))
+
+
+@pytest.mark.parametrize("length", [50, 100, 101, 130, 777])
+def test_weights_of_overlapping_tiles_add_up_to_one(length):
+    starts = tile_starts(length, tile=100, overlap=20)
+    total = torch.zeros(length)
+    for start, weights in zip(starts, tile_weights(starts, 100, length), strict=True):
+        assert (weights >= 0).all()
+        total[start : start + 100] += weights
+    torch.testing.assert_close(total, torch.ones(length))
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+@pytest.mark.parametrize("size", [(1, 1), (40, 3), (33, 70), (70, 90), (97, 64)])
+def test_tiles_put_together_are_the_whole(size, scale):
+    photo = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    result = enhance(Nearest(scale), photo, scale, tile=32 * scale, overlap=8)
+    assert np.array_equal(result, photo.repeat(scale, axis=0).repeat(scale, axis=1))
+
+
+def test_a_photo_within_one_tile_goes_through_in_one_piece(picture):
+    model = Nearest()
+    enhance(model, picture, tile=90)
+    assert model.sizes == [(70, 90)]
+
+
+def test_no_pass_is_larger_than_a_tile(picture):
+    model = Nearest()
+    enhance(model, picture, tile=40, overlap=10)
+    assert set(model.sizes) == {(40, 40)}
+
+
+def test_a_tile_is_measured_in_pixels_of_the_result_and_is_never_tiny(picture):
+    for tile, expected in ((128, 64), (8, 30)):
+        model = Nearest(scale=2)
+        enhance(model, picture, scale=2, tile=tile, overlap=10)
+        assert set(model.sizes) == {(expected, expected)}
+
+
+def test_even_tiles_of_different_brightness_meet_without_a_seam():
+    photo = np.zeros((100, 1000, 3), np.uint8)
+    result = enhance(Offset(), photo, tile=128, overlap=32).astype(int)
+    assert result.max() - result.min() >= 24  # the tiles do differ
+    assert abs(np.diff(result, axis=1)).max() <= 1 + 25 / 32  # but neighbouring pixels by no more than the ramp
+
+
+def test_results_are_rounded_and_clamped():
+    class Bright(Nearest):
+        def forward(self, x):
+            return torch.full_like(x, 0.5) + torch.linspace(-1, 1, x.shape[-1])
+
+    result = enhance(Bright(), np.zeros((1, 5, 3), np.uint8))
+    assert result[0, :, 0].tolist() == [0, 0, 128, 255, 255]
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(UserError, match="device nonsense: not available here"):
+        get_device("nonsense")
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match="device cuda: not available here"):
+            get_device("cuda")

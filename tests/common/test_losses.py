@@ -1,0 +1,191 @@
+import math
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from skimage.metrics import structural_similarity
+from torch.nn import functional as F
+from torchvision.models import vgg16
+from torchvision.models.feature_extraction import create_feature_extractor
+
+from common.config import LossConfig
+from common.errors import UserError
+from common.features import LAYER_NAMES, VGG16Features
+from common.losses import PerceptualLoss, gram_matrix, psnr, psnr_mae, ssim, tv
+
+
+def loss(**terms):
+    return PerceptualLoss(LossConfig.model_validate({"vgg": "random", **terms}))
+
+
+def test_gram_matrix_of_a_worked_example():
+    features = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]])  # C = 2, H = 1, W = 2
+    expected = torch.tensor([[[5.0, 11.0], [11.0, 25.0]]]) / 4
+    torch.testing.assert_close(gram_matrix(features), expected)
+
+
+def test_gram_matrix_of_a_constant_image():
+    torch.testing.assert_close(gram_matrix(torch.full((1, 4, 3, 5), 2.0)), torch.full((1, 4, 4), 4.0 / 4))
+
+
+def test_gram_matrix_does_not_overflow_in_half_precision():
+    features = torch.full((1, 2, 64, 64), 60.0, dtype=torch.float16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        gram = gram_matrix(features)
+    assert gram.dtype == torch.float32
+    torch.testing.assert_close(gram, torch.full((1, 2, 2), 1800.0))
+
+
+def test_psnr_of_a_worked_error():
+    target = torch.zeros(2, 3, 4, 4)
+    pred = torch.stack([torch.full((3, 4, 4), 0.1), torch.full((3, 4, 4), 0.01)])
+    assert psnr(pred, target).item() == pytest.approx(-(20 + 40) / 2)  # an image: 10 log10(1 / 0.1**2) = 20 dB
+    assert psnr_mae(pred, target).item() == pytest.approx(-(10 + 20) / 2)
+    assert psnr(target, target).item() == pytest.approx(-100)
+
+
+def test_psnr_and_psnr_on_mae_rank_errors_differently():
+    target = torch.zeros(1, 3, 10, 10)
+    spread, spot = torch.full_like(target, 0.1), target.clone()
+    spot[:, :, 0, :5] = 1.0  # a twentieth of the pixels wholly wrong: less absolute error, more squared error
+    assert psnr(spread, target) < psnr(spot, target)
+    assert psnr_mae(spread, target) > psnr_mae(spot, target)
+
+
+def test_ssim_agrees_with_scikit_image(noise):
+    pred = (noise + 0.1 * torch.randn_like(noise)).clamp(0, 1)
+    expected = []
+    for p, t in zip(pred.numpy(), noise.numpy(), strict=True):
+        _, full = structural_similarity(
+            p, t, win_size=11, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+            data_range=1.0, channel_axis=0, full=True,
+        )  # fmt: skip
+        expected.append(full[:, 5:-5, 5:-5].mean())
+    assert ssim(pred, noise).item() == pytest.approx(1 - np.mean(expected), abs=1e-4)
+
+
+def test_tv_of_a_worked_picture():
+    image = torch.tensor([[0.0, 1.0], [0.0, 0.0]]).expand(1, 3, 2, 2)  # steps right: 1, 0; steps down: 0, 1
+    assert tv(image, None).item() == pytest.approx(0.5 + 0.5)
+
+
+def test_layer_names_are_the_papers():
+    assert LAYER_NAMES[:3] == ("relu1_1", "relu1_2", "relu2_1")
+    assert LAYER_NAMES[-1] == "relu5_3"
+    assert len(LAYER_NAMES) == 13
+
+
+def test_features_are_those_of_torchvisions_vgg16(tmp_path, noise):
+    torch.manual_seed(1)
+    vgg = vgg16(weights=None).eval()
+    torch.save(vgg.state_dict(), tmp_path / "vgg.pth")
+    safetensors.torch.save_file(vgg.features.state_dict(prefix="features."), tmp_path / "vgg.safetensors")
+    nodes = {"features.3": "relu1_2", "features.15": "relu3_3", "features.29": "relu5_3"}
+    expected = create_feature_extractor(vgg, nodes)((noise - vgg_mean()) / vgg_std())
+    for name in ("vgg.pth", "vgg.safetensors"):
+        features = VGG16Features(nodes.values(), tmp_path / name)(noise)
+        assert features.keys() == expected.keys()
+        for layer, values in expected.items():
+            torch.testing.assert_close(features[layer], values)
+
+
+def vgg_mean():
+    return torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+
+
+def vgg_std():
+    return torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+
+
+def test_vgg_is_cut_after_the_deepest_layer_and_frozen():
+    features = VGG16Features(["relu2_2", "relu1_1"], "random")
+    assert list(dict(features.layers.named_children()))[-1] == "relu2_2"
+    assert not any(p.requires_grad for p in features.parameters())
+    assert not features.train().training
+
+
+def test_random_vgg_is_the_same_every_time_and_warns(caplog):
+    first, second = (VGG16Features(["relu1_2"], "random").state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert "random weights" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("missing.pth", None, "no such file"),
+        ("broken.safetensors", b"nonsense", "cannot be read"),
+        ("broken.pth", b"nonsense", "cannot be read|not a plain file"),
+    ],
+)
+def test_unusable_weights_are_refused(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        VGG16Features(["relu1_1"], tmp_path / name)
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    safetensors.torch.save_file({"features.0.weight": torch.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(UserError, match="not a VGG16 in torchvision's layout"):
+        VGG16Features(["relu1_1"], tmp_path / "other.safetensors")
+
+
+def test_feature_and_gram_terms_from_their_definitions(noise):
+    pred = noise.flip(3)
+    vgg = VGG16Features(["relu1_2", "relu2_2"], "random")
+    p, t = vgg(pred), vgg(noise)
+    layers = {"relu1_2": 2.0, "relu2_2": 0.5}
+    expected_features = 3 * (2 * F.l1_loss(p["relu1_2"], t["relu1_2"]) + 0.5 * F.l1_loss(p["relu2_2"], t["relu2_2"]))
+    grams = [F.mse_loss(gram_matrix(p[name]), gram_matrix(t[name])) for name in layers]
+    expected_gram = 1e4 * (2 * grams[0] + 0.5 * grams[1])
+    perceptual = loss(
+        features={"weight": 3, "distance": "l1", "layers": layers},
+        gram={"weight": 1e4, "distance": "mse", "layers": layers},
+    )
+    total = perceptual(pred, noise)
+    torch.testing.assert_close(perceptual.terms["features"], expected_features)
+    torch.testing.assert_close(perceptual.terms["gram"], expected_gram)
+    torch.testing.assert_close(total, expected_features + expected_gram)
+
+
+def test_weighted_terms_add_up_to_the_loss(noise):
+    perceptual = loss(l1=0.3, mse=2, psnr=0.01, psnr_mae=0.02, ssim=0.5, tv=0.1)
+    pred = noise.roll(1, dims=3)
+    total = perceptual(pred, noise)
+    assert perceptual.vgg is None
+    assert list(perceptual.terms) == perceptual.names == ["l1", "mse", "psnr", "psnr_mae", "ssim", "tv"]
+    assert total.item() == pytest.approx(sum(term.item() for term in perceptual.terms.values()))
+    assert perceptual.terms["l1"].item() == pytest.approx(0.3 * (pred - noise).abs().mean().item())
+    assert perceptual.terms["mse"].item() == pytest.approx(2 * (pred - noise).square().mean().item())
+    assert perceptual.terms["tv"].item() == pytest.approx(0.1 * tv(pred, noise).item())
+
+
+def test_reduction_none_gives_each_images_own_loss(noise):
+    perceptual, pred = loss(l1=1), noise.flip(2)
+    each = perceptual(pred, noise, reduction="none")
+    torch.testing.assert_close(each, (pred - noise).abs().mean(dim=(1, 2, 3)))
+
+
+def test_the_loss_is_float32_under_autocast(noise):
+    perceptual = loss(ssim=1, gram={"weight": 1, "layers": {"relu1_2": 1}})
+    pred = noise.flip(3).requires_grad_()
+    expected = perceptual(pred, noise)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        total = perceptual(pred, noise)
+    assert total.dtype == torch.float32
+    assert total.item() == expected.item()
+
+
+def test_gradients_reach_the_prediction_only(noise):
+    pred, target = noise.flip(3).requires_grad_(), noise.clone().requires_grad_()
+    loss(features={"weight": 1, "layers": {"relu1_2": 1}})(pred, target).backward()
+    assert pred.grad.abs().sum() > 0
+    assert target.grad is None
+
+
+def test_perfect_predictions_cost_nothing(noise):
+    perceptual = loss(l1=1, mse=1, ssim=1, features={"weight": 1, "layers": {"relu2_2": 1}})
+    assert perceptual(noise, noise).item() == pytest.approx(0, abs=1e-5)
+    assert math.isfinite(loss(psnr=1)(noise, noise).item())

@@ -1,0 +1,42 @@
+import pytest
+import torch
+from skimage.metrics import structural_similarity
+
+from common.metrics import luma, psnr_y, round_to_8_bits, ssim_y
+
+
+def test_luma_of_black_white_and_the_primaries():
+    colours = torch.tensor([[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]]).float()[:, :, None, None]
+    torch.testing.assert_close(luma(colours).flatten(), torch.tensor([16, 235, 81.481, 144.553, 40.966]))
+
+
+def test_rounding_clamps_and_gives_multiples_of_one_255th():
+    values = round_to_8_bits(torch.tensor([-0.2, 0.0, 0.5, 0.7001, 1.3]))
+    torch.testing.assert_close(values * 255, torch.tensor([0.0, 0, 128, 179, 255]))
+
+
+def test_psnr_y_of_a_constant_grey_difference():
+    target = torch.full((1, 3, 32, 32), 100 / 255)
+    pred = torch.full((1, 3, 32, 32), 110 / 255)
+    difference = 10 * 219 / 255  # luma spans 219 of 255 steps
+    assert psnr_y(pred, target, border=2).item() == pytest.approx(20 * torch.tensor(255 / difference).log10().item())
+
+
+def test_the_border_is_shaved_and_each_image_stands_alone():
+    target = torch.rand(2, 3, 40, 40)
+    pred = target.clone()
+    pred[0, :, :4] = 0
+    pred[:, :, 20, 20] = 1 - pred[:, :, 20, 20].round()
+    shaved = psnr_y(pred, target, border=4)
+    assert shaved[0] > psnr_y(pred, target, border=2)[0]
+    torch.testing.assert_close(shaved[1:], psnr_y(pred[1:], target[1:], border=4))
+
+
+def test_ssim_y_agrees_with_scikit_image(noise):
+    pred = (noise + 0.05 * torch.randn_like(noise)).clamp(0, 1)
+    for i, (p, t) in enumerate(zip(luma(round_to_8_bits(pred)), luma(round_to_8_bits(noise)), strict=True)):
+        _, full = structural_similarity(
+            p[0, 3:-3, 3:-3].double().numpy(), t[0, 3:-3, 3:-3].double().numpy(), win_size=11, gaussian_weights=True,
+            sigma=1.5, use_sample_covariance=False, data_range=255, full=True,
+        )  # fmt: skip
+        assert ssim_y(pred, noise, border=3)[i].item() == pytest.approx(full[5:-5, 5:-5].mean(), abs=1e-4)

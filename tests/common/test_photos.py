@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.photos import PhotoCache, PhotoError, open_photo, read_photo, write_photo
+
+GRADIENT = np.tile(np.linspace(0, 255, 40).round().astype(np.uint8), (30, 1))
+
+
+def save(path, image, **options):
+    image.save(path, **options)
+    return path
+
+
+def test_16_bit_grey_keeps_its_tones(tmp_path):
+    path = save(tmp_path / "a.png", Image.fromarray(GRADIENT.astype(np.uint16) * 257))
+    assert np.array_equal(np.asarray(open_photo(path))[..., 0], GRADIENT)
+
+
+def test_8_bit_grey_becomes_equal_channels(tmp_path):
+    opened = np.asarray(open_photo(save(tmp_path / "a.png", Image.fromarray(GRADIENT))))
+    assert np.array_equal(opened, np.stack([GRADIENT] * 3, axis=2))
+
+
+def test_palette_gives_its_colours(tmp_path):
+    image = Image.new("P", (4, 2), 1)
+    image.putpalette([0, 0, 0, 10, 20, 30])
+    assert np.asarray(open_photo(save(tmp_path / "a.png", image)))[0, 0].tolist() == [10, 20, 30]
+
+
+def test_cmyk_becomes_rgb(tmp_path):
+    path = save(tmp_path / "a.tif", Image.new("CMYK", (4, 2), (0, 255, 255, 0)))
+    assert np.asarray(open_photo(path))[0, 0].tolist() == [255, 0, 0]
+
+
+def test_transparency_is_put_on_white(tmp_path):
+    image = Image.new("RGBA", (2, 1), (255, 0, 0, 255))
+    image.putpixel((1, 0), (255, 0, 0, 0))
+    assert np.asarray(open_photo(save(tmp_path / "a.png", image)))[0].tolist() == [[255, 0, 0], [255, 255, 255]]
+
+
+def test_exif_rotation_is_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter, clockwise
+    path = save(tmp_path / "a.png", Image.fromarray(GRADIENT), exif=exif)
+    opened = open_photo(path)
+    assert opened.size == (30, 40)
+    assert np.array_equal(np.asarray(opened)[..., 0], np.rot90(GRADIENT, -1))
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("empty.jpg", lambda path: path.write_bytes(b""), "empty.jpg: the file is empty"),
+        ("text.jpg", lambda path: path.write_text("not a photo"), "text.jpg: not a picture"),
+        ("missing.jpg", lambda path: None, "missing.jpg: no such file"),
+        ("cut.jpg", lambda path: cut(path, "JPEG"), "cut.jpg: broken .*truncated"),
+        ("cut.png", lambda path: cut(path, "PNG"), "cut.png: broken"),
+        ("float.tif", lambda path: Image.new("F", (3, 3)).save(path), "float.tif: floating-point"),
+    ],
+)
+def test_files_that_are_no_usable_photo(tmp_path, name, make, message):
+    make(tmp_path / name)
+    with pytest.raises(PhotoError, match=message):
+        open_photo(tmp_path / name)
+
+
+def cut(path, kind):
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)).save(path, kind)
+    path.write_bytes(path.read_bytes()[:20_000])
+
+
+def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(PhotoError, match="too large to open safely"):
+        open_photo(save(tmp_path / "bomb.png", Image.new("L", (30, 30))))
+
+
+def test_alpha_profile_and_exif_come_back(tmp_path):
+    image = Image.new("RGBA", (6, 4), (10, 20, 30, 255))
+    image.putpixel((0, 0), (10, 20, 30, 0))
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "a camera", 3
+    photo = read_photo(save(tmp_path / "a.png", image, icc_profile=b"a profile", exif=exif))
+    write_photo(tmp_path / "b.png", photo.rgb.repeat(2, axis=0).repeat(2, axis=1), like=photo)
+    with Image.open(tmp_path / "b.png") as result:
+        assert (result.size, result.mode, result.info["icc_profile"]) == ((12, 8), "RGBA", b"a profile")
+        assert result.getexif()[0x010F] == "a camera"
+        assert 0x0112 not in result.getexif()  # it is upright already
+        assert result.getpixel((11, 7))[3] < 128 < result.getpixel((0, 0))[3]  # turned by half with the colours
+        assert result.getpixel((0, 0))[:3] == (10, 20, 30)
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("L", "L"), ("1", "L"), ("P", "RGB"), ("RGB", "RGB"), ("LA", "LA")])
+def test_grey_photos_stay_grey(tmp_path, mode, expected):
+    photo = read_photo(save(tmp_path / "a.png", Image.fromarray(GRADIENT).convert(mode)))
+    write_photo(tmp_path / "b.png", photo.rgb, like=photo)
+    with Image.open(tmp_path / "b.png") as result:
+        assert result.mode == expected
+
+
+def test_a_format_that_cannot_hold_the_picture_says_so(tmp_path):
+    photo = read_photo(save(tmp_path / "a.png", Image.new("RGB", (2, 2))))
+    with pytest.raises(PhotoError, match="70000 x 1 RGB picture cannot be saved"):
+        write_photo(tmp_path / "b.jpg", np.zeros((1, 70000, 3), np.uint8), like=photo)
+
+
+def test_the_cache_keeps_what_fits_and_no_more(tmp_path):
+    paths = [save(tmp_path / f"{i}.png", Image.new("RGB", (10, 10))) for i in range(2)]
+    cache = PhotoCache(max_bytes=300)
+    assert cache(paths[0]) is cache(paths[0])
+    assert cache(paths[1]) is not cache(paths[1])

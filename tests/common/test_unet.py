@@ -1,0 +1,111 @@
+import copy
+
+import pytest
+import torch
+from fastai.layers import SelfAttention as FastaiSelfAttention
+from torch import nn
+from torch.nn.utils import parametrize
+
+from common.attention import SelfAttention
+from common.errors import UserError
+from common.unet import Unet
+
+
+def build(**options):
+    return Unet("resnet18", **{"pretrained": False, "norm": "none", **options})
+
+
+def wake(unet):
+    """Gives the zero-initialised last layer weights, so that outputs tell something."""
+    nn.init.normal_(unet.last.weight, std=0.1)
+    return unet
+
+
+@pytest.mark.parametrize(("upscale", "size"), [(1, (64, 64)), (2, (33, 47)), (4, (32, 32)), (1, (1, 1)), (1, (7, 101))])
+def test_any_size_comes_out_upscaled_exactly_and_zero_at_the_start(upscale, size):
+    out = build(n_out=2, upscale=upscale)(torch.rand(1, 3, *size))
+    assert out.shape == (1, 2, size[0] * upscale, size[1] * upscale)
+    assert torch.count_nonzero(out) == 0
+
+
+@pytest.mark.parametrize("norm", ["weight", "spectral", "none"])
+def test_eval_mode_agrees_with_train_mode_after_training(norm):
+    unet = wake(build(norm=norm, upscale=2))
+    step = torch.optim.SGD(unet.parameters(), lr=1e-3)
+    for _ in range(3):
+        unet.train()(torch.rand(2, 3, 32, 32)).square().mean().backward()
+        step.step()
+        step.zero_grad()
+    x = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        for _ in range(30):  # spectral norm's power iteration, which goes on in train mode, settles
+            in_training = unet.train()(x)
+        torch.testing.assert_close(unet.eval()(x), in_training, rtol=1e-3, atol=1e-4)
+
+
+def test_encoder_statistics_stay_as_they_were():
+    unet = build().train()
+    unet(10 + torch.rand(2, 3, 32, 32))
+    norms = unet.fixed_norms()
+    assert len(norms) == 20 + 1 + 4  # ResNet18's, the one after it, four skips
+    for norm in norms:
+        assert not norm.training
+        assert torch.count_nonzero(norm.running_mean) == 0
+        assert torch.equal(norm.running_var, torch.ones_like(norm.running_var))
+
+
+@pytest.mark.parametrize("norm", ["weight", "spectral", "none", "batch"])
+def test_norm_covers_the_decoder_and_only_it(norm):
+    unet = build(norm=norm, upscale=2, attention=False)
+    encoder, *decoder = unet.net.layers
+    convs = [m for m in nn.ModuleList([*decoder, unet.tail]).modules() if isinstance(m, nn.Conv2d)]
+    live_norms = [m for m in unet.modules() if isinstance(m, nn.BatchNorm2d) and m not in unet.fixed_norms()]
+    assert convs
+    assert all(parametrize.is_parametrized(conv) == (norm in ("weight", "spectral")) for conv in convs)
+    assert not any(parametrize.is_parametrized(m) for m in (*encoder.modules(), unet.last))
+    assert bool(live_norms) == (norm == "batch")
+
+
+def test_spectral_norm_makes_the_largest_singular_value_one():
+    unet = build(norm="spectral").eval()
+    weight = unet.net.layers[3][0][0].weight.flatten(1)
+    assert torch.linalg.matrix_norm(weight, ord=2).item() == pytest.approx(1, abs=0.1)
+
+
+def test_attention_is_the_memory_bounded_one_and_can_be_left_out():
+    layers = list(build().modules())
+    assert sum(isinstance(m, SelfAttention) for m in layers) == 1
+    assert not any(isinstance(m, FastaiSelfAttention) for m in layers)
+    assert not any(isinstance(m, SelfAttention) for m in build(attention=False).modules())
+
+
+@pytest.mark.parametrize("norm", ["weight", "spectral"])
+def test_a_copy_after_training_works_on_its_own(norm):
+    unet = wake(build(norm=norm))
+    unet(torch.rand(2, 3, 32, 32)).sum().backward()
+    copied, x = copy.deepcopy(unet).eval(), torch.rand(1, 3, 32, 32)
+    before = unet.eval()(x)
+    torch.testing.assert_close(copied(x), before)
+    nn.init.zeros_(unet.net.layers[0][0].weight)
+    torch.testing.assert_close(copied(x), before)
+
+
+def test_every_parameter_is_in_one_group():
+    unet = build(norm="weight")
+    encoder, rest = unet.parameter_groups()
+    assert len(encoder) == len(list(unet.net.layers[0].parameters()))
+    assert {id(p) for p in encoder + rest} == {id(p) for p in unet.parameters()}
+    assert len(encoder) + len(rest) == len(list(unet.parameters()))
+
+
+def test_missing_network_says_how_to_go_on(monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def offline(*args, **kwargs):
+        from urllib.error import URLError
+
+        raise URLError("no route to host")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", offline)
+    with pytest.raises(UserError, match=r"resnet18.*could not be downloaded.*model.pretrained=false"):
+        Unet("resnet18", pretrained=True)

@@ -1,0 +1,170 @@
+"""The three commands, run as a user runs them, on a model trained for seconds."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+from safetensors import safe_open
+
+TINY = [
+    "model.encoder=resnet18", "model.pretrained=false", "model.norm=spectral", "data.crops_per_photo=4",
+    "data.valid=[0.png, 1.png]", "loss.vgg=random",
+    "train.precision=bf16", "train.tensorboard=true", "loss.l1=1", "loss.ssim=0.1",
+    "loss.features={weight: 0.1, layers: {relu1_2: 1}}", "loss.gram={weight: 1, layers: {relu1_2: 1}}",
+    "train.stages=[{crop: 32, bs: 4, epochs: 2, lr: 1e-3, frozen: true}, "
+    "{crop: 64, bs: 2, epochs: 1, lr: [1e-4, 1e-3]}]",
+]  # fmt: skip
+
+
+def run(module, *arguments, cwd=None):
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """(folder of photos, run folder, what the command printed) of one short training."""
+    from common.folders import sample_photos
+
+    folder = tmp_path_factory.mktemp("superres")
+    photos = folder / "photos"
+    photos.mkdir()
+    for i, path in enumerate(sample_photos()[:5]):
+        Image.open(path).convert("RGB").crop((100, 100, 180, 172)).save(photos / f"{i}.png")
+    config = folder / "tiny.yaml"
+    config.write_text("train:\n  seed: 1\n")
+    done = run("superres.train", config, f"data.path={photos}", *TINY, f"output.path={folder}", "output.name=run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return photos, folder / "run", done.stdout + done.stderr
+
+
+def test_training_leaves_everything_in_its_run_folder(trained):
+    _, folder, printed = trained
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    logs = {name for name in names if name.startswith("tensorboard/")}
+    assert {Path(name).parent.name for name in logs} == {"stage_1", "stage_2"}
+    assert names - logs == {
+        "config.yaml", "environment.json", "log.txt", "history.csv", "results.csv", "comparison.png",
+        "model.safetensors", "export.pkl", "checkpoints/best.safetensors", "checkpoints/last.safetensors",
+        "pictures/epoch_001.png", "pictures/epoch_002.png", "pictures/epoch_003.png",
+    }  # fmt: skip
+    assert yaml.safe_load((folder / "config.yaml").read_text())["train"]["seed"] == 1
+    assert "torch" in json.loads((folder / "environment.json").read_text())["packages"]
+    for warning in ("loss.vgg = random", "model.pretrained = false"):
+        assert warning in printed
+        assert warning in (folder / "log.txt").read_text()
+    for shown in ("bicubic PSNR-Y", "prediction SSIM-Y", "comparison.png", "model.safetensors"):
+        assert shown in printed
+    assert "\r" not in printed  # no progress bars outside a terminal
+
+
+def test_history_has_every_metric_and_loss_term_of_every_epoch(trained):
+    _, folder, _ = trained
+    history = pd.read_csv(folder / "history.csv")
+    assert list(history.columns) == [
+        "epoch", "stage", "train_loss", "valid_loss", "psnr_y", "ssim_y", "l1", "ssim", "features", "gram", "seconds",
+    ]  # fmt: skip
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert history["stage"].tolist() == [1, 1, 2]
+    terms = history[["l1", "ssim", "features", "gram"]].sum(axis=1)
+    assert np.allclose(terms, history["valid_loss"], rtol=1e-4)
+
+
+def test_neither_export_holds_the_vgg(trained):
+    _, folder, _ = trained
+    with safe_open(folder / "model.safetensors", framework="pt") as file:
+        assert not any("vgg" in name for name in file.keys())  # noqa: SIM118
+        metadata = file.metadata()
+    assert json.loads(metadata["config"])["data"]["scale"] == 2
+    assert str(folder.parent) not in metadata["config"]
+    assert b"VGG" not in (folder / "export.pkl").read_bytes()
+    size = (folder / "export.pkl").stat().st_size
+    assert size == pytest.approx((folder / "model.safetensors").stat().st_size, rel=0.05)
+
+
+def test_the_exported_learner_works_in_a_fresh_process_elsewhere(trained, tmp_path):
+    photos, folder, _ = trained
+    script = (
+        "import sys, numpy as np\n"
+        "from fastai.learner import load_learner\n"
+        "picture, *_ = load_learner(sys.argv[1]).predict(sys.argv[2])\n"
+        "np.save('out.npy', np.asarray(picture))\n"
+    )
+    command = [sys.executable, "-c", script, folder / "export.pkl", photos / "0.png"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert run("superres.predict", folder / "model.safetensors", photos / "0.png", "-o", tmp_path).returncode == 0
+    ours = np.asarray(Image.open(tmp_path / "0.png")).transpose(2, 0, 1).astype(float)
+    theirs = np.load(tmp_path / "out.npy").astype(float)
+    assert ours.shape == theirs.shape == (3, 144, 160)
+    assert abs(ours - (255 * theirs if theirs.max() <= 1 else theirs).clip(0, 255)).max() <= 1.01
+
+
+def test_predict_enlarges_files_and_folders_and_reports_failures(trained, tmp_path):
+    photos, folder, _ = trained
+    inputs = tmp_path / "in"
+    inputs.mkdir()
+    Image.open(photos / "0.png").crop((0, 0, 31, 17)).save(inputs / "odd.png")
+    Image.open(photos / "0.png").convert("L").save(inputs / "grey.jpg")
+    (inputs / "broken.png").write_bytes((photos / "0.png").read_bytes()[:300])
+    arguments = [folder / "model.safetensors", inputs, "-o", tmp_path / "out", "--tile", 96]
+    done = run("superres.predict", *arguments)
+    assert done.returncode == 1
+    assert "broken.png: broken" in done.stdout
+    assert "1 of 3 photos failed" in done.stdout
+    with Image.open(tmp_path / "out" / "odd.png") as odd, Image.open(tmp_path / "out" / "grey.jpg") as grey:
+        assert odd.size == (62, 34)
+        assert (grey.size, grey.mode) == ((160, 144), "L")
+    again = run("superres.predict", *arguments)
+    assert again.returncode == 2
+    assert "exists; add --overwrite" in again.stderr
+
+
+def test_evaluate_compares_with_bicubic(trained, tmp_path):
+    photos, folder, _ = trained
+    done = run("superres.evaluate", folder / "model.safetensors", "--data", photos, "-o", tmp_path)
+    assert done.returncode == 0, done.stderr
+    results = pd.read_csv(tmp_path / "results.csv")
+    assert len(results) == 5
+    assert (results["prediction PSNR-Y"] != results["bicubic PSNR-Y"]).any()
+    assert f"{results['bicubic PSNR-Y'].mean():.2f}" in done.stdout.splitlines()[5 + 1]
+    assert (tmp_path / "comparison.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "message"),
+    [
+        ("superres.train", ["nothing.yaml"], "error: nothing.yaml: cannot be read as a config (No such file"),
+        ("superres.train", ["data.path=nowhere", "output.path={tmp}"], "error: nowhere: no such folder of photos"),
+        ("superres.train", ["train.precision=fp16", "train.device=cpu"], "error: train.precision = fp16: needs a"),
+        ("superres.predict", ["no.safetensors", "x.png", "-o", "{tmp}"], "error: no.safetensors: no such model file"),
+        ("superres.evaluate", ["--data", "{tmp}"], "error: give either a MODEL or --baseline bicubic"),
+        ("superres.evaluate", ["--data", "{tmp}", "--baseline", "bicubic"], "error: --baseline bicubic needs --scale"),
+    ],
+)  # fmt: skip
+def test_mistakes_end_with_status_2_and_one_message(tmp_path, module, arguments, message):
+    done = run(module, *(argument.format(tmp=tmp_path) for argument in arguments))
+    assert done.returncode == 2
+    assert done.stderr.startswith(message)
+    assert "Traceback" not in done.stderr
+
+
+def test_training_that_diverges_stops_and_keeps_the_last_good_weights(trained, tmp_path):
+    photos, _, _ = trained
+    done = run(
+        "superres.train", Path(__file__).parent.parent.parent / "configs/superres_demo.yaml", f"data.path={photos}",
+        "data.valid=[0.png, 1.png]",
+        "train.stages=[{crop: 32, bs: 4, epochs: 1, lr: 1e-4}, {crop: 32, bs: 4, epochs: 5, lr: 1e+30}]",
+        f"output.path={tmp_path}", "output.name=run",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "last good weights are in" in done.stdout
+    assert run(
+        "superres.predict", tmp_path / "run/checkpoints/last.safetensors", photos / "2.png", "-o", tmp_path / "out"
+    ).returncode == 0  # fmt: skip

@@ -1,0 +1,142 @@
+import logging
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from common.configfile import load_config
+from common.errors import UserError
+from common.metrics import psnr_y, ssim_y
+from superres.config import Config
+from superres.data import Degrade, get_dls, get_photos
+from superres.evaluate import to_tensor
+from superres.model import resize_bicubic
+
+CPU = torch.device("cpu")
+
+
+def read(path):
+    return to_tensor(np.asarray(Image.open(path).convert("RGB")))
+
+
+def config_for(photos, *overrides):
+    stages = "train.stages=[{crop: 32, bs: 2, epochs: 1, lr: 1e-3}, {crop: 64, bs: 2, epochs: 1, lr: 1e-3}]"
+    return load_config(Config, None, [f"data.path={photos}", "loss.l1=1", stages, *overrides])
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_our_bicubic_twin_is_as_good_as_matlabs(shared, scale):
+    ours, matlabs = [], []
+    folder = shared / f"data/benchmarks/Set5_matlab_x{scale}"
+    for path in sorted(folder.glob("*_LR.png")):
+        sharp = read(folder / path.name.replace("_LR", "_HR"))
+        for low, figures in ((Degrade(scale).low_resolution(sharp), ours), (read(path), matlabs)):
+            figures.append(psnr_y(resize_bicubic(low, scale), sharp, border=scale).item())
+    assert len(ours) == 5
+    assert np.mean(ours) == pytest.approx(np.mean(matlabs), abs=0.02)
+
+
+@pytest.mark.parametrize(("scale", "psnr", "ssim"), [(2, 33.68, 0.9305), (4, 28.43, 0.8113)])
+def test_bicubic_on_set5_has_the_known_figures(shared, scale, psnr, ssim):
+    pairs = []
+    for path in sorted((shared / "data/benchmarks/Set5").iterdir()):
+        sharp = read(path)
+        enlarged = resize_bicubic(Degrade(scale).low_resolution(sharp), scale)
+        pairs.append((psnr_y(enlarged, sharp, scale).item(), ssim_y(enlarged, sharp, scale).item()))
+    assert np.mean(pairs, axis=0) == pytest.approx([psnr, ssim], abs=0.002)
+
+
+def test_bicubic_is_pillows_up_to_rounding():
+    photo = np.random.default_rng(0).integers(0, 256, (48, 60, 3), np.uint8)
+    expected = np.asarray(Image.fromarray(photo).resize((30, 24), Image.Resampling.BICUBIC)).astype(int)
+    ours = (Degrade(2).low_resolution(to_tensor(photo))[0] * 255).round().permute(1, 2, 0).numpy().astype(int)
+    assert abs(ours - expected).max() <= 1
+
+
+def test_the_input_has_8_bits_whatever_degrades_it(noise):
+    for degrade in (Degrade(2), Degrade(2, blur=1), Degrade(2, noise=9), Degrade(2, jpeg=50), Degrade(4, 1, 5, 30)):
+        low = degrade.low_resolution(noise)
+        assert low.shape[-2:] == (64 // degrade.scale, 48 // degrade.scale)
+        torch.testing.assert_close(low * 255, (low * 255).round(), rtol=0, atol=1e-3)
+        assert 0 <= low.min() <= low.max() <= 1
+
+
+def test_blur_is_a_gaussian_of_the_given_sigma():
+    spot = torch.zeros(1, 3, 64, 64)
+    spot[..., 32, 32] = 1
+    low = resize_bicubic(spot, 1)  # no shrinking: a scale of 1 shows the blur alone
+    blurred = Degrade(1, blur=2.0).low_resolution(low * 255 / 255)
+    expected = 1 / (2 * np.pi * 2.0**2)  # the density at the centre
+    assert blurred[0, 0, 32, 32].item() == pytest.approx(expected, abs=1 / 255)
+
+
+def test_noise_has_the_given_sigma():
+    grey = torch.full((1, 3, 200, 200), 0.5)
+    assert (255 * Degrade(2, noise=8).low_resolution(grey)).std().item() == pytest.approx(8, rel=0.03)
+
+
+def test_jpeg_loses_what_pillows_jpeg_loses(tmp_path, picture):
+    low = to_tensor(picture[:64, :80])
+    Image.fromarray(picture[:64, :80]).save(tmp_path / "a.jpg", quality=30, subsampling=2)
+    pillows = (read(tmp_path / "a.jpg") - low).square().mean().sqrt()
+    ours = (Degrade(1, jpeg=30).low_resolution(low) - low).square().mean().sqrt()
+    assert ours.item() == pytest.approx(pillows.item(), rel=0.3)
+
+
+def test_batches_hold_each_crop_and_its_own_twin(photos):
+    config = config_for(photos)
+    train, valid = get_photos(config)
+    dls = get_dls(train, valid, config, config.train.stages[0], CPU)
+    low, sharp = dls.train.one_batch()
+    assert sharp.shape == (2, 3, 32, 32)
+    assert low.shape == (2, 3, 16, 16)
+    torch.testing.assert_close(
+        low.as_subclass(torch.Tensor), Degrade(2).low_resolution(sharp.as_subclass(torch.Tensor))
+    )
+
+
+def test_validation_is_the_same_middle_in_every_stage(photos):
+    config = config_for(photos, "data.valid=[1.png, 3.png]")
+    train, valid = get_photos(config)
+    (_, first), (_, second) = (
+        get_dls(train, valid, config, stage, CPU).valid.one_batch() for stage in config.train.stages
+    )
+    middle = read(photos / "1.png")[..., 4:68, 8:72]
+    torch.testing.assert_close(second[:1].as_subclass(torch.Tensor), middle)
+    torch.testing.assert_close(first[:1].as_subclass(torch.Tensor), middle)
+
+
+def test_crops_come_from_everywhere_and_are_turned(photos):
+    config = config_for(photos, "data.crops_per_photo=20", "data.valid=[1.png, 2.png, 3.png, 4.png, 5.png]")
+    train, valid = get_photos(config)
+    sharp = read(photos / "0.png")[0]
+    places = set()
+    dls = get_dls(train, valid, config, config.train.stages[0], CPU)
+    assert len(dls.train) == 10
+    windows = sharp.unfold(1, 32, 1).unfold(2, 32, 1).permute(1, 2, 0, 3, 4)
+    for _, batch in dls.train:
+        for crop in batch.as_subclass(torch.Tensor):
+            turned = [torch.rot90(flip, k, (1, 2)) for flip in (crop, crop.flip(2)) for k in range(4)]
+            errors = torch.stack([(windows - t).abs().amax(dim=(2, 3, 4)) for t in turned])
+            found = torch.nonzero(errors < 1e-3).tolist()
+            assert found, "a crop is no window of its photo"
+            places.add(tuple(found[0]))
+    assert len(places) > 15
+    assert len({i for i, _, _ in places}) >= 5  # of 8, in 20 crops
+
+
+def test_a_photo_that_breaks_during_training_is_left_out_with_one_line(photos, caplog):
+    config = config_for(photos, "data.crops_per_photo=2", "data.valid=[5.png]")
+    train, valid = get_photos(config)
+    (photos / "0.png").write_bytes(b"broken")
+    dls = get_dls(train, valid, config, config.train.stages[0], CPU)
+    caplog.set_level(logging.WARNING)
+    assert sum(len(sharp) for _, sharp in dls.train) == 8
+    assert len([line for line in caplog.messages if "0.png: not a picture" in line]) == 1
+
+
+def test_a_batch_larger_than_an_epoch_is_refused(photos):
+    config = config_for(photos, "train.stages.1.bs=50")
+    with pytest.raises(UserError, match=r"train.stages.1.bs = 50: more than the 5 crops of an epoch"):
+        get_photos(config)
