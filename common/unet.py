@@ -3,13 +3,12 @@
 The shape is lesson 7's: a ResNet encoder, a decoder of ICNR pixel shuffles, self-attention at 1/8 of the size.
 """
 
-import math
 from urllib.error import URLError
 
 import torch
 import torch.nn.functional as F
 import torchvision
-from fastai.layers import NormType, PixelShuffle_ICNR
+from fastai.layers import NormType
 from fastai.layers import SelfAttention as FastaiSelfAttention
 from fastai.vision.learner import create_body
 from fastai.vision.models.unet import DynamicUnet, UnetBlock
@@ -31,8 +30,8 @@ class Unet(nn.Module):
 
     encoder: name of a torchvision ResNet. pretrained: with torchvision's ImageNet weights (downloaded once).
     norm: of the decoder's convolutions, 'batch', 'weight', 'spectral' or 'none'.
-    attention: one self-attention block. blur: average after each pixel shuffle, against checkerboards.
-    upscale: 1, 2, 4, 8: pixel shuffles at the end, so that all the rest works at the input's size.
+    attention: one self-attention block. blur: average after the decoder's pixel shuffles, against checkerboards.
+    upscale: by a pixel shuffle at the very end, so that all the rest works at the input's size.
 
     The encoder's and the skip connections' BatchNorm never uses or updates batch statistics: they stay as pretrained,
     or at mean 0 and variance 1. Otherwise eval mode would see other statistics than training and drift.
@@ -44,35 +43,31 @@ class Unet(nn.Module):
         self.upscale = upscale
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
-        decoder_norm = NormType.Batch if norm == "batch" else None
         self.net = DynamicUnet(
             get_encoder(encoder, pretrained),
             n_out,
             img_size=(2 * STRIDE, 2 * STRIDE),
-            norm_type=decoder_norm,
+            norm_type=NormType.Batch if norm == "batch" else None,
             blur=blur,
             self_attention=attention,
         )
         *layers, last_conv, _to_tensor_base = self.net.layers
         self.net.layers = nn.ModuleList(layers)
-        n_features = last_conv[0].in_channels
-        shuffles = [
-            PixelShuffle_ICNR(n_features, n_features := TAIL_WIDTH, blur=blur, norm_type=decoder_norm)
-            for _ in range(int(math.log2(upscale)))
-        ]
-        self.tail = nn.Sequential(*shuffles)
-        self.last = nn.Conv2d(n_features, n_out, kernel_size=1)
+        # ICNR asks that the convolution before a pixel shuffle starts with equal weights for the pixels of one square,
+        # so that no checkerboard is there to begin with. All zero, they are equal.
+        self.last = nn.Conv2d(last_conv[0].in_channels, n_out * upscale**2, kernel_size=3, padding=1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
+        self.shuffle = nn.PixelShuffle(upscale)
         replace_attention(self.net)
-        add_norm(nn.ModuleList([*self.net.layers[1:], self.tail]), norm)
+        add_norm(self.net.layers[1:], norm)
         self.train()
 
     def forward(self, x):
         height, width = x.shape[-2:]
         x = (x - self.mean) / self.std
         x = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
-        x = self.last(self.tail(self.net(x)))
+        x = self.shuffle(self.last(self.net(x)))
         for hook in self.net.sfs:
             hook.stored = None  # the skips' activations: they cost memory, and keep the model from being copied
         return x[..., : height * self.upscale, : width * self.upscale]
@@ -94,9 +89,6 @@ class Unet(nn.Module):
         encoder = list(self.net.layers[0].parameters())
         known = {id(p) for p in encoder}
         return [encoder, [p for p in self.parameters() if id(p) not in known]]
-
-
-TAIL_WIDTH = 64
 
 
 def get_encoder(name, pretrained):

@@ -22,7 +22,7 @@ class SuperResolver(nn.Module):
     """(N, 3, h, w) in [0, 1] -> (N, 3, scale h, scale w): bicubic enlargement + U-Net. Untrained it is bicubic.
 
     upsample: 'before' gives the U-Net the enlarged picture, as lesson 7 does; 'after' gives it the small one and
-    ends in pixel shuffles, about three times as fast.
+    ends in a pixel shuffle, about three times as fast.
     """
 
     def __init__(self, unet, scale, upsample):

@@ -58,7 +58,7 @@ def test_encoder_statistics_stay_as_they_were():
 def test_norm_covers_the_decoder_and_only_it(norm):
     unet = build(norm=norm, upscale=2, attention=False)
     encoder, *decoder = unet.net.layers
-    convs = [m for m in nn.ModuleList([*decoder, unet.tail]).modules() if isinstance(m, nn.Conv2d)]
+    convs = [m for m in nn.ModuleList(decoder).modules() if isinstance(m, nn.Conv2d)]
     live_norms = [m for m in unet.modules() if isinstance(m, nn.BatchNorm2d) and m not in unet.fixed_norms()]
     assert convs
     assert all(parametrize.is_parametrized(conv) == (norm in ("weight", "spectral")) for conv in convs)
