@@ -40,6 +40,7 @@ class SelfAttention(nn.Module):
     def forward(self, x):
         flat = x.flatten(2)  # (N, C, L)
         # fastai normalises over the positions of `query`, so `key` asks and `query` answers.
-        asks, answers, value = (conv(flat).transpose(1, 2) for conv in (self.key, self.query, self.value))
+        # Contiguous, since the fused kernels refuse other layouts and torch then silently makes the whole matrix.
+        asks, answers, value = (conv(flat).transpose(1, 2).contiguous() for conv in (self.key, self.query, self.value))
         attended = attend(asks, answers, value).transpose(1, 2)
         return x + self.gamma * attended.reshape(x.shape)

@@ -17,7 +17,8 @@ KEPT_SUFFIXES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".t
 def plan_outputs(inputs, folder, overwrite=False):
     """[(photo, its result's path)] for files and for folders, which are searched recursively and keep their tree.
 
-    Raises UserError if an input is missing, two would get the same name, or a result exists and `overwrite` is false.
+    Makes `folder`. Raises UserError if that cannot be done, an input is missing, two results would have one name, a
+    result would replace a photo that is read, or a result exists and `overwrite` is false.
     """
     plan = []
     for source in map(Path, inputs):
@@ -33,11 +34,19 @@ def plan_outputs(inputs, folder, overwrite=False):
         if result in sources:
             raise UserError(f"{sources[result]} and {photo} would both become {result}: give them one at a time")
         sources[result] = photo
+    originals = {photo.resolve() for photo, _ in plan}
+    for _, result in plan:
+        if result.resolve() in originals:
+            raise UserError(f"{result}: is one of the photos to read; give another folder with -o")
     existing = [result for _, result in plan if result.exists()]
     if existing and not overwrite:
         raise UserError(
             f"{existing[0]}{f' and {len(existing) - 1} more' * (len(existing) > 1)}: exists; add --overwrite"
         )
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be made a folder for the results ({error.strerror})") from None
     return plan
 
 
@@ -54,9 +63,9 @@ def enhance_photos(plan, enhance):
             result.parent.mkdir(parents=True, exist_ok=True)
             with written_whole(result) as temporary:
                 write_photo(temporary, pixels, like=photo)
-        except PhotoError as error:
+        except (PhotoError, OSError) as error:
             failed += 1
-            log.error("failed %s", error)
+            log.error("failed %s", error if isinstance(error, PhotoError) else f"{result}: cannot be written ({error})")
         else:
             log.info("%d/%d %s  %d x %d", number, len(plan), result, pixels.shape[1], pixels.shape[0])
     if failed:

@@ -16,6 +16,7 @@ def run_command(command):
     UserError ends the program with its message and status 2, Ctrl-C with 130.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logging.captureWarnings(True)
     logging.getLogger().addHandler(early_messages)
     try:
         sys.exit(command())
@@ -32,7 +33,7 @@ def exit_with(status, message):
 
 def log_to(path):
     """Writes all messages into the file `path`, those that came before included."""
-    handler = logging.FileHandler(path)
+    handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     for record in early_messages.buffer:
         handler.handle(record)

@@ -33,7 +33,7 @@ def load_config(config_class, path=None, overrides=()):
 def save_config(config, path):
     """Writes every key of `config`, defaults included, as YAML."""
     with written_whole(path) as temporary:
-        temporary.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        temporary.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
 
 
 class Loader(yaml.SafeLoader):
@@ -54,7 +54,7 @@ Loader.add_implicit_resolver(
 
 def read_yaml(path):
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as a config ({getattr(error, 'strerror', None) or error})") from None
     try:
@@ -101,10 +101,11 @@ def list_index(items, name, key):
 def explain(config_class, data, mistakes, source, overridden):
     """A line for each key that pydantic complains of: place, key, value, rule, nearest valid name."""
     rules = {}
+    both = f"{source} with the command line" if overridden else source
     for mistake in mistakes:
         keys, value, section = locate(config_class, data, mistake["loc"])
         key = ".".join(map(str, keys))
-        from_command = any(key == name or name.startswith(key + ".") for name in overridden)
+        from_command = any(f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.") for name in overridden)
         place = f"{'command line' if from_command else source}: {key}"
         kind, context = mistake["type"], mistake.get("ctx", {})
         if kind == "extra_forbidden":
@@ -112,10 +113,11 @@ def explain(config_class, data, mistakes, source, overridden):
         elif kind == "missing":
             head, rule = place, "missing, and it has no default"
         elif kind == "value_error":
-            head, rule = place if key else source, str(context["error"])
+            head, rule = place if key else both, str(context["error"])
         elif kind == "literal_error":
             names = [name.strip("'") for name in re.split(", | or ", context["expected"])]
-            head, rule = f"{place} = {mistake['input']}", nearest(str(mistake["input"]), names)
+            given = "" if mistake["loc"][-1] == "[key]" else f" = {mistake['input']}"
+            head, rule = f"{place}{given}", nearest(str(mistake["input"]), names)
         else:
             head, rule = f"{place} = {value}", mistake["msg"].replace("Input should", "must")
         rules.setdefault(head, []).append(rule)

@@ -10,6 +10,7 @@ import numpy as np
 from fastai.data.block import DataBlock, TransformBlock
 from fastai.data.transforms import IntToFloatTensor
 from fastai.learner import Learner
+from fastai.torch_core import TensorImage
 from fastai.vision.core import PILImage, ToTensor
 from fasttransform import Transform
 from PIL import Image
@@ -30,13 +31,20 @@ class ToPhoto(Transform):
         return PILImage(item.convert("RGB") if isinstance(item, Image.Image) else open_photo(item))
 
 
+class ToFloat(IntToFloatTensor):
+    """fastai's, but back to 8 bits it rounds where fastai truncates (half of all pixels would be one too dark)."""
+
+    def decodes(self, image: TensorImage):
+        return (image.clamp(0, 1) * 255).round().long()
+
+
 def export_learner(path, model):
     """Writes `model`, (N, 3, H, W) -> (N, 3, H', W') in [0, 1], as a learner for `fastai.learner.load_learner`.
 
     `learn.predict(photo)` gives the whole enhanced photo: no crop, no loss network, no training data in the file.
     model: norms folded (`common.modelfile.fold_norms`), since a module with parametrizations cannot be pickled.
     """
-    photo = TransformBlock(type_tfms=ToPhoto, batch_tfms=IntToFloatTensor)
+    photo = TransformBlock(type_tfms=ToPhoto, batch_tfms=ToFloat)
     blank = np.zeros((64, 64, 3), np.uint8)
     block = DataBlock(blocks=(photo, photo), item_tfms=ToTensor, splitter=lambda items: ([0], [0]))
     with written_whole(path) as temporary:

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from pickle import UnpicklingError
 from urllib.error import URLError
 
 import safetensors.torch
@@ -114,7 +115,9 @@ def read_weights_file(path):
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, ValueError, OSError) as error:
-        raise UserError(f"loss.vgg = {path}: cannot be read as a weights file ({error})") from error
-    except Exception as error:  # weights_only refuses arbitrary pickles with UnpicklingError
-        raise UserError(f"loss.vgg = {path}: not a plain file of weights ({error})") from error
+    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+        # torch's own message for a .pth file would advise to run the code inside it.
+        raise UserError(
+            f"loss.vgg = {path}: cannot be read as a file of weights. Give a .safetensors file, or a .pth file "
+            "that holds a state dict and nothing else."
+        ) from error

@@ -8,6 +8,8 @@ from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
 
+from tqdm import tqdm
+
 from common.errors import UserError
 from common.photos import PhotoError, open_photo
 
@@ -74,8 +76,13 @@ def find_photos(folder):
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise UserError(f"{folder}: {'is a file, not a' if folder.exists() else 'no such'} folder of photos")
-    photos, others = [], 0
-    for parent, _, names in os.walk(folder, followlinks=True):
+    photos, others, seen = [], 0, set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(parent)) in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             if Path(name).suffix.lower() in PHOTO_SUFFIXES and not name.startswith("."):
                 photos.append(Path(parent, name))
@@ -86,7 +93,7 @@ def find_photos(folder):
             f"{folder}: no photo in here or below ({others} other files; {' '.join(sorted(PHOTO_SUFFIXES))})"
         )
     if others:
-        log.info("%s: %d files that are no photos left out", folder, others)
+        log.info("%s: other files left out: %d", folder, others)
     return sorted(photos)
 
 
@@ -96,8 +103,9 @@ def usable_photos(paths, min_side=1):
     Decodes at most the first CHECKED_AT_START. Raises UserError if not one is usable.
     """
     first, rest = paths[:CHECKED_AT_START], paths[CHECKED_AT_START:]
-    with ThreadPoolExecutor() as pool:
-        faults = list(pool.map(lambda path: fault(path, min_side), first))
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        checks = pool.map(lambda path: fault(path, min_side), first)
+        faults = list(tqdm(checks, "checking photos", len(first), leave=False, disable=None))
     usable = [path for path, problem in zip(first, faults, strict=True) if problem is None]
     skipped = [problem for problem in faults if problem is not None]
     for problem in skipped:
@@ -148,4 +156,4 @@ def split_photos(paths, valid, seed, folder=None):
 
 def matches(path, pattern, folder):
     below = path.relative_to(folder) if folder is not None else path.name
-    return fnmatch(path.name, pattern) or fnmatch(str(below), pattern)
+    return any(name == pattern or fnmatch(name, pattern) for name in (path.name, str(below)))

@@ -23,9 +23,12 @@ def shaved_luma(image, border):
 
 
 def psnr_y(pred, target, border):
-    """(N,) PSNR in dB on luma, peak 255, without `border` pixels at each side. pred, target: (N, 3, H, W) in [0, 1]."""
+    """(N,) PSNR in dB on luma, peak 255, without `border` pixels at each side; pred, target: (N, 3, H, W) in [0, 1].
+
+    At most 100, so that one perfect picture does not make an average infinite.
+    """
     error = shaved_luma(pred, border) - shaved_luma(target, border)
-    return 10 * (PEAK**2 / error.square().mean(dim=(1, 2, 3))).log10()
+    return 10 * (PEAK**2 / error.square().mean(dim=(1, 2, 3)).clamp_min(PEAK**2 / 1e10)).log10()
 
 
 def ssim_y(pred, target, border):

@@ -1,5 +1,6 @@
 """Opening and saving photos of every kind that Pillow knows, upright, in 8 bits, with what belongs to them."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from common.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 class PhotoError(UserError):
@@ -26,8 +29,8 @@ def decode(path):
     try:
         with Image.open(path) as image:
             image.load()
-            return to_8_bits(path, ImageOps.exif_transpose(image))
-    except PhotoError:
+            return to_8_bits(path, upright(path, image))
+    except (PhotoError, MemoryError):
         raise
     except FileNotFoundError:
         raise PhotoError(f"{path}: no such file") from None
@@ -36,8 +39,20 @@ def decode(path):
         raise PhotoError(f"{path}: {'the file is empty' if empty else 'not a picture that Pillow can read'}") from None
     except Image.DecompressionBombError as error:
         raise PhotoError(f"{path}: too large to open safely ({error})") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise on broken data
+    except Exception as error:  # on broken data Pillow's decoders raise OSError, SyntaxError, struct.error and others
         raise PhotoError(f"{path}: broken ({error})") from None
+
+
+def upright(path, image):
+    """The picture turned as its EXIF says; EXIF that cannot be parsed is left out with a line."""
+    try:
+        turned = ImageOps.exif_transpose(image)
+        turned.getexif().tobytes()
+    except Exception as error:  # Pillow's EXIF parser raises SyntaxError, struct.error, TypeError and others
+        log.warning("%s: its EXIF is damaged and left out (%s)", path, error)
+        turned = image.copy()
+        turned.info.pop("exif", None)
+    return turned
 
 
 def to_8_bits(path, image):
@@ -63,9 +78,9 @@ def to_rgb(image):
 
 
 class PhotoCache:
-    """`open_photo` that keeps decoded photos while they fit into `max_bytes` (in each loading process)."""
+    """`open_photo` that keeps decoded photos while they fit into `max_bytes`."""
 
-    def __init__(self, max_bytes=2**29):
+    def __init__(self, max_bytes):
         self.max_bytes, self.bytes, self.photos = max_bytes, 0, {}
 
     def __call__(self, path):
@@ -77,9 +92,6 @@ class PhotoCache:
             self.photos[path] = photo
             self.bytes += size
         return photo
-
-    def __getstate__(self):  # a new process, or an exported learner, starts empty
-        return {"max_bytes": self.max_bytes, "bytes": 0, "photos": {}}
 
 
 @dataclass(frozen=True)
@@ -107,7 +119,7 @@ def read_photo(path):
 def write_photo(path, rgb, like):
     """Saves (H, W, 3) uint8 pixels as `path`'s ending says, with the alpha, profile and EXIF of the Photo `like`.
 
-    A grey photo is saved grey. JPEG at quality 95 without chroma subsampling; a JPEG has no alpha.
+    A grey photo is saved grey. JPEG at quality 95 without chroma subsampling and without alpha, WebP lossless.
     Raises PhotoError if the format cannot hold the picture.
     """
     image = Image.fromarray(rgb)
@@ -115,7 +127,10 @@ def write_photo(path, rgb, like):
         image = image.convert("L")
     if like.alpha is not None and Path(path).suffix.lower() not in JPEG_SUFFIXES:
         image.putalpha(like.alpha.resize(image.size, Image.Resampling.BICUBIC))
-    options = {"quality": 95, "subsampling": 0} if Path(path).suffix.lower() in JPEG_SUFFIXES else {}
+    suffix = Path(path).suffix.lower()
+    options = {"quality": 95, "subsampling": 0} if suffix in JPEG_SUFFIXES else {}
+    if suffix == ".webp":
+        options["lossless"] = True
     if like.icc_profile is not None:
         options["icc_profile"] = like.icc_profile
     try:

@@ -31,12 +31,23 @@ class TrainingDiverged(RuntimeError):
     """The loss became NaN or infinite; the message says when, in which terms, and what to try."""
 
 
-def trainable_stages(stages, pretrained):
-    """The stages as they will run: without a pretrained encoder nothing is worth freezing: none is, warned of."""
-    if pretrained or not any(stage.frozen for stage in stages):
-        return stages
-    log.warning("WARNING: model.pretrained = false: there is no trained encoder to keep, so frozen stages train it too")
-    return [stage.model_copy(update={"frozen": False}) for stage in stages]
+def resolve(train, pretrained, device):
+    """A `common.config.TrainConfig` with everything that it leaves open decided for this device.
+
+    Without a pretrained encoder nothing is worth freezing, so no stage does, with a warning.
+    Raises UserError if the precision is not to be had on the device.
+    """
+    on_gpu = device.type == "cuda"
+    precision = train.precision if train.precision != "auto" else "fp16" if on_gpu else "fp32"
+    if precision == "fp16" and not on_gpu:
+        raise UserError(f"train.precision = fp16: needs a CUDA GPU, this run is on {device}; set auto, fp32 or bf16")
+    workers = train.workers if train.workers is not None else 8 if on_gpu else 0
+    stages = train.stages
+    if not pretrained and any(stage.frozen for stage in stages):
+        log.warning("WARNING: model.pretrained = false: there is no trained encoder to keep, so frozen stages train it")
+        stages = [stage.model_copy(update={"frozen": False}) for stage in stages]
+    decided = {"device": str(device), "precision": precision, "workers": workers, "stages": stages}
+    return train.model_copy(update=decided)
 
 
 def fit_stages(learn, stages, get_dls, wd, tensorboard=None):
@@ -214,12 +225,8 @@ class BFloat16(Callback):
         self.learn.pred = self.pred.float()
 
 
-def precision_callbacks(precision, device):
-    """The callbacks for 'fp32', 'fp16', 'bf16' or 'auto' (fp16 on CUDA, where it is twice as fast; else fp32)."""
-    if precision == "auto":
-        precision = "fp16" if device.type == "cuda" else "fp32"
-    if precision == "fp16" and device.type != "cuda":
-        raise UserError(f"train.precision = fp16: needs a CUDA GPU, this run is on {device}; set auto, fp32 or bf16")
+def precision_callbacks(precision):
+    """The callbacks for 'fp32', 'fp16' (on CUDA) or 'bf16'."""
     return {"fp32": [], "fp16": [MixedPrecision()], "bf16": [BFloat16()]}[precision]
 
 

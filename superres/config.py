@@ -41,6 +41,10 @@ class Config(Section):
                     f"train.stages.{i}.crop = {stage.crop}: must be a multiple of data.scale = {scale}, "
                     f"such as {below} or {below + scale}"
                 )
+            if 3 * self.data.blur >= stage.crop / 2:
+                raise ValueError(
+                    f"data.blur = {self.data.blur}: must be less than a sixth of train.stages.{i}.crop = {stage.crop}"
+                )
         return self
 
 

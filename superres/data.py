@@ -17,7 +17,7 @@ from kornia.filters import gaussian_blur2d
 from common.errors import UserError
 from common.folders import check_side, fault, find_photos, sample_photos, split_photos, usable_photos
 from common.metrics import round_to_8_bits
-from common.photos import PhotoCache, PhotoError
+from common.photos import PhotoCache, PhotoError, open_photo
 from superres.model import resize_bicubic
 
 log = logging.getLogger(__name__)
@@ -86,9 +86,9 @@ class OpenPhoto(Transform):
 
     order = -1  # before the crops
 
-    def __init__(self, min_side):
+    def __init__(self, min_side, open_photo):
         super().__init__()
-        self.min_side, self.open, self.reported = min_side, PhotoCache(), set()
+        self.min_side, self.open, self.reported = min_side, open_photo, set()
 
     def encodes(self, path: Path):
         try:
@@ -113,19 +113,18 @@ def get_dls(train, valid, config, stage, device):
     if first is None:
         raise UserError(f"none of the {len(train)} training photos can be read any more")
     items = (train[first:] + train[:first]) * config.data.crops_per_photo
+    # Workers are new in every epoch, so a cache pays only without them.
+    opener = PhotoCache(max_bytes=2**30) if config.train.workers == 0 else open_photo
     block = DataBlock(
         blocks=TransformBlock(batch_tfms=IntToFloatTensor),
         splitter=IndexSplitter(range(len(items), len(items) + len(valid))),
         item_tfms=[
-            OpenPhoto(crop),
+            OpenPhoto(crop, opener),
             RandomCrop(stage.crop, split_idx=0),
             CropPad(crop, split_idx=1),
             DihedralItem(p=1.0),
         ],
         batch_tfms=get_degrade(config.data),
     )
-    workers = config.train.workers
-    if workers is None:
-        workers = 8 if device.type == "cuda" else 0
     val_bs = max(1, stage.bs * stage.crop**2 // crop**2)
-    return block.dataloaders(items + valid, bs=stage.bs, val_bs=val_bs, num_workers=workers, device=device)
+    return block.dataloaders(items + valid, bs=stage.bs, val_bs=val_bs, num_workers=config.train.workers, device=device)

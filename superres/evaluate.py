@@ -70,8 +70,8 @@ def detail(pictures):
     scale = target.shape[-1] // low.shape[-1]
     error = (pictures["bicubic"] - target).square().mean(dim=1, keepdim=True)
     size = [min(DETAIL, side) // scale * scale for side in target.shape[-2:]]
-    means = F.avg_pool2d(error, size, stride=scale)
-    top, left = (int(i) for i in np.unravel_index(means.argmax().item(), means.shape[-2:]))
+    means = F.avg_pool2d(F.avg_pool2d(error, scale), [side // scale for side in size], stride=4)
+    top, left = (4 * int(i) for i in np.unravel_index(means.argmax().item(), means.shape[-2:]))
     squares = {}
     for name, picture in pictures.items():
         s = 1 if name == "input" else scale
@@ -116,6 +116,7 @@ def main():
     parser.add_argument(
         "-o", "--output", type=Path, help="folder for results.csv and comparison.png [beside the model]"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
     add_device_arguments(parser)
     args = parser.parse_args()
     if (args.model is None) == (args.baseline is None):
@@ -125,12 +126,14 @@ def main():
     paths = find_photos(args.data)
     model, scale, folder = None, args.scale, args.output
     if args.model is not None:
-        model, config = load_model(args.model)
+        model, data = load_model(args.model)
         model = model.to(get_device(args.device))
-        if args.scale not in (None, config.data.scale):
-            raise UserError(f"--scale {args.scale}: {args.model} enlarges {config.data.scale} times")
-        scale = config.data.scale
+        if args.scale not in (None, data.scale):
+            raise UserError(f"--scale {args.scale}: {args.model} enlarges {data.scale} times")
+        scale = data.scale
         folder = folder or args.model.parent / f"evaluate_{args.data.resolve().name}"
+    if folder is not None and (folder / "results.csv").exists() and not args.overwrite:
+        raise UserError(f"{folder / 'results.csv'}: exists; add --overwrite, or give another folder with -o")
     evaluate(paths, Degrade(scale), model, folder, args.tile)
 
 

@@ -2,11 +2,13 @@
 
 import torch
 import torch.nn.functional as F
+from pydantic import ValidationError
 from torch import nn
 
+from common.errors import UserError
 from common.modelfile import load_weights, read_model_file, save_model
 from common.unet import Unet
-from superres.config import Config, SuperresModelConfig
+from superres.config import DataConfig, SuperresModelConfig
 
 TASK = "superres"
 
@@ -49,16 +51,20 @@ def get_model(config: SuperresModelConfig, scale):
 
 
 def save(path, model, config):
-    """Writes a model file; the folders of the one who trained it stay out of it."""
-    save_model(path, model, TASK, config.model_dump(mode="json", exclude={"data": {"path"}, "output": True}))
+    """Writes a model file with what rebuilds the model, and what its input was made by; no path of this machine."""
+    data = config.data.model_dump(mode="json", exclude={"path", "valid"})
+    save_model(path, model, TASK, {"model": config.model.model_dump(mode="json"), "data": data})
 
 
 def load_model(path):
-    """(SuperResolver in eval mode on the CPU, its Config) from a model file; needs no network.
+    """(SuperResolver in eval mode on the CPU, the DataConfig it was trained with) from a model file; needs no network.
 
     Raises UserError if it is not a complete model file of this task.
     """
     values, state = read_model_file(path, TASK)
-    config = Config.model_validate(values)
-    model = get_model(config.model.model_copy(update={"pretrained": False}), config.data.scale)
-    return load_weights(path, model, state), config
+    try:
+        config, data = SuperresModelConfig.model_validate(values["model"]), DataConfig.model_validate(values["data"])
+    except (ValidationError, KeyError) as error:
+        raise UserError(f"{path}: its config does not fit this version of the program: {error}") from None
+    model = get_model(config.model_copy(update={"pretrained": False}), data.scale)
+    return load_weights(path, model, state), data

@@ -23,10 +23,10 @@ def main():
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
     add_device_arguments(parser)
     args = parser.parse_args()
-    model, config = load_model(args.model)
+    model, data = load_model(args.model)
     model = model.to(get_device(args.device))
     plan = plan_outputs(args.photos, args.output, args.overwrite)
-    enlarge = partial(enhance, model, scale=config.data.scale, tile=args.tile)
+    enlarge = partial(enhance, model, scale=data.scale, tile=args.tile)
     return 1 if enhance_photos(plan, enlarge) else 0
 
 

@@ -31,7 +31,7 @@ from common.training import (
     fit_stages,
     precision_callbacks,
     quiet,
-    trainable_stages,
+    resolve,
 )
 from superres.config import Config
 from superres.data import get_degrade, get_dls, get_photos
@@ -45,35 +45,39 @@ DEMO = Path(__file__).parent.parent / "configs" / "superres_demo.yaml"
 
 def train(config, name):
     """Trains as `config` says and returns the run folder, with the model file, the export and the comparison in it."""
-    device = get_device(config.train.device)
-    precision = precision_callbacks(config.train.precision, device)
+    device, scale = get_device(config.train.device), config.data.scale
+    config = config.model_copy(update={"train": resolve(config.train, config.model.pretrained, device)})
     train_photos, valid_photos = get_photos(config)
     set_seed(config.train.seed)
-    scale, stages = config.data.scale, trainable_stages(config.train.stages, config.model.pretrained)
     model = get_model(config.model, scale).to(memory_format=torch.channels_last)
     loss = PerceptualLoss(config.loss).to(memory_format=torch.channels_last)
 
     run = start_run(config, name, device)  # all input is known to be good
     log.info("run folder: %s", run)
+    stages, stage_dls = config.train.stages, partial(get_dls, train_photos, valid_photos, config, device=device)
     checkpoints = Checkpoints(run / "checkpoints", partial(save, config=config))
     learn = Learner(
-        get_dls(train_photos, valid_photos, config, stages[0], device),
+        stage_dls(stages[0]),
         model,
         loss_func=loss,
         opt_func=adamw,
+        train_bn=False,  # a frozen encoder is frozen whole
         splitter=parameter_groups,
         metrics=[ImageMetric(psnr_y, border=scale), ImageMetric(ssim_y, border=scale), *map(LossTerm, loss.names)],
         cbs=[
             History(run / "history.csv", stages),
             Pictures(run / "pictures", columns),
             checkpoints,
-            *precision,
+            *precision_callbacks(config.train.precision),
         ],
         path=run,
     )
-    stage_dls = partial(get_dls, train_photos, valid_photos, config, device=device)
     boards = run / "tensorboard" if config.train.tensorboard else None
-    fit_stages(quiet(learn), stages, stage_dls, config.train.wd, boards)
+    try:
+        fit_stages(quiet(learn), stages, stage_dls, config.train.wd, boards)
+    except KeyboardInterrupt:
+        log.info("stopped; the models of the last and the best finished epoch are in %s", checkpoints.folder)
+        raise
 
     best, _ = load_model(checkpoints.best)
     model_file, export = run / "model.safetensors", run / "export.pkl"
@@ -105,7 +109,7 @@ def main():
     )
     parser.add_argument("config", nargs="*", metavar="CONFIG.yaml section.key=value", help="see above and below")
     words = parser.parse_args().config
-    path = Path(words.pop(0)) if words and "=" not in words[0] else DEMO
+    path = Path(words.pop(0)) if words and words[0].endswith((".yaml", ".yml")) else DEMO
     config = load_config(Config, path, words)
     try:
         train(config, path.stem)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from fastai.layers import SelfAttention as FastaiSelfAttention
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parametrize
 
 from common import attention
@@ -51,7 +52,10 @@ def test_a_new_layer_is_the_identity():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_fused_kernel_agrees_with_chunks():
-    query, key, value = torch.randn(2, 100, 48), torch.randn(2, 100, 48), torch.randn(2, 100, 384)
-    on_gpu = attend(query.cuda(), key.cuda(), value.cuda()).cpu()
-    torch.testing.assert_close(on_gpu, attend(query, key, value), rtol=1e-3, atol=1e-3)
+def test_on_a_gpu_a_fused_kernel_runs_and_agrees():
+    layer, x = SelfAttention(64), torch.randn(2, 64, 16, 16)
+    layer.gamma.data.fill_(0.7)
+    expected = layer.eval()(x)
+    with sdpa_kernel([SDPBackend.EFFICIENT_ATTENTION, SDPBackend.FLASH_ATTENTION]):
+        on_gpu = layer.cuda()(x.cuda()).cpu()
+    torch.testing.assert_close(on_gpu, expected, rtol=1e-3, atol=1e-3)

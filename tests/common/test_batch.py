@@ -66,3 +66,14 @@ def test_the_enhanced_pixels_are_what_is_saved(photos, tmp_path):
     enhance_photos(plan_outputs([photos / "0.png"], tmp_path / "out"), lambda pixels: 255 - pixels)
     original, result = (np.asarray(Image.open(folder / "0.png")) for folder in (photos, tmp_path / "out"))
     assert np.array_equal(result, 255 - original)
+
+
+def test_a_photo_is_never_replaced_by_its_own_result(photos):
+    with pytest.raises(UserError, match=r"0\.png: is one of the photos to read"):
+        plan_outputs([photos / "0.png"], photos, overwrite=True)
+
+
+def test_an_output_that_is_a_file_is_refused_before_any_work(photos, tmp_path):
+    (tmp_path / "out").write_text("x")
+    with pytest.raises(UserError, match="out: cannot be made a folder"):
+        plan_outputs([photos], tmp_path / "out")

@@ -14,7 +14,14 @@ def test_photos_are_found_recursively_in_order_and_other_files_counted(photos, c
     (photos / ".hidden.jpg").write_text("x")
     names = [str(path.relative_to(photos)) for path in find_photos(photos)]
     assert names == ["1.png", "2.png", "3.png", "4.png", "5.png", "deep/er/a.PNG"]
-    assert "2 files that are no photos left out" in caplog.text
+    assert "other files left out: 2" in caplog.text
+
+
+def test_links_that_lead_back_and_hidden_folders_add_nothing(photos):
+    (photos / "loop").symlink_to(photos)
+    (photos / ".thumbs").mkdir()
+    (photos / "0.png").rename(photos / ".thumbs" / "0.png")
+    assert [path.name for path in find_photos(photos)] == ["1.png", "2.png", "3.png", "4.png", "5.png"]
 
 
 @pytest.mark.parametrize(("make", "message"), [
@@ -64,8 +71,9 @@ def test_a_split_by_part_is_the_same_for_the_same_seed(photos):
 def test_a_split_by_names_and_patterns(photos):
     (photos / "test").mkdir()
     (photos / "0.png").rename(photos / "test" / "0.png")
-    _, valid = split_photos(find_photos(photos), ["test/*", "3.png"], seed=0, folder=photos)
-    assert [path.name for path in valid] == ["3.png", "0.png"]
+    (photos / "1.png").rename(photos / "a [1].png")
+    _, valid = split_photos(find_photos(photos), ["test/*", "3.png", "a [1].png"], seed=0, folder=photos)
+    assert [path.name for path in valid] == ["3.png", "a [1].png", "0.png"]
 
 
 @pytest.mark.parametrize(("valid", "message"), [

@@ -40,3 +40,8 @@ def test_ssim_y_agrees_with_scikit_image(noise):
             sigma=1.5, use_sample_covariance=False, data_range=255, full=True,
         )  # fmt: skip
         assert ssim_y(pred, noise, border=3)[i].item() == pytest.approx(full[5:-5, 5:-5].mean(), abs=1e-4)
+
+
+def test_a_perfect_flat_picture_counts_as_100_db():
+    white = torch.ones(1, 3, 32, 32)
+    assert psnr_y(white, white, border=2).item() == pytest.approx(100)

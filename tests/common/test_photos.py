@@ -110,3 +110,20 @@ def test_the_cache_keeps_what_fits_and_no_more(tmp_path):
     cache = PhotoCache(max_bytes=300)
     assert cache(paths[0]) is cache(paths[0])
     assert cache(paths[1]) is not cache(paths[1])
+
+
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0QM\0*\0\0\0\x08", b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x01abcd"]
+)
+def test_damaged_exif_does_not_lose_the_photo(tmp_path, exif):
+    path = save(tmp_path / "a.jpg", Image.fromarray(GRADIENT).convert("RGB"), exif=exif, quality=95)
+    photo = read_photo(path)
+    assert open_photo(path).size == (40, 30)
+    write_photo(tmp_path / "b.jpg", photo.rgb, like=photo)
+    assert read_photo(tmp_path / "b.jpg").rgb.shape == (30, 40, 3)
+
+
+def test_webp_is_lossless(tmp_path):
+    photo = read_photo(save(tmp_path / "a.png", Image.fromarray(GRADIENT).convert("RGB")))
+    write_photo(tmp_path / "b.webp", photo.rgb, like=photo)
+    assert np.array_equal(read_photo(tmp_path / "b.webp").rgb, photo.rgb)

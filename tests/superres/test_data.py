@@ -22,7 +22,7 @@ def read(path):
 
 def config_for(photos, *overrides):
     stages = "train.stages=[{crop: 32, bs: 2, epochs: 1, lr: 1e-3}, {crop: 64, bs: 2, epochs: 1, lr: 1e-3}]"
-    return load_config(Config, None, [f"data.path={photos}", "loss.l1=1", stages, *overrides])
+    return load_config(Config, None, [f"data.path={photos}", "loss.l1=1", "train.workers=0", stages, *overrides])
 
 
 @pytest.mark.parametrize("scale", [2, 4])

@@ -1,0 +1,93 @@
+import pytest
+import torch
+from fastai.callback.core import Callback
+from fastai.data.core import DataLoaders
+from fastai.learner import Learner
+from torch import nn
+
+from common.config import StageConfig, TrainConfig
+from common.errors import UserError
+from common.training import adamw, clock, fit_stages, quiet, resolve
+from common.unet import Unet
+
+CPU = torch.device("cpu")
+
+
+class Rates(Callback):
+    """Remembers the learning rates of [encoder, rest] at every step."""
+
+    def before_fit(self):
+        self.seen = []
+
+    def after_batch(self):
+        if self.training:
+            self.seen.append([group["lr"] for group in self.opt.hypers])
+
+
+def stage(**options):
+    return StageConfig(**{"crop": 32, "bs": 2, "epochs": 1, "lr": 1e-3, **options})
+
+
+@pytest.fixture
+def learn():
+    pairs = [(torch.rand(3, 32, 32), torch.rand(3, 32, 32)) for _ in range(8)]
+    dls = DataLoaders.from_dsets(pairs, pairs[:2], bs=2, num_workers=0, device=CPU)
+    unet = Unet("resnet18", pretrained=False, norm="weight")
+    nn.init.normal_(unet.last.weight, std=0.1)
+    return quiet(
+        Learner(
+            dls,
+            unet,
+            loss_func=nn.L1Loss(),
+            opt_func=adamw,
+            train_bn=False,
+            splitter=lambda unet: unet.parameter_groups(),
+            cbs=Rates(),
+        )
+    )
+
+
+def snapshot(parameters):
+    return [p.detach().clone() for p in parameters]
+
+
+def changed(before, parameters):
+    return [not torch.equal(b, p) for b, p in zip(before, parameters, strict=True)]
+
+
+def test_a_frozen_stage_leaves_the_encoder_as_it_was(learn):
+    encoder, rest = learn.model.parameter_groups()
+    before = snapshot(encoder), snapshot(rest)
+    fit_stages(learn, [stage(frozen=True)], lambda stage: learn.dls, wd=1e-2)
+    assert not any(changed(before[0], encoder))
+    assert sum(changed(before[1], rest)) > 0.8 * len(rest)
+    fit_stages(learn, [stage(frozen=False)], lambda stage: learn.dls, wd=1e-2)
+    assert sum(changed(before[0], encoder)) > 0.8 * len(encoder)
+
+
+def test_a_pair_of_learning_rates_is_for_encoder_and_rest(learn):
+    fit_stages(learn, [stage(lr=[1e-5, 1e-3], epochs=4)], lambda stage: learn.dls, wd=0)
+    encoder, rest = zip(*learn.rates.seen, strict=True)
+    assert max(encoder) == pytest.approx(1e-5, rel=0.02)
+    assert max(rest) == pytest.approx(1e-3, rel=0.02)
+
+
+def test_what_is_left_open_is_decided_for_the_device(caplog):
+    train = TrainConfig(stages=[stage(frozen=True)])
+    on_cpu = resolve(train, pretrained=True, device=CPU)
+    assert (on_cpu.precision, on_cpu.workers, on_cpu.device, on_cpu.stages[0].frozen) == ("fp32", 0, "cpu", True)
+    on_gpu = resolve(train, pretrained=True, device=torch.device("cuda", 0))
+    assert (on_gpu.precision, on_gpu.workers) == ("fp16", 8)
+    assert not caplog.messages
+    assert not resolve(train, pretrained=False, device=CPU).stages[0].frozen
+    assert "there is no trained encoder to keep" in caplog.text
+
+
+def test_fp16_without_a_gpu_is_refused():
+    with pytest.raises(UserError, match="needs a CUDA GPU, this run is on cpu"):
+        resolve(TrainConfig(stages=[stage()], precision="fp16"), pretrained=True, device=CPU)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(5, "0:05"), (61.4, "1:01"), (3725, "1:02:05")])
+def test_durations_are_written_as_on_a_clock(seconds, text):
+    assert clock(seconds) == text
