@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision
-from fastai.learner import Metric
+from fastai.imports import noop
+from fastai.learner import AvgLoss, AvgMetric
 from fastai.optimizer import OptimWrapper
 from fastai.torch_core import find_bs
-from fastcore.basics import noop
 
 from common.errors import UserError
 from common.files import written_whole
@@ -74,7 +74,7 @@ def tensorboard_callback(folder):
     return TensorBoardCallback(folder, trace_model=False, log_preds=False)
 
 
-class LossTerm(Metric):
+class LossTerm(AvgLoss):
     """The mean over the validation photos of one weighted term of a `PerceptualLoss`, under its name."""
 
     def __init__(self, term):
@@ -84,40 +84,19 @@ class LossTerm(Metric):
     def name(self):
         return self.term
 
-    def reset(self):
-        self.total, self.count = 0.0, 0
-
     def accumulate(self, learn):
         n = find_bs(learn.yb)
-        self.total += learn.loss_func.terms[self.term].item() * n
+        self.total += learn.loss_func.terms[self.term] * n
         self.count += n
 
-    @property
-    def value(self):
-        return self.total / self.count if self.count else None
 
-
-class ImageMetric(Metric):
-    """The mean over the validation photos of function(pred, target, **options) -> (N,), under the function's name."""
-
-    def __init__(self, function, **options):
-        self.function, self.options = function, options
-
-    @property
-    def name(self):
-        return self.function.__name__
-
-    def reset(self):
-        self.total, self.count = 0.0, 0
+class ImageMetric(AvgMetric):
+    """The mean over the validation photos of function(pred, target) -> (N,), under the function's name."""
 
     def accumulate(self, learn):
-        values = self.function(learn.pred, *learn.yb, **self.options)
-        self.total += values.sum().item()
+        values = self.func(learn.pred, *learn.yb)
+        self.total += values.sum()
         self.count += len(values)
-
-    @property
-    def value(self):
-        return self.total / self.count if self.count else None
 
 
 class History(Callback):

@@ -63,7 +63,11 @@ def train(config, name):
         opt_func=adamw,
         train_bn=False,  # a frozen encoder is frozen whole
         splitter=parameter_groups,
-        metrics=[ImageMetric(psnr_y, border=scale), ImageMetric(ssim_y, border=scale), *map(LossTerm, loss.names)],
+        metrics=[
+            ImageMetric(partial(psnr_y, border=scale)),
+            ImageMetric(partial(ssim_y, border=scale)),
+            *map(LossTerm, loss.names),
+        ],
         cbs=[
             History(run / "history.csv", stages),
             Pictures(run / "pictures", columns),
