@@ -49,5 +49,5 @@ def export_learner(path, model):
     block = DataBlock(blocks=(photo, photo), item_tfms=ToTensor, splitter=lambda items: ([0], [0]))
     with written_whole(path) as temporary:
         dls = block.dataloaders([blank], bs=1, num_workers=0, device="cpu")
-        learn = Learner(dls, model.cpu().eval(), loss_func=nn.L1Loss(), path=temporary.parent)
-        learn.export(temporary.name)
+        learn = Learner(dls, model.cpu().eval(), loss_func=nn.L1Loss(), path=".")
+        learn.export(temporary.resolve())
