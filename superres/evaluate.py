@@ -44,7 +44,7 @@ def measure(paths, degrade, model=None, tile=TILE):
             continue
         height, width = (side // scale * scale for side in sharp.shape[-2:])
         if min(height, width) < 2 * scale + 11:
-            log.warning("skipped %s: %d x %d px, too small to measure SSIM on", path, width, height)
+            log.warning("skipped %s: %d x %d px, too small to measure SSIM on", path, *reversed(sharp.shape[-2:]))
             continue
         sharp = sharp[..., :height, :width]
         low = degrade.low_resolution(sharp)
