@@ -73,7 +73,7 @@ class LossConfig(Section):
 
 
 class StageConfig(Section):
-    crop: Annotated[int, Field(ge=32)] = Field(description="side of the sharp square, in pixels")
+    crop: Annotated[int, Field(ge=32)] = Field(description="side of the square crops, in pixels")
     bs: Count = Field(description="crops in a batch")
     epochs: Count
     lr: Positive | Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
@@ -91,6 +91,9 @@ class TrainConfig(Section):
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field("auto", description="auto: fp16 on CUDA, else fp32")
     workers: Annotated[int, Field(ge=0)] | None = Field(None, description="loading processes; null: 8 on a GPU, else 0")
     tensorboard: bool = Field(False, description="write TensorBoard logs into the run folder")
+
+    def largest_crop(self):
+        return max(stage.crop for stage in self.stages)
 
     @field_validator("tensorboard")
     @classmethod

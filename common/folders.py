@@ -3,6 +3,7 @@
 import logging
 import os
 import random
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from importlib.util import find_spec
@@ -97,38 +98,35 @@ def find_photos(folder):
     return sorted(photos)
 
 
-def usable_photos(paths, min_side=1):
-    """The photos of `paths` that decode and measure at least `min_side` pixels each way; a line for each other one.
+def usable_photos(paths, open_photo=open_photo):
+    """The photos of `paths` that `open_photo` opens; a line for each one that it refuses with PhotoError.
 
-    Decodes at most the first CHECKED_AT_START. Raises UserError if not one is usable.
+    Opens at most the first CHECKED_AT_START. Raises UserError if not one is usable.
     """
     first, rest = paths[:CHECKED_AT_START], paths[CHECKED_AT_START:]
     with ThreadPoolExecutor(max_workers=4) as pool:
-        checks = pool.map(lambda path: fault(path, min_side), first)
+        checks = pool.map(lambda path: fault(path, open_photo), first)
         faults = list(tqdm(checks, "checking photos", len(first), leave=False, disable=None))
     usable = [path for path, problem in zip(first, faults, strict=True) if problem is None]
     skipped = [problem for problem in faults if problem is not None]
     for problem in skipped:
         log.warning("skipped %s", problem)
     if skipped:
-        log.warning("%d of %d photos skipped", len(skipped), len(first))
+        reasons = Counter(problem.partition(": ")[2] for problem in skipped).most_common()
+        often = "; ".join(f"{reason}: {count}" for reason, count in reasons if count > 1)
+        log.warning("%d of %d photos skipped%s", len(skipped), len(first), often and f" ({often})")
     if not usable:
-        raise UserError(f"none of {len(first)} photos is usable: each must decode and have sides >= {min_side} px")
+        raise UserError(f"none of {len(first)} photos is usable; the lines above say why")
     return usable + rest
 
 
-def fault(path, min_side):
-    """Why the photo cannot be used, as one line, or None."""
+def fault(path, open_photo):
+    """Why `open_photo` refuses the photo, as one line, or None."""
     try:
-        check_side(path, open_photo(path), min_side)
+        open_photo(path)
     except PhotoError as error:
         return str(error)
     return None
-
-
-def check_side(path, image, min_side):
-    if min(image.size) < min_side:
-        raise PhotoError(f"{path}: {image.width} x {image.height} px, smaller than the {min_side} px crop")
 
 
 def split_photos(paths, valid, seed, folder=None):

@@ -11,14 +11,6 @@ from common.errors import UserError
 TILE, OVERLAP = 1024, 32
 
 
-def add_device_arguments(parser):
-    """Gives an argparse parser the flags that all commands with a model share: --tile and --device."""
-    parser.add_argument(
-        "--tile", type=int, default=TILE, help=f"side of the tiles of a large result, in pixels [{TILE}]"
-    )
-    parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
-
-
 def get_device(name="auto"):
     """'auto' -> the GPU if there is one, else the CPU; other names as torch knows them. UserError if not there."""
     if name == "auto":
@@ -53,6 +45,16 @@ def tile_weights(starts, tile, length):
     return [ramp[start : start + tile] for ramp, start in zip(ramps, starts, strict=True)]
 
 
+def to_tensor(pixels):
+    """(H, W, 3) uint8 -> (1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+
+
+def to_pixels(image):
+    """(1, 3, H, W) in [0, 1] -> (H, W, 3) uint8, rounded."""
+    return (image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+
+
 @torch.inference_mode()
 def enhance(model, photo, scale=1, tile=TILE, overlap=OVERLAP):
     """Runs `model`, (1, 3, h, w) in [0, 1] -> (1, 3, scale h, scale w), over a photo: (H, W, 3) uint8 to the same.
@@ -73,8 +75,8 @@ def enhance(model, photo, scale=1, tile=TILE, overlap=OVERLAP):
     progress = tqdm(total=len(rows) * len(columns), unit="tile", leave=False, disable=None)  # shown on a terminal only
     for y, row_weight, next_y in zip(rows, row_weights, [*rows[1:], height], strict=True):
         for x, column_weight in zip(columns, column_weights, strict=True):
-            piece = torch.from_numpy(photo[y : y + tile, x : x + tile].copy()).to(device)
-            output = model(piece.permute(2, 0, 1)[None].float() / 255)[0].clamp(0, 1).permute(1, 2, 0).float().cpu()
+            piece = to_tensor(photo[y : y + tile, x : x + tile]).to(device)
+            output = model(piece)[0].clamp(0, 1).permute(1, 2, 0).float().cpu()
             weight = row_weight[:, None, None] * column_weight[None, :, None]
             band[:, scale * x : scale * (x + tile)] += weight * output
             progress.update()

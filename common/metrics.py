@@ -22,13 +22,17 @@ def shaved_luma(image, border):
     return y[..., border : y.shape[-2] - border, border : y.shape[-1] - border]
 
 
-def psnr_y(pred, target, border):
-    """(N,) PSNR in dB on luma, peak 255, without `border` pixels at each side; pred, target: (N, 3, H, W) in [0, 1].
+def psnr(pred, target, peak):
+    """(N,) PSNR in dB between (N, C, H, W) with values that span `peak`.
 
     At most 100, so that one perfect picture does not make an average infinite.
     """
-    error = shaved_luma(pred, border) - shaved_luma(target, border)
-    return 10 * (PEAK**2 / error.square().mean(dim=(1, 2, 3)).clamp_min(PEAK**2 / 1e10)).log10()
+    return 10 * (peak**2 / (pred - target).square().mean(dim=(1, 2, 3)).clamp_min(peak**2 / 1e10)).log10()
+
+
+def psnr_y(pred, target, border):
+    """(N,) PSNR in dB on luma, peak 255, without `border` pixels at each side; pred, target: (N, 3, H, W) in [0, 1]."""
+    return psnr(shaved_luma(pred, border), shaved_luma(target, border), PEAK)
 
 
 def ssim_y(pred, target, border):

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import safetensors.torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from torch.nn.utils import parametrize
 
@@ -77,6 +78,14 @@ def read_model_file(path, task):
             f"{path}: a model for {metadata['task']}, not for {task}: use python -m {metadata['task']}.predict"
         )
     return json.loads(metadata["config"]), state
+
+
+def check_section(path, section, values):
+    """The config section of a model file, checked as `section`, a `common.config.Section`. Raises UserError."""
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{path}: its config does not fit this version of the program: {error}") from None
 
 
 def load_weights(path, model, state):

@@ -77,16 +77,24 @@ def to_rgb(image):
     return image.convert("RGB")
 
 
-class PhotoCache:
-    """`open_photo` that keeps decoded photos while they fit into `max_bytes`."""
+def open_large_photo(path, min_side):
+    """`open_photo`, and PhotoError for a photo with a side of less than `min_side` pixels."""
+    image = open_photo(path)
+    if min(image.size) < min_side:
+        raise PhotoError(f"{path}: {image.width} x {image.height} px, smaller than the {min_side} px crop")
+    return image
 
-    def __init__(self, max_bytes):
-        self.max_bytes, self.bytes, self.photos = max_bytes, 0, {}
+
+class PhotoCache:
+    """A function that opens photos, made to keep those that fit into `max_bytes`."""
+
+    def __init__(self, open_photo, max_bytes):
+        self.open, self.max_bytes, self.bytes, self.photos = open_photo, max_bytes, 0, {}
 
     def __call__(self, path):
         if path in self.photos:
             return self.photos[path]
-        photo = open_photo(path)
+        photo = self.open(path)
         size = 3 * photo.width * photo.height
         if self.bytes + size <= self.max_bytes:
             self.photos[path] = photo

@@ -1,6 +1,7 @@
 """The run folder: where everything that one training produces lies, with what is needed to tell how it came about."""
 
 import json
+import logging
 import platform
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from common.command import log_to
 from common.configfile import save_config
 from common.errors import UserError
 from common.files import written_whole
+
+log = logging.getLogger(__name__)
 
 PACKAGES = ("torch", "torchvision", "fastai", "kornia", "numpy", "pillow", "safetensors")
 
@@ -36,6 +39,7 @@ def start_run(config, default_name, device):
     with written_whole(folder / "environment.json") as temporary:
         temporary.write_text(json.dumps(environment(device), indent=2))
     log_to(folder / "log.txt")
+    log.info("run folder: %s", folder)
     return folder
 
 

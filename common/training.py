@@ -1,34 +1,24 @@
-"""Training a Learner in stages, and what happens after each epoch: history, pictures, checkpoints."""
+"""Training a Learner in stages, each one cycle."""
 
 import logging
-import math
 import sys
-import time
 from functools import partial
 
 import fastai.callback.schedule  # noqa: F401 (gives Learner its fit_one_cycle)
-import pandas as pd
 import torch
-from fastai.callback.core import Callback
-from fastai.callback.fp16 import MixedPrecision
 from fastai.imports import noop
-from fastai.learner import AvgLoss, AvgMetric
+from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
-from fastai.torch_core import find_bs
 
+from common.callbacks import Checkpoints, History, ImageMetric, LossTerm, Pictures, precision_callbacks
 from common.errors import UserError
-from common.files import written_whole
-from common.grid import save_grid
+from common.unet import parameter_groups
 
 log = logging.getLogger(__name__)
 
 # torch's fused AdamW: one kernel for all parameters, on the CPU as on a GPU. (foreach must not be None: fastai's
 # TensorBoard callback logs every hyperparameter as a number.)
 adamw = partial(OptimWrapper, opt=torch.optim.AdamW, fused=True, foreach=False)
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss became NaN or infinite; the message says when, in which terms, and what to try."""
 
 
 def resolve(train, pretrained, device):
@@ -50,163 +40,56 @@ def resolve(train, pretrained, device):
     return train.model_copy(update=decided)
 
 
-def fit_stages(learn, stages, get_dls, wd, tensorboard=None):
-    """Trains stage after stage, each one `fit_one_cycle` on `get_dls(stage)`.
+def get_learner(run, train, dls, model, loss, metrics, get_columns, save):
+    """The fastai Learner of a run, which writes its history, pictures and checkpoints into the folder `run`.
 
-    stages: `common.config.StageConfig`s. The learner's splitter gives [encoder, rest]: a frozen stage trains the rest
-    only, and a pair of learning rates is for those two. tensorboard: folder for fastai's TensorBoard logs, one below
-    it for each stage, or None.
+    train: the resolved `common.config.TrainConfig`. metrics: functions (pred, target) -> (N,) on images in [0, 1].
+    get_columns(x, pred, target) makes the columns of the pictures, save(path, model) a model file.
     """
-    for number, stage in enumerate(stages, start=1):
+    learn = Learner(
+        dls,
+        model.to(memory_format=torch.channels_last),
+        loss_func=loss.to(memory_format=torch.channels_last),
+        opt_func=adamw,
+        train_bn=False,  # a frozen encoder is frozen whole
+        splitter=parameter_groups,
+        metrics=[*map(ImageMetric, metrics), *map(LossTerm, loss.names)],
+        cbs=[
+            History(run / "history.csv", train.stages),
+            Pictures(run / "pictures", get_columns),
+            Checkpoints(run / "checkpoints", save),
+            *precision_callbacks(train.precision),
+        ],
+        path=run,
+    )
+    return quiet(learn)
+
+
+def fit_stages(learn, train, get_dls):
+    """Trains stage after stage of `train` (`common.config.TrainConfig`), each one `fit_one_cycle` on `get_dls(stage)`.
+
+    The learner's splitter gives [encoder, rest]: a frozen stage trains the rest only, and a pair of learning rates is
+    for those two. TensorBoard logs, if wanted, go into a folder a stage below the learner's path.
+    """
+    for number, stage in enumerate(train.stages, start=1):
         learn.dls = get_dls(stage)
         if stage.frozen:
             learn.freeze()
         else:
             learn.unfreeze()
         lr = slice(*stage.lr) if isinstance(stage.lr, list) else stage.lr
-        boards = [] if tensorboard is None else [tensorboard_callback(tensorboard / f"stage_{number}")]
-        learn.fit_one_cycle(stage.epochs, lr_max=lr, pct_start=stage.pct_start, wd=wd, cbs=boards)
+        boards = [tensorboard_callback(learn.path / f"tensorboard/stage_{number}")] if train.tensorboard else []
+        try:
+            learn.fit_one_cycle(stage.epochs, lr_max=lr, pct_start=stage.pct_start, wd=train.wd, cbs=boards)
+        except KeyboardInterrupt:
+            log.info("stopped; the models of the best and the last finished epoch are in %s", learn.path)
+            raise
 
 
 def tensorboard_callback(folder):
     from fastai.callback.tensorboard import TensorBoardCallback  # an optional package, checked by TrainConfig
 
     return TensorBoardCallback(folder, trace_model=False, log_preds=False)
-
-
-class LossTerm(AvgLoss):
-    """The mean over the validation photos of one weighted term of a `PerceptualLoss`, under its name."""
-
-    def __init__(self, term):
-        self.term = term
-
-    @property
-    def name(self):
-        return self.term
-
-    def accumulate(self, learn):
-        n = find_bs(learn.yb)
-        self.total += learn.loss_func.terms[self.term] * n
-        self.count += n
-
-
-class ImageMetric(AvgMetric):
-    """The mean over the validation photos of function(pred, target) -> (N,), under the function's name."""
-
-    def accumulate(self, learn):
-        values = self.func(learn.pred, *learn.yb)
-        self.total += values.sum()
-        self.count += len(values)
-
-
-class History(Callback):
-    """Writes one row an epoch into `path` (CSV, over all stages) and prints it: every metric and loss term by name."""
-
-    order = 61  # after Recorder has the epoch's values
-
-    def __init__(self, path, stages):
-        self.path, self.rows, self.stage, self.start = path, [], 0, time.time()
-        self.n_epochs = sum(stage.epochs for stage in stages)
-
-    def before_fit(self):
-        self.stage += 1
-
-    def after_epoch(self):
-        names, values = list(self.recorder.metric_names)[1:-1], list(self.recorder.log)[1:-1]
-        row = {"epoch": len(self.rows) + 1, "stage": self.stage, **dict(zip(names, values, strict=True))}
-        row["seconds"] = round(time.time() - self.recorder.start_epoch, 2)
-        self.rows.append(row)
-        with written_whole(self.path) as temporary:
-            pd.DataFrame(self.rows).to_csv(temporary, index=False)
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in zip(names, values, strict=True))
-        elapsed = time.time() - self.start
-        left = elapsed / len(self.rows) * (self.n_epochs - len(self.rows))
-        log.info("epoch %d/%d  %s  %s, about %s left", row["epoch"], self.n_epochs, shown, clock(elapsed), clock(left))
-
-
-def clock(seconds):
-    """Seconds as h:mm:ss or m:ss."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-class Pictures(Callback):
-    """After each epoch saves `folder/epoch_001.png`: the same validation photos, in columns that a function makes.
-
-    get_columns(x, pred, target) -> {label: (N, 3, H, W) in [0, 1]}, as `common.grid.draw_grid` takes.
-    """
-
-    order = 62
-
-    def __init__(self, folder, get_columns, n=4):
-        self.folder, self.get_columns, self.n, self.count = folder, get_columns, n, 0
-        self.folder.mkdir(parents=True, exist_ok=True)
-
-    def after_batch(self):
-        if not self.training and self.iter == 0:
-            batch = (self.xb[0], self.pred, self.yb[0])
-            self.columns = self.get_columns(*(t[: self.n].detach().as_subclass(torch.Tensor).float() for t in batch))
-
-    def after_epoch(self):
-        self.count += 1
-        save_grid(self.folder / f"epoch_{self.count:03}.png", self.columns)
-
-
-class Checkpoints(Callback):
-    """Saves the model after each epoch: `last.safetensors`, and `best.safetensors` at the lowest validation loss.
-
-    save(path, model) writes one model file. Raises TrainingDiverged at the first loss that is not finite, in training
-    or validation, before anything is overwritten.
-    """
-
-    order = 63
-
-    def __init__(self, folder, save):
-        self.folder, self.save, self.best_loss, self.epochs = folder, save, math.inf, 0
-        self.folder.mkdir(parents=True, exist_ok=True)
-
-    @property
-    def best(self):
-        return self.folder / "best.safetensors"
-
-    @property
-    def last(self):
-        return self.folder / "last.safetensors"
-
-    def after_loss(self):
-        if not torch.isfinite(self.learn.loss):
-            terms = ", ".join(f"{name} {value.item():.4g}" for name, value in self.learn.loss_func.terms.items())
-            kept = f"the last good weights are in {self.last}" if self.last.exists() else "no epoch was finished yet"
-            raise TrainingDiverged(
-                f"the loss is {self.learn.loss.item()} in epoch {self.epochs + 1}, batch {self.iter + 1} ({terms}); "
-                f"{kept}. Try a lower train.stages.*.lr, train.precision=fp32, or less of the term that is not finite."
-            )
-
-    def after_epoch(self):
-        self.epochs += 1
-        self.save(self.last, self.learn.model)
-        loss = self.recorder.final_record[1]
-        if loss < self.best_loss:
-            self.best_loss = loss
-            self.save(self.best, self.learn.model)
-
-
-class BFloat16(Callback):
-    """The forward pass in bfloat16 autocast, on any device; the loss stays in float32. It needs no gradient scaling."""
-
-    def before_batch(self):
-        self.autocast = torch.autocast(self.dls.device.type, dtype=torch.bfloat16)
-        self.autocast.__enter__()
-
-    def after_pred(self):
-        self.autocast.__exit__(None, None, None)
-        self.learn.pred = self.pred.float()
-
-
-def precision_callbacks(precision):
-    """The callbacks for 'fp32', 'fp16' (on CUDA) or 'bf16'."""
-    return {"fp32": [], "fp16": [MixedPrecision()], "bf16": [BFloat16()]}[precision]
 
 
 def quiet(learn):

@@ -84,11 +84,13 @@ class Unet(nn.Module):
         skips = [block.bn for block in decoder if isinstance(block, UnetBlock)]
         return [m for m in (*encoder.modules(), after_encoder, *skips) if isinstance(m, nn.BatchNorm2d)]
 
-    def parameter_groups(self):
-        """[encoder's parameters, the rest], for discriminative learning rates and freezing."""
-        encoder = list(self.net.layers[0].parameters())
-        known = {id(p) for p in encoder}
-        return [encoder, [p for p in self.parameters() if id(p) not in known]]
+
+def parameter_groups(model):
+    """[the encoder's parameters, the rest] of a model with a Unet in it: for freezing and separate learning rates."""
+    unet = next(module for module in model.modules() if isinstance(module, Unet))
+    encoder = list(unet.net.layers[0].parameters())
+    known = {id(p) for p in encoder}
+    return [encoder, [p for p in model.parameters() if id(p) not in known]]
 
 
 def get_encoder(name, pretrained):

@@ -1,26 +1,18 @@
 """Sharp photos in, pairs of (low resolution, sharp) out; the low side is made from each batch, on the device."""
 
-import logging
-from pathlib import Path
+from functools import partial
 
 import torch
-from fastai.data.block import DataBlock, TransformBlock
-from fastai.data.load import SkipItemException
-from fastai.data.transforms import IndexSplitter, IntToFloatTensor
 from fastai.torch_core import TensorImage
 from fastai.vision.augment import CropPad, DihedralItem, RandomCrop
-from fastai.vision.core import PILImage
-from fasttransform import ItemTransform, Transform
+from fasttransform import ItemTransform
 from kornia.enhance import jpeg_codec_differentiable
 from kornia.filters import gaussian_blur2d
 
-from common.errors import UserError
-from common.folders import check_side, fault, find_photos, sample_photos, split_photos, usable_photos
+from common.dataloaders import photo_dls, split_usable_photos
 from common.metrics import round_to_8_bits
-from common.photos import PhotoCache, PhotoError, open_photo
+from common.photos import open_large_photo
 from superres.model import resize_bicubic
-
-log = logging.getLogger(__name__)
 
 
 class Degrade(ItemTransform):
@@ -60,71 +52,29 @@ def get_degrade(data):
     return Degrade(data.scale, data.blur, data.noise, data.jpeg)
 
 
+def get_opener(config):
+    """What opens a photo to train on: it must have room for the largest crop."""
+    return partial(open_large_photo, min_side=config.train.largest_crop())
+
+
 def get_photos(config):
     """(training photos, held-out photos) of a config. Raises UserError if there is not enough to train on."""
-    data, crop = config.data, largest_crop(config)
-    paths = sample_photos() if data.path is None else find_photos(data.path)
-    paths = usable_photos(paths, min_side=crop)
-    train, valid = split_photos(paths, data.valid, config.train.seed, data.path and data.path.expanduser())
-    n_crops = len(train) * data.crops_per_photo
-    for i, stage in enumerate(config.train.stages):
-        if n_crops < stage.bs:
-            raise UserError(
-                f"train.stages.{i}.bs = {stage.bs}: more than the {n_crops} crops of an epoch ({len(train)} photos "
-                f"x data.crops_per_photo = {data.crops_per_photo}); lower it or take more crops"
-            )
-    log.info("%d photos to train on, %d held out", len(train), len(valid))
-    return train, valid
+    return split_usable_photos(config.data, config.train, get_opener(config))
 
 
-def largest_crop(config):
-    return max(stage.crop for stage in config.train.stages)
-
-
-class OpenPhoto(Transform):
-    """Path -> PILImage, as fastai's item transform. A photo that broke since the start is left out with one line."""
-
-    order = -1  # before the crops
-
-    def __init__(self, min_side, open_photo):
-        super().__init__()
-        self.min_side, self.open, self.reported = min_side, open_photo, set()
-
-    def encodes(self, path: Path):
-        try:
-            photo = self.open(path)
-            check_side(path, photo, self.min_side)
-        except PhotoError as error:
-            if path not in self.reported:
-                log.warning("skipped %s", error)
-                self.reported.add(path)
-            raise SkipItemException from None
-        return PILImage(photo)
-
-
-def get_dls(train, valid, config, stage, device):
+def get_dls(photos, config, stage, device):
     """fastai DataLoaders of (low, sharp) batches for one stage: random crops, flips and quarter turns to train on.
 
-    Validation takes the middle of each held-out photo, the same size in every stage, so that its figures compare.
+    photos: of `get_photos`. Validation takes the middle of each held-out photo, the same size in every stage.
     """
-    crop = largest_crop(config)
-    # fastai opens the first item while it makes the loaders, so that one must still be there.
-    first = next((i for i, photo in enumerate(train) if fault(photo, crop) is None), None)
-    if first is None:
-        raise UserError(f"none of the {len(train)} training photos can be read any more")
-    items = (train[first:] + train[:first]) * config.data.crops_per_photo
-    # Workers are new in every epoch, so a cache pays only without them.
-    opener = PhotoCache(max_bytes=2**30) if config.train.workers == 0 else open_photo
-    block = DataBlock(
-        blocks=TransformBlock(batch_tfms=IntToFloatTensor),
-        splitter=IndexSplitter(range(len(items), len(items) + len(valid))),
-        item_tfms=[
-            OpenPhoto(crop, opener),
-            RandomCrop(stage.crop, split_idx=0),
-            CropPad(crop, split_idx=1),
-            DihedralItem(p=1.0),
-        ],
+    crops = [RandomCrop(stage.crop, split_idx=0), CropPad(config.train.largest_crop(), split_idx=1)]
+    return photo_dls(
+        photos,
+        config.data,
+        config.train,
+        stage,
+        device,
+        open_photo=get_opener(config),
+        item_tfms=[*crops, DihedralItem(p=1.0)],
         batch_tfms=get_degrade(config.data),
     )
-    val_bs = max(1, stage.bs * stage.crop**2 // crop**2)
-    return block.dataloaders(items + valid, bs=stage.bs, val_bs=val_bs, num_workers=config.train.workers, device=device)

@@ -2,11 +2,9 @@
 
 import torch
 import torch.nn.functional as F
-from pydantic import ValidationError
 from torch import nn
 
-from common.errors import UserError
-from common.modelfile import load_weights, read_model_file, save_model
+from common.modelfile import check_section, load_weights, read_model_file, save_model
 from common.unet import Unet
 from superres.config import DataConfig, SuperresModelConfig
 
@@ -62,9 +60,7 @@ def load_model(path):
     Raises UserError if it is not a complete model file of this task.
     """
     values, state = read_model_file(path, TASK)
-    try:
-        config, data = SuperresModelConfig.model_validate(values["model"]), DataConfig.model_validate(values["data"])
-    except (ValidationError, KeyError) as error:
-        raise UserError(f"{path}: its config does not fit this version of the program: {error}") from None
+    config = check_section(path, SuperresModelConfig, values.get("model"))
+    data = check_section(path, DataConfig, values.get("data"))
     model = get_model(config.model_copy(update={"pretrained": False}), data.scale)
     return load_weights(path, model, state), data

@@ -3,26 +3,17 @@
 python -m superres.predict MODEL.safetensors PHOTO_OR_FOLDER... -o OUT
 """
 
-import argparse
 from functools import partial
-from pathlib import Path
 
+from common.arguments import get_predict_parser
 from common.batch import enhance_photos, plan_outputs
 from common.command import run_command
-from common.inference import add_device_arguments, enhance, get_device
+from common.inference import enhance, get_device
 from superres.model import load_model
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m superres.predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("model", type=Path, help="model.safetensors of a training run")
-    parser.add_argument("photos", nargs="+", type=Path, help="photos, and folders that are searched recursively")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the results; names are kept")
-    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
-    add_device_arguments(parser)
-    args = parser.parse_args()
+    args = get_predict_parser("superres.predict", __doc__).parse_args()
     model, data = load_model(args.model)
     model = model.to(get_device(args.device))
     plan = plan_outputs(args.photos, args.output, args.overwrite)

@@ -107,7 +107,7 @@ def test_a_format_that_cannot_hold_the_picture_says_so(tmp_path):
 
 def test_the_cache_keeps_what_fits_and_no_more(tmp_path):
     paths = [save(tmp_path / f"{i}.png", Image.new("RGB", (10, 10))) for i in range(2)]
-    cache = PhotoCache(max_bytes=300)
+    cache = PhotoCache(open_photo, max_bytes=300)
     assert cache(paths[0]) is cache(paths[0])
     assert cache(paths[1]) is not cache(paths[1])
 

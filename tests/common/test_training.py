@@ -5,10 +5,11 @@ from fastai.data.core import DataLoaders
 from fastai.learner import Learner
 from torch import nn
 
+from common.callbacks import clock
 from common.config import StageConfig, TrainConfig
 from common.errors import UserError
-from common.training import adamw, clock, fit_stages, quiet, resolve
-from common.unet import Unet
+from common.training import adamw, fit_stages, quiet, resolve
+from common.unet import Unet, parameter_groups
 
 CPU = torch.device("cpu")
 
@@ -41,7 +42,7 @@ def learn():
             loss_func=nn.L1Loss(),
             opt_func=adamw,
             train_bn=False,
-            splitter=lambda unet: unet.parameter_groups(),
+            splitter=parameter_groups,
             cbs=Rates(),
         )
     )
@@ -56,17 +57,17 @@ def changed(before, parameters):
 
 
 def test_a_frozen_stage_leaves_the_encoder_as_it_was(learn):
-    encoder, rest = learn.model.parameter_groups()
+    encoder, rest = parameter_groups(learn.model)
     before = snapshot(encoder), snapshot(rest)
-    fit_stages(learn, [stage(frozen=True)], lambda stage: learn.dls, wd=1e-2)
+    fit_stages(learn, TrainConfig(stages=[stage(frozen=True)]), lambda stage: learn.dls)
     assert not any(changed(before[0], encoder))
     assert sum(changed(before[1], rest)) > 0.8 * len(rest)
-    fit_stages(learn, [stage(frozen=False)], lambda stage: learn.dls, wd=1e-2)
+    fit_stages(learn, TrainConfig(stages=[stage(frozen=False)]), lambda stage: learn.dls)
     assert sum(changed(before[0], encoder)) > 0.8 * len(encoder)
 
 
 def test_a_pair_of_learning_rates_is_for_encoder_and_rest(learn):
-    fit_stages(learn, [stage(lr=[1e-5, 1e-3], epochs=4)], lambda stage: learn.dls, wd=0)
+    fit_stages(learn, TrainConfig(stages=[stage(lr=[1e-5, 1e-3], epochs=4)], wd=0.0), lambda stage: learn.dls)
     encoder, rest = zip(*learn.rates.seen, strict=True)
     assert max(encoder) == pytest.approx(1e-5, rel=0.02)
     assert max(rest) == pytest.approx(1e-3, rel=0.02)

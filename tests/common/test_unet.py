@@ -8,7 +8,7 @@ from torch.nn.utils import parametrize
 
 from common.attention import SelfAttention
 from common.errors import UserError
-from common.unet import Unet
+from common.unet import Unet, parameter_groups
 
 
 def build(**options):
@@ -92,7 +92,7 @@ def test_a_copy_after_training_works_on_its_own(norm):
 
 def test_every_parameter_is_in_one_group():
     unet = build(norm="weight")
-    encoder, rest = unet.parameter_groups()
+    encoder, rest = parameter_groups(unet)
     assert len(encoder) == len(list(unet.net.layers[0].parameters()))
     assert {id(p) for p in encoder + rest} == {id(p) for p in unet.parameters()}
     assert len(encoder) + len(rest) == len(list(unet.parameters()))

@@ -7,10 +7,10 @@ from PIL import Image
 
 from common.configfile import load_config
 from common.errors import UserError
+from common.inference import to_tensor
 from common.metrics import psnr_y, ssim_y
 from superres.config import Config
 from superres.data import Degrade, get_dls, get_photos
-from superres.evaluate import to_tensor
 from superres.model import resize_bicubic
 
 CPU = torch.device("cpu")
@@ -86,8 +86,8 @@ def test_jpeg_loses_what_pillows_jpeg_loses(tmp_path, picture):
 
 def test_batches_hold_each_crop_and_its_own_twin(photos):
     config = config_for(photos)
-    train, valid = get_photos(config)
-    dls = get_dls(train, valid, config, config.train.stages[0], CPU)
+    photos_split = get_photos(config)
+    dls = get_dls(photos_split, config, config.train.stages[0], CPU)
     low, sharp = dls.train.one_batch()
     assert sharp.shape == (2, 3, 32, 32)
     assert low.shape == (2, 3, 16, 16)
@@ -98,9 +98,9 @@ def test_batches_hold_each_crop_and_its_own_twin(photos):
 
 def test_validation_is_the_same_middle_in_every_stage(photos):
     config = config_for(photos, "data.valid=[1.png, 3.png]")
-    train, valid = get_photos(config)
+    photos_split = get_photos(config)
     (_, first), (_, second) = (
-        get_dls(train, valid, config, stage, CPU).valid.one_batch() for stage in config.train.stages
+        get_dls(photos_split, config, stage, CPU).valid.one_batch() for stage in config.train.stages
     )
     middle = read(photos / "1.png")[..., 4:68, 8:72]
     torch.testing.assert_close(second[:1].as_subclass(torch.Tensor), middle)
@@ -109,10 +109,10 @@ def test_validation_is_the_same_middle_in_every_stage(photos):
 
 def test_crops_come_from_everywhere_and_are_turned(photos):
     config = config_for(photos, "data.crops_per_photo=20", "data.valid=[1.png, 2.png, 3.png, 4.png, 5.png]")
-    train, valid = get_photos(config)
+    photos_split = get_photos(config)
     sharp = read(photos / "0.png")[0]
     places = set()
-    dls = get_dls(train, valid, config, config.train.stages[0], CPU)
+    dls = get_dls(photos_split, config, config.train.stages[0], CPU)
     assert len(dls.train) == 10
     windows = sharp.unfold(1, 32, 1).unfold(2, 32, 1).permute(1, 2, 0, 3, 4)
     for _, batch in dls.train:
@@ -128,9 +128,9 @@ def test_crops_come_from_everywhere_and_are_turned(photos):
 
 def test_a_photo_that_breaks_during_training_is_left_out_with_one_line(photos, caplog):
     config = config_for(photos, "data.crops_per_photo=2", "data.valid=[5.png]")
-    train, valid = get_photos(config)
+    photos_split = get_photos(config)
     (photos / "0.png").write_bytes(b"broken")
-    dls = get_dls(train, valid, config, config.train.stages[0], CPU)
+    dls = get_dls(photos_split, config, config.train.stages[0], CPU)
     caplog.set_level(logging.WARNING)
     assert sum(len(sharp) for _, sharp in dls.train) == 8
     assert len([line for line in caplog.messages if "0.png: not a picture" in line]) == 1

@@ -1,0 +1,86 @@
+"""The command lines of train, predict and evaluate: the same words and flags in every task."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from common.callbacks import TrainingDiverged
+from common.configfile import describe, load_config
+from common.errors import UserError
+from common.inference import TILE
+
+log = logging.getLogger(__name__)
+
+
+def get_parser(name, doc, **options):
+    """An ArgumentParser for `python -m name` whose help shows `doc`, the module's docstring, as it is written."""
+    return argparse.ArgumentParser(
+        prog=f"python -m {name}", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, **options
+    )
+
+
+def train_command(name, doc, config_class, demo, train):
+    """Reads `[CONFIG.yaml] [section.key=value ...]`, calls train(config, default run name), returns the exit status.
+
+    config_class: the task's Config; demo: path of the config that is used without one on the command line.
+    """
+    parser = get_parser(
+        name,
+        doc,
+        usage=f"python -m {name} [CONFIG.yaml] [section.key=value ...]",
+        epilog="keys, with [defaults]:\n" + "\n".join(describe(config_class)),
+    )
+    parser.add_argument("config", nargs="*", metavar="CONFIG.yaml section.key=value", help="see above and below")
+    words = parser.parse_args().config
+    path = Path(words.pop(0)) if words and words[0].endswith((".yaml", ".yml")) else demo
+    config = load_config(config_class, path, words)
+    try:
+        train(config, path.stem)
+    except TrainingDiverged as error:
+        log.error("error: %s", error)
+        return 1
+    return 0
+
+
+def get_predict_parser(name, doc):
+    """MODEL PHOTO_OR_FOLDER... -o OUT [--overwrite] [--tile] [--device]."""
+    parser = get_parser(name, doc)
+    parser.add_argument("model", type=Path, help="model.safetensors of a training run")
+    parser.add_argument("photos", nargs="+", type=Path, help="photos, and folders that are searched recursively")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the results; names are kept")
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    add_device_arguments(parser)
+    return parser
+
+
+def get_evaluate_parser(name, doc, baseline):
+    """[MODEL] --data FOLDER [--baseline NAME] [-o FOLDER] [--overwrite] [--tile] [--device]."""
+    parser = get_parser(name, doc)
+    parser.add_argument("model", nargs="?", type=Path, help="model.safetensors of a training run")
+    parser.add_argument("--baseline", choices=[baseline], help=f"measure {baseline} alone, without a model")
+    parser.add_argument("--data", type=Path, required=True, help="folder of photos, searched recursively")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="folder for results.csv and comparison.png [beside the model]"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    add_device_arguments(parser)
+    return parser
+
+
+def add_device_arguments(parser):
+    parser.add_argument(
+        "--tile", type=int, default=TILE, help=f"side of the tiles of a large result, in pixels [{TILE}]"
+    )
+    parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
+
+
+def results_folder(args):
+    """Where `evaluate` writes; None for a baseline without -o. Raises UserError for words that contradict."""
+    if (args.model is None) == (args.baseline is None):
+        raise UserError("give either a MODEL or --baseline")
+    folder = args.output
+    if folder is None and args.model is not None:
+        folder = args.model.parent / f"evaluate_{args.data.resolve().name}"
+    if folder is not None and (folder / "results.csv").exists() and not args.overwrite:
+        raise UserError(f"{folder / 'results.csv'}: exists; add --overwrite, or give another folder with -o")
+    return folder

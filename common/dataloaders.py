@@ -1,0 +1,79 @@
+"""From photos to batches: which photos train, and fastai's DataLoaders over them."""
+
+import logging
+from pathlib import Path
+
+from fastai.data.block import DataBlock, TransformBlock
+from fastai.data.load import SkipItemException
+from fastai.data.transforms import IndexSplitter, IntToFloatTensor
+from fastai.vision.core import PILImage
+from fasttransform import Transform
+
+from common.errors import UserError
+from common.folders import fault, find_photos, sample_photos, split_photos, usable_photos
+from common.photos import PhotoCache, PhotoError
+
+log = logging.getLogger(__name__)
+
+
+def split_usable_photos(data, train, open_photo):
+    """(training photos, held-out photos): those of the config's folder that `open_photo` opens.
+
+    data: `common.config.PhotosConfig`; train: `TrainConfig`. Raises UserError if there is not enough to train on.
+    """
+    paths = sample_photos() if data.path is None else find_photos(data.path)
+    paths = usable_photos(paths, open_photo)
+    train_photos, valid_photos = split_photos(paths, data.valid, train.seed, data.path and data.path.expanduser())
+    n_crops = len(train_photos) * data.crops_per_photo
+    for i, stage in enumerate(train.stages):
+        if n_crops < stage.bs:
+            raise UserError(
+                f"train.stages.{i}.bs = {stage.bs}: more than the {n_crops} crops of an epoch ({len(train_photos)} "
+                f"photos x data.crops_per_photo = {data.crops_per_photo}); lower it or take more crops"
+            )
+    log.info("%d photos to train on, %d held out", len(train_photos), len(valid_photos))
+    return train_photos, valid_photos
+
+
+class OpenPhoto(Transform):
+    """Path -> PILImage, as fastai's item transform. A photo that broke since the start is left out with one line."""
+
+    order = -1  # before the crops
+
+    def __init__(self, open_photo):
+        super().__init__()
+        self.open, self.reported = open_photo, set()
+
+    def encodes(self, path: Path):
+        try:
+            return PILImage(self.open(path))
+        except PhotoError as error:
+            if path not in self.reported:
+                log.warning("skipped %s", error)
+                self.reported.add(path)
+            raise SkipItemException from None
+
+
+def photo_dls(photos, data, train, stage, device, open_photo, item_tfms, batch_tfms):
+    """fastai DataLoaders for one stage: photos opened, cropped by `item_tfms`, floats in [0, 1], then `batch_tfms`.
+
+    photos: (training, held-out); data, train, stage: sections of the config. Crops to train on come from transforms
+    with split_idx=0; those with split_idx=1 must give the held-out photos `train.largest_crop()` pixels a side in
+    every stage, so that their figures compare.
+    """
+    train_photos, valid_photos = photos
+    # fastai opens the first item while it makes the loaders, so that one must still be there.
+    first = next((i for i, photo in enumerate(train_photos) if fault(photo, open_photo) is None), None)
+    if first is None:
+        raise UserError(f"none of the {len(train_photos)} training photos can be read any more")
+    items = (train_photos[first:] + train_photos[:first]) * data.crops_per_photo
+    # Workers are new in every epoch, so a cache pays only without them.
+    opener = PhotoCache(open_photo, max_bytes=2**30) if train.workers == 0 else open_photo
+    block = DataBlock(
+        blocks=TransformBlock(batch_tfms=IntToFloatTensor),
+        splitter=IndexSplitter(range(len(items), len(items) + len(valid_photos))),
+        item_tfms=[OpenPhoto(opener), *item_tfms],
+        batch_tfms=batch_tfms,
+    )
+    val_bs = max(1, stage.bs * stage.crop**2 // train.largest_crop() ** 2)
+    return block.dataloaders(items + valid_photos, bs=stage.bs, val_bs=val_bs, num_workers=train.workers, device=device)
