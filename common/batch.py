@@ -6,7 +6,7 @@ from pathlib import Path
 from common.errors import UserError
 from common.files import written_whole
 from common.folders import find_photos
-from common.photos import PhotoError, read_photo, write_photo
+from common.photos import PhotoError, as_rgb_photo, read_photo, write_photo
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,10 @@ def plan_outputs(inputs, folder, overwrite=False):
     return plan
 
 
-def enhance_photos(plan, enhance):
+def enhance_photos(plan, enhance, keep_grey=True):
     """Reads, enhances and writes each photo of `plan_outputs`. enhance: (H, W, 3) uint8 -> (H', W', 3) uint8.
+
+    keep_grey: a grey photo's result is saved grey.
 
     A photo that cannot be read or written gets one line. Returns how many those were.
     """
@@ -59,6 +61,8 @@ def enhance_photos(plan, enhance):
     for number, (path, result) in enumerate(plan, start=1):
         try:
             photo = read_photo(path)
+            if not keep_grey:
+                photo = as_rgb_photo(photo)
             pixels = enhance(photo.rgb)
             result.parent.mkdir(parents=True, exist_ok=True)
             with written_whole(result) as temporary:

@@ -1,11 +1,12 @@
 """Opening and saving photos of every kind that Pillow knows, upright, in 8 bits, with what belongs to them."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from common.errors import UserError
 
@@ -122,6 +123,20 @@ def read_photo(path):
     if image.mode == "CMYK":  # the profile describes inks that are no longer there
         profile = None
     return Photo(rgb, alpha, image.mode in ("1", "L", "LA"), profile, image.getexif())
+
+
+def as_rgb_photo(photo):
+    """A grey Photo as one whose result is saved in RGB; the tones that its grey profile describes become sRGB's."""
+    if not photo.is_grey or photo.icc_profile is None:
+        return replace(photo, is_grey=False)
+    try:
+        profile = ImageCms.ImageCmsProfile(BytesIO(photo.icc_profile))
+        grey = Image.fromarray(np.ascontiguousarray(photo.rgb[..., 0]))
+        rgb = np.asarray(ImageCms.profileToProfile(grey, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"))
+    except (ImageCms.PyCMSError, OSError) as error:
+        log.warning("a colour profile that does not fit a grey photo is left out (%s)", error)
+        rgb = photo.rgb
+    return replace(photo, rgb=rgb, is_grey=False, icc_profile=None)
 
 
 def write_photo(path, rgb, like):

@@ -68,6 +68,18 @@ def test_the_enhanced_pixels_are_what_is_saved(photos, tmp_path):
     assert np.array_equal(result, 255 - original)
 
 
+def test_a_grey_photos_result_is_grey_unless_colours_are_asked_for(photos, tmp_path):
+    Image.open(photos / "0.png").convert("L").save(photos / "grey.png")
+
+    def tint(pixels):
+        return np.stack([pixels[..., 0], pixels[..., 1] // 2, pixels[..., 2]], axis=2)
+
+    for folder, keep_grey, mode in (("a", True, "L"), ("b", False, "RGB")):
+        enhance_photos(plan_outputs([photos / "grey.png"], tmp_path / folder), tint, keep_grey=keep_grey)
+        with Image.open(tmp_path / folder / "grey.png") as result:
+            assert result.mode == mode
+
+
 def test_a_photo_is_never_replaced_by_its_own_result(photos):
     with pytest.raises(UserError, match=r"0\.png: is one of the photos to read"):
         plan_outputs([photos / "0.png"], photos, overwrite=True)

@@ -1,12 +1,15 @@
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
+import colorize.config
 from common.configfile import describe, load_config, save_config
 from common.errors import UserError
 from superres.config import Config
 
+MINIMAL = {"loss": {"l1": 1}, "train": {"stages": [{"crop": 64, "bs": 2, "epochs": 1, "lr": 0.001}]}}
 MINIMAL = {"loss": {"l1": 1}, "train": {"stages": [{"crop": 64, "bs": 2, "epochs": 1, "lr": 0.001}]}}
 
 
@@ -137,17 +140,20 @@ def test_help_names_every_key_with_its_default():
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("superres*.yaml")), ids=lambda path: path.name)
+TASKS = {"superres": Config, "colorize": colorize.config.Config}
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
 def test_shipped_configs_are_valid_and_say_what_to_expect(path):
-    load_config(Config, path)
+    task = path.name.split("_")[0].removesuffix(".yaml")
+    load_config(TASKS[task], path)
     header = [line for line in path.read_text().splitlines() if line.startswith("#")]
-    assert header[0] == "# yaml-language-server: $schema=superres.schema.json"
+    assert header[0] == f"# yaml-language-server: $schema={task}.schema.json"
     assert "TODO" not in path.read_text()
     for word in ("command:", "hardware:", "time:", "seen:"):
         assert any(word in line for line in header), f"the header of {path.name} lacks {word}"
 
 
-def test_the_committed_schema_is_the_current_one():
-    import json
-
-    assert json.loads((CONFIGS / "superres.schema.json").read_text()) == Config.model_json_schema()
+@pytest.mark.parametrize("task", TASKS)
+def test_the_committed_schema_is_the_current_one(task):
+    assert json.loads((CONFIGS / f"{task}.schema.json").read_text()) == TASKS[task].model_json_schema()

@@ -1,8 +1,10 @@
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from common.photos import PhotoCache, PhotoError, open_photo, read_photo, write_photo
+from common.photos import PhotoCache, PhotoError, as_rgb_photo, open_photo, read_photo, write_photo
 
 GRADIENT = np.tile(np.linspace(0, 255, 40).round().astype(np.uint8), (30, 1))
 
@@ -97,6 +99,47 @@ def test_grey_photos_stay_grey(tmp_path, mode, expected):
     write_photo(tmp_path / "b.png", photo.rgb, like=photo)
     with Image.open(tmp_path / "b.png") as result:
         assert result.mode == expected
+
+
+def grey_profile(gamma):
+    """A colour profile for grey photos (ICC.1:2001, version 2) whose tones follow a power."""
+
+    def fixed(*values):
+        return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
+
+    white = b"XYZ " + bytes(4) + fixed(0.9642, 1, 0.8249)
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    table = struct.pack(">I4sII4sII", 2, b"wtpt", 156, len(white), b"kTRC", 156 + len(white), len(curve))
+    size = struct.pack(">I", 128 + len(table) + len(white) + len(curve))
+    header = size + bytes(4) + struct.pack(">I4s4s4s", 0x02100000, b"mntr", b"GRAY", b"XYZ ") + bytes(12) + b"acsp"
+    header += bytes(28) + fixed(0.9642, 1, 0.8249)
+    return header.ljust(128, b"\0") + table + white + curve
+
+
+def test_tones_of_a_grey_profile_become_those_of_srgb(tmp_path):
+    path = save(tmp_path / "a.png", Image.fromarray(GRADIENT), icc_profile=grey_profile(1.0))
+    photo = read_photo(path)
+    assert photo.is_grey
+    assert photo.icc_profile is not None
+    rgb = as_rgb_photo(photo)
+    assert (rgb.is_grey, rgb.icc_profile) == (False, None)
+    linear = GRADIENT / 255
+    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    assert np.allclose(rgb.rgb / 255, srgb[..., None], atol=4 / 255)  # without, up to 60 / 255
+
+
+def test_a_profile_that_does_not_fit_a_grey_photo_is_left_out(tmp_path, caplog):
+    photo = read_photo(save(tmp_path / "a.png", Image.fromarray(GRADIENT), icc_profile=b"not a profile"))
+    rgb = as_rgb_photo(photo)
+    assert rgb.icc_profile is None
+    assert np.array_equal(rgb.rgb, photo.rgb)
+    assert "does not fit a grey photo" in caplog.text
+
+
+def test_a_colour_profile_of_a_colour_photo_stays(tmp_path):
+    image = Image.fromarray(GRADIENT).convert("RGB")
+    photo = read_photo(save(tmp_path / "a.png", image, icc_profile=b"a profile"))
+    assert as_rgb_photo(photo).icc_profile == b"a profile"
 
 
 def test_a_format_that_cannot_hold_the_picture_says_so(tmp_path):

@@ -1,0 +1,36 @@
+"""The configuration of colourisation.
+
+python -m colorize.config > configs/colorize.schema.json    writes the JSON schema that editors complete keys from
+"""
+
+import json
+from typing import Annotated
+
+from pydantic import Field
+
+from common.config import LossConfig, ModelConfig, OutputConfig, PhotosConfig, Section, TrainConfig
+
+
+class DataConfig(PhotosConfig):
+    min_scale: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="smallest crop, as a part of the photo's area; each is then shrunk to train.stages.*.crop"
+    )
+    fade: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        0.0, description="how far blacks rise and whites fall at most, as in faded prints; 0 to 0.5"
+    )
+    contrast: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="tones to a power between 1 / (1 + contrast) and 1 + contrast"
+    )
+    noise: Annotated[float, Field(ge=0)] = Field(0.0, description="grain: Gaussian sigma in 1/255, at most")
+
+
+class Config(Section):
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig(encoder="resnet18", norm="weight")
+    loss: LossConfig
+    train: TrainConfig
+    output: OutputConfig = OutputConfig()
+
+
+if __name__ == "__main__":
+    print(json.dumps(Config.model_json_schema(), indent=2))

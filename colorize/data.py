@@ -1,0 +1,101 @@
+"""Colour photos in, pairs of (grey, colour) out; the grey side is made from each batch, on the device."""
+
+from functools import partial
+
+import numpy as np
+import torch
+from fastai.torch_core import TensorImage
+from fastai.vision.augment import FlipItem, RandomResizedCrop, Resize
+from fasttransform import ItemTransform
+
+from colorize.lab import get_ab, set_ab, to_grey
+from colorize.metrics import colourfulness
+from common.dataloaders import photo_dls, split_usable_photos
+from common.inference import to_tensor
+from common.photos import PhotoError, open_large_photo
+
+GREY = 3  # colourfulness below which a photo counts as grey: JPEG's and a scanner's colour noise stay below
+
+
+class ToGrey(ItemTransform):
+    """(colour,) -> (grey, colour), as fastai's batch transform; colour: (N, 3, H, W) in [0, 1]."""
+
+    order = 90  # after IntToFloatTensor
+
+    def encodes(self, batch):
+        (colour,) = batch
+        return TensorImage(to_grey(colour.as_subclass(torch.Tensor))), colour
+
+
+class Age(ItemTransform):
+    """(grey, colour) -> (aged grey, the same colours on it), each photo by chance between not at all and the most.
+
+    The network leaves lightness alone, so what it is to hit has the aged lightness as well. Training photos only.
+    fade: how far blacks rise and whites fall. contrast: tones to a power between 1 / (1 + contrast) and 1 + contrast.
+    noise: Gaussian sigma in 1/255.
+    """
+
+    order = 91
+    split_idx = 0
+
+    def __init__(self, fade=0.0, contrast=0.0, noise=0.0):
+        super().__init__()
+        self.fade, self.contrast, self.noise = fade, contrast, noise
+
+    def encodes(self, batch):
+        grey, colour = (image.as_subclass(torch.Tensor) for image in batch)
+        aged = self.age(grey)
+        return TensorImage(aged), TensorImage(set_ab(aged, get_ab(colour)))
+
+    def age(self, grey):
+        """(N, 3, H, W), equal channels in [0, 1] -> the same."""
+        power, low, high, sigma = (torch.rand(4, len(grey), 1, 1, 1, device=grey.device) * 2 - 1).unbind()
+        grey = grey[:, :1] ** (1 + self.contrast) ** power
+        low, high = self.fade * low.abs(), 1 - self.fade * high.abs()
+        grey = low + (high - low) * grey + torch.randn_like(grey) * sigma * (self.noise / 255)
+        return grey.clamp(0, 1).expand(-1, 3, -1, -1)
+
+
+def open_colours(path, crop, min_scale):
+    """Opens a photo to train on, no larger than its smallest crops need. Raises PhotoError if it is small or grey."""
+    photo = open_large_photo(path, min_side=crop)
+    side = round(crop / min_scale**0.5)
+    if min(photo.size) > side:
+        part = side / min(photo.size)
+        photo = photo.resize([round(part * n) for n in photo.size], reducing_gap=2)
+    if colourfulness(to_tensor(np.asarray(photo.resize((64, 64), reducing_gap=2)))).item() < GREY:
+        raise PhotoError(f"{path}: grey, there are no colours to learn")
+    return photo
+
+
+def get_opener(config):
+    return partial(open_colours, crop=config.train.largest_crop(), min_scale=config.data.min_scale)
+
+
+def get_photos(config):
+    """(training photos, held-out photos) of a config. Raises UserError if there is not enough to train on."""
+    return split_usable_photos(config.data, config.train, get_opener(config))
+
+
+def get_dls(photos, config, stage, device):
+    """fastai DataLoaders of (grey, colour) batches for one stage: random parts and left-right flips to train on.
+
+    photos: of `get_photos`. Validation takes the middle of each held-out photo, its short side as long as the largest
+    crop's, in every stage.
+    """
+    data = config.data
+    ageing = [Age(data.fade, data.contrast, data.noise)] if data.fade or data.contrast or data.noise else []
+    return photo_dls(
+        photos,
+        data,
+        config.train,
+        stage,
+        device,
+        open_photo=get_opener(config),
+        item_tfms=[
+            RandomResizedCrop(stage.crop, min_scale=data.min_scale, split_idx=0),
+            Resize(config.train.largest_crop(), split_idx=1),
+            FlipItem(),
+        ],
+        batch_tfms=[ToGrey(), *ageing],
+    )

@@ -1,0 +1,45 @@
+"""Lightness and colour apart, in CIE L*a*b*: what the network is given, what it is asked for, and how they meet again.
+
+L* is chosen, not the luma of video (Rec. 601), because it is built to be how light a colour looks: a saturated blue and
+the grey that it becomes look equally light, and colours can be changed without anything getting lighter or darker.
+"""
+
+import torch
+from kornia.color import lab_to_rgb, linear_rgb_to_rgb, rgb_to_lab, rgb_to_linear_rgb, rgb_to_xyz
+
+
+def luminance(rgb):
+    """(N, 3, H, W) sRGB in [0, 1] -> (N, 1, H, W), Y of CIE XYZ in [0, 1]; L* is a function of it alone."""
+    return rgb_to_xyz(rgb_to_linear_rgb(rgb))[:, 1:2]
+
+
+def to_grey(rgb):
+    """(N, 3, H, W) sRGB in [0, 1] -> the same with three equal channels and the same L*."""
+    return linear_rgb_to_rgb(luminance(rgb).expand_as(rgb))
+
+
+def get_ab(rgb):
+    """(N, 3, H, W) sRGB in [0, 1] -> (N, 2, H, W): a* (green to red) and b* (blue to yellow), about -110 to 110."""
+    return rgb_to_lab(rgb)[:, 1:]
+
+
+def set_ab(rgb, ab):
+    """The colours `ab` (N, 2, H, W) on the lightness of `rgb` (N, 3, H, W) -> (N, 3, H, W) sRGB in [0, 1].
+
+    L* stays exactly. A colour that sRGB cannot show at that L* is mixed with the grey of the same L*, in linear light,
+    until it can: white and black take no colour at all. Gradients pass as if nothing were mixed, or a colour once out
+    of gamut would never come back.
+    """
+    lightness, (a, b) = rgb_to_lab(rgb)[:, :1], ab.split(1, dim=1)
+    # At b* = 200 / 116 (L* + 16) the Z of CIE XYZ is zero, and from there on kornia cuts the gradient off.
+    b = b - (b - 1.72 * (lightness + 16)).clamp_min(0).detach()
+    raw = lab_to_rgb(torch.cat([lightness, a, b], dim=1), clip=False)
+    return raw + (into_gamut(raw, luminance(rgb)) - raw).detach()
+
+
+def into_gamut(raw, grey):
+    """sRGB with channels outside [0, 1] -> inside, at the same luminance `grey` (N, 1, H, W)."""
+    colour = rgb_to_linear_rgb(raw) - grey
+    room = torch.where(colour > 0, 1 - grey, grey)
+    part = (room / colour.abs().clamp_min(1e-8)).amin(dim=1, keepdim=True).clamp(0, 1)
+    return linear_rgb_to_rgb(grey + part * colour).clamp(0, 1)

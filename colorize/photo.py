@@ -1,0 +1,66 @@
+"""A photo of any size coloured: its colours are found on a small copy and laid onto its own lightness, full size.
+
+Eyes see colour coarsely. Given the true colours of a copy with 128 pixels a short side, enlarged bicubically and laid
+onto the sharp lightness, the error in a* and b* is 0.6 on average (BSD100; of the grey photos 10.8).
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+
+from colorize.lab import get_ab, set_ab, to_grey
+from common.inference import TILE, enhance, to_pixels, to_tensor
+
+BAND = 2**20  # pixels that are converted at once
+
+
+def small_size(height, width, size):
+    """(height, width) of the copy whose short side has `size` pixels; never larger than the photo."""
+    part = min(1, size / min(height, width))
+    return max(1, round(part * height)), max(1, round(part * width))
+
+
+def color_photo(model, photo, size, saturation=1.0, tile=TILE):
+    """(H, W, 3) uint8 -> the same, coloured by `model` (a Colorizer in eval mode, on the device to run on).
+
+    size: short side in pixels of the copy on which colours are found. saturation: what a* and b* are multiplied by.
+    The photo's L* stays, within the rounding of three channels to 8 bits (0.3); its own colours are not looked at.
+    """
+    height, width = photo.shape[:2]
+    grey = in_bands(to_grey, photo)
+    small_height, small_width = small_size(height, width, size)
+    small = np.asarray(Image.fromarray(grey).resize((small_width, small_height), Image.Resampling.BILINEAR))
+    ab = saturation * get_ab(to_tensor(enhance(model, small, tile=tile)))
+    return in_bands(set_ab, photo, enlarge(ab, height, width))
+
+
+def enlarge(ab, height, width):
+    return F.interpolate(ab, size=(height, width), mode="bicubic", align_corners=False)
+
+
+@torch.inference_mode()
+def in_bands(function, photo, *others):
+    """function((1, 3, h, W), ...) on band after band of a (H, W, 3) uint8 photo, so that little memory is held."""
+    rows = max(1, BAND // photo.shape[1])
+    result = np.empty_like(photo)
+    for top in range(0, len(photo), rows):
+        band = slice(top, top + rows)
+        result[band] = to_pixels(function(to_tensor(photo[band]), *(other[:, :, band] for other in others)))
+    return result
+
+
+class PhotoColorizer(nn.Module):
+    """`color_photo` as a network, for fastai's export: (N, 3, H, W) in [0, 1] -> the same, coloured."""
+
+    def __init__(self, model, size):
+        super().__init__()
+        self.model, self.size = model, size
+
+    def forward(self, photo):
+        photo = photo.as_subclass(torch.Tensor)
+        height, width = photo.shape[-2:]
+        size = small_size(height, width, self.size)
+        small = F.interpolate(to_grey(photo), size=size, mode="bilinear", antialias=True, align_corners=False)
+        return set_ab(photo, enlarge(get_ab(self.model(small)), height, width))

@@ -1,0 +1,65 @@
+"""Trains a colourisation model from a folder of colour photos.
+
+python -m colorize.train                                   the demo: sample photos, 5 minutes on 2 CPU cores
+python -m colorize.train configs/colorize.yaml data.path=~/photos train.stages.0.epochs=3
+"""
+
+import logging
+from functools import partial
+from pathlib import Path
+
+from fastai.torch_core import set_seed
+
+from colorize.config import Config
+from colorize.data import get_dls, get_photos
+from colorize.evaluate import evaluate
+from colorize.metrics import ab_error, psnr_ab
+from colorize.model import get_model, load_model, save
+from colorize.photo import PhotoColorizer
+from common.arguments import train_command
+from common.command import run_command
+from common.export import export_learner
+from common.inference import get_device
+from common.losses import PerceptualLoss
+from common.run import start_run
+from common.training import fit_stages, get_learner, resolve
+
+log = logging.getLogger(__name__)
+
+DEMO = Path(__file__).parent.parent / "configs" / "colorize_demo.yaml"
+
+
+def train(config, name):
+    """Trains as `config` says and returns the run folder, with the model file, the export and the comparisons in it."""
+    device = get_device(config.train.device)
+    config = config.model_copy(update={"train": resolve(config.train, config.model.pretrained, device)})
+    photos = get_photos(config)
+    set_seed(config.train.seed)
+    model, loss = get_model(config.model), PerceptualLoss(config.loss)
+
+    run = start_run(config, name, device)  # all input is known to be good
+    stage_dls = partial(get_dls, photos, config, device=device)
+    first_dls = stage_dls(config.train.stages[0])
+    metrics = [ab_error, psnr_ab]
+    learn = get_learner(run, config.train, first_dls, model, loss, metrics, columns, partial(save, config=config))
+    fit_stages(learn, config.train, stage_dls)
+
+    best, size = load_model(learn.checkpoints.best)
+    save(run / "model.safetensors", best, config)
+    export_learner(run / "export.pkl", PhotoColorizer(best, size))
+    seen, held_out = photos
+    log.info("photos that it trained on:")
+    evaluate(seen[:20], run / "seen", best.to(device), size=size)
+    log.info("held-out photos:")
+    evaluate(held_out, run, best, size=size)
+    log.info("model file:     %s\nfastai learner: %s", run / "model.safetensors", run / "export.pkl")
+    return run
+
+
+def columns(grey, pred, colour):
+    """The columns of the epoch pictures."""
+    return {"grey": grey, "prediction": pred, "target": colour}
+
+
+if __name__ == "__main__":
+    run_command(partial(train_command, "colorize.train", __doc__, Config, DEMO, train))
