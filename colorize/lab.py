@@ -27,19 +27,15 @@ def set_ab(rgb, ab):
     """The colours `ab` (N, 2, H, W) on the lightness of `rgb` (N, 3, H, W) -> (N, 3, H, W) sRGB in [0, 1].
 
     L* stays exactly. A colour that sRGB cannot show at that L* is mixed with the grey of the same L*, in linear light,
-    until it can: white and black take no colour at all. Gradients pass as if nothing were mixed, or a colour once out
-    of gamut would never come back.
+    until it can: white and black take no colour at all. How much is mixed counts as a constant for gradients, or a
+    colour once out of gamut would never come back.
     """
     lightness, (a, b) = rgb_to_lab(rgb)[:, :1], ab.split(1, dim=1)
     # At b* = 200 / 116 (L* + 16) the Z of CIE XYZ is zero, and from there on kornia cuts the gradient off.
     b = b - (b - 1.72 * (lightness + 16)).clamp_min(0).detach()
-    raw = lab_to_rgb(torch.cat([lightness, a, b], dim=1), clip=False)
-    return raw + (into_gamut(raw, luminance(rgb)) - raw).detach()
-
-
-def into_gamut(raw, grey):
-    """sRGB with channels outside [0, 1] -> inside, at the same luminance `grey` (N, 1, H, W)."""
-    colour = rgb_to_linear_rgb(raw) - grey
+    grey = luminance(rgb)
+    colour = rgb_to_linear_rgb(lab_to_rgb(torch.cat([lightness, a, b], dim=1), clip=False)) - grey
     room = torch.where(colour > 0, 1 - grey, grey)
-    part = (room / colour.abs().clamp_min(1e-8)).amin(dim=1, keepdim=True).clamp(0, 1)
-    return linear_rgb_to_rgb(grey + part * colour).clamp(0, 1)
+    part = (room / colour.abs().clamp_min(1e-8)).amin(dim=1, keepdim=True).clamp(0, 1).detach()
+    mixed = linear_rgb_to_rgb(grey + part * colour)
+    return mixed + (mixed.clamp(0, 1) - mixed).detach()  # what rounding left outside

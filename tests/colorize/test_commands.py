@@ -1,14 +1,12 @@
 """The three commands, run as a user runs them, on a model trained for seconds."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 from skimage.color import rgb2lab
+
+from tests.commands import learner_predicts, run
 
 TINY = [
     "model.pretrained=false", "model.norm=weight", "data.crops_per_photo=16", "data.valid=[1.png]",
@@ -16,11 +14,6 @@ TINY = [
     "loss.features={weight: 0.1, layers: {relu1_2: 1}}", "loss.gram={weight: 1, layers: {relu1_2: 1}}",
     "train.stages=[{crop: 32, bs: 8, epochs: 8, lr: 3e-3}]",
 ]  # fmt: skip
-
-
-def run(module, *arguments, cwd=None):
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -111,19 +104,10 @@ def test_predict_keeps_every_kind_of_photo_and_its_lightness(trained, tmp_path):
 def test_the_exported_learner_works_in_a_fresh_process_elsewhere(trained, tmp_path):
     photos, folder, _ = trained
     Image.open(photos / "0.png").convert("L").resize((90, 101)).save(tmp_path / "grey.png")
-    script = (
-        "import sys, numpy as np\n"
-        "from fastai.learner import load_learner\n"
-        "picture, *_ = load_learner(sys.argv[1]).predict(sys.argv[2])\n"
-        "np.save('out.npy', np.asarray(picture))\n"
-    )
-    command = [sys.executable, "-c", script, folder / "export.pkl", "grey.png"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
-    assert done.returncode == 0, done.stderr
     out = tmp_path / "out"
     assert run("colorize.predict", folder / "model.safetensors", tmp_path / "grey.png", "-o", out).returncode == 0
     ours = np.asarray(Image.open(out / "grey.png")).transpose(2, 0, 1).astype(float)
-    theirs = np.load(tmp_path / "out.npy").astype(float)
+    theirs = learner_predicts(folder / "export.pkl", tmp_path / "grey.png", tmp_path)
     assert ours.shape == theirs.shape == (3, 101, 90)
     assert abs(ours - theirs).mean() < 1.5  # Pillow and torch shrink with other rounding
     assert ours.std(axis=0).mean() > 5  # it is coloured

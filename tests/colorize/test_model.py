@@ -32,6 +32,14 @@ def test_the_colours_of_the_input_are_not_looked_at(noise):
     torch.testing.assert_close(to_grey(coloured), to_grey(noise), atol=2e-3, rtol=0)
 
 
+def test_half_precision_leaves_lightness_exact(noise):
+    model = wake(get_model(CONFIG)).eval()
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        coloured = model(noise)
+    assert coloured.dtype == torch.float32
+    torch.testing.assert_close(to_grey(coloured), to_grey(noise), atol=2e-3, rtol=0)
+
+
 @pytest.mark.parametrize("norm", ["batch", "weight", "spectral", "none"])
 @pytest.mark.parametrize("attention", [True, False])
 def test_every_norm_with_and_without_attention_learns_and_is_copied(norm, attention):

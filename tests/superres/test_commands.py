@@ -1,8 +1,6 @@
 """The three commands, run as a user runs them, on a model trained for seconds."""
 
 import json
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -15,6 +13,8 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from tests.commands import learner_predicts, run
+
 TINY = [
     "model.encoder=resnet18", "model.pretrained=false", "model.norm=spectral", "data.crops_per_photo=4",
     "data.valid=[0.png, 1.png]", "loss.vgg=random",
@@ -23,11 +23,6 @@ TINY = [
     "train.stages=[{crop: 32, bs: 4, epochs: 2, lr: 1e-3, frozen: true}, "
     "{crop: 64, bs: 2, epochs: 1, lr: [1e-4, 1e-3]}]",
 ]  # fmt: skip
-
-
-def run(module, *arguments, cwd=None):
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -98,18 +93,9 @@ def test_neither_export_holds_the_vgg(trained):
 
 def test_the_exported_learner_works_in_a_fresh_process_elsewhere(trained, tmp_path):
     photos, folder, _ = trained
-    script = (
-        "import sys, numpy as np\n"
-        "from fastai.learner import load_learner\n"
-        "picture, *_ = load_learner(sys.argv[1]).predict(sys.argv[2])\n"
-        "np.save('out.npy', np.asarray(picture))\n"
-    )
-    command = [sys.executable, "-c", script, folder / "export.pkl", photos / "0.png"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
-    assert done.returncode == 0, done.stderr
     assert run("superres.predict", folder / "model.safetensors", photos / "0.png", "-o", tmp_path).returncode == 0
     ours = np.asarray(Image.open(tmp_path / "0.png")).transpose(2, 0, 1).astype(float)
-    theirs = np.load(tmp_path / "out.npy").astype(float)
+    theirs = learner_predicts(folder / "export.pkl", photos / "0.png", tmp_path)
     assert ours.shape == theirs.shape == (3, 144, 160)
     assert abs(ours - theirs).max() <= 1  # both rounded; a batch of its own may round the other way
     assert (ours != theirs).mean() < 1e-3

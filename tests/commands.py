@@ -1,0 +1,27 @@
+"""Running the program as a user does, in a process of its own."""
+
+import subprocess
+import sys
+
+import numpy as np
+
+PREDICT = """
+import sys, numpy as np
+from fastai.learner import load_learner
+picture, *_ = load_learner(sys.argv[1]).predict(sys.argv[2])
+np.save("out.npy", np.asarray(picture))
+"""
+
+
+def run(module, *arguments):
+    """`python -m module arguments...`; the finished process, with `returncode`, `stdout` and `stderr`."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def learner_predicts(export, photo, folder):
+    """What fastai's `load_learner(export).predict(photo)` gives, (3, H, W) of 0 to 255, in a process in `folder`."""
+    command = [sys.executable, "-c", PREDICT, export, photo]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return np.load(folder / "out.npy").astype(float)
