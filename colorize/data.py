@@ -10,6 +10,7 @@ from fasttransform import ItemTransform
 
 from colorize.lab import get_ab, set_ab, to_grey
 from colorize.metrics import colourfulness
+from colorize.photo import small_size
 from common.dataloaders import photo_dls, split_usable_photos
 from common.inference import to_tensor
 from common.photos import PhotoError, open_large_photo
@@ -59,10 +60,8 @@ class Age(ItemTransform):
 def open_colours(path, crop, min_scale):
     """Opens a photo to train on, no larger than its smallest crops need. Raises PhotoError if it is small or grey."""
     photo = open_large_photo(path, min_side=crop)
-    side = round(crop / min_scale**0.5)
-    if min(photo.size) > side:
-        part = side / min(photo.size)
-        photo = photo.resize([round(part * n) for n in photo.size], reducing_gap=2)
+    height, width = small_size(photo.height, photo.width, round(crop / min_scale**0.5))
+    photo = photo.resize((width, height), reducing_gap=2)
     if colourfulness(to_tensor(np.asarray(photo.resize((64, 64), reducing_gap=2)))).item() < GREY:
         raise PhotoError(f"{path}: grey, there are no colours to learn")
     return photo

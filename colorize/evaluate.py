@@ -7,18 +7,17 @@ python -m colorize.evaluate --baseline grey --data FOLDER
 from functools import partial
 
 import numpy as np
-import torch.nn.functional as F
 
 from colorize.lab import to_grey
-from colorize.metrics import ab_error, colourfulness, psnr, psnr_ab, ssim
+from colorize.metrics import ab_error, colourfulness, psnr_ab
 from colorize.model import load_model
-from colorize.photo import color_photo, small_size
+from colorize.photo import color_photo, shrink
 from colorize.predict import add_color_arguments
 from common.arguments import get_evaluate_parser, results_folder
 from common.command import run_command
 from common.folders import find_photos
 from common.inference import get_device, to_tensor
-from common.metrics import round_to_8_bits
+from common.metrics import psnr, round_to_8_bits, ssim
 from common.photos import PhotoError, open_photo
 from common.report import evaluate_photos
 
@@ -26,9 +25,10 @@ SHOWN = 256  # short side of the photos that pictures show, in pixels
 
 
 def measure(path, model=None, **options):
-    """PSNR, SSIM and colour errors of the grey photo and of `model` on one colour photo, and the pictures, shrunk.
+    """PSNR and SSIM over RGB and colour errors of the grey photo and of `model` on one colour photo, and the pictures.
 
-    options: of `colorize.photo.color_photo`. The colourfulness is off by its distance from the true photo's.
+    All are measured in 8 bits at full size, and returned shrunk. options: of `colorize.photo.color_photo`. The
+    colourfulness is off by its distance from the true photo's.
     Raises PhotoError if the photo cannot be measured.
     """
     pixels = np.asarray(open_photo(path))
@@ -40,19 +40,14 @@ def measure(path, model=None, **options):
         results["prediction"] = to_tensor(color_photo(model, pixels, **options))
     figures, colours = {}, colourfulness(target).item()
     for name, result in results.items():
-        figures[f"{name} PSNR"] = psnr(result, target).item()
+        figures[f"{name} PSNR"] = psnr(result, target, peak=1).item()
         figures[f"{name} PSNR-ab"] = psnr_ab(result, target).item()
-        figures[f"{name} SSIM"] = ssim(result, target).item()
+        figures[f"{name} SSIM"] = ssim(result, target, peak=1).item()
         figures[f"{name} ab error"] = ab_error(result, target).item()
         figures[f"{name} colourfulness"] = colourfulness(result).item()
         figures[f"{name} off by"] = abs(figures[f"{name} colourfulness"] - colours)
     figures["target colourfulness"] = colours
-    return figures, {name: shrink(picture)[0] for name, picture in {**results, "target": target}.items()}
-
-
-def shrink(picture):
-    size = small_size(*picture.shape[-2:], SHOWN)
-    return F.interpolate(picture, size=size, mode="bilinear", antialias=True, align_corners=False)
+    return figures, {name: shrink(picture, SHOWN)[0] for name, picture in {**results, "target": target}.items()}
 
 
 def evaluate(paths, folder, model=None, **options):

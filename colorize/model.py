@@ -6,6 +6,7 @@ from torch import nn
 from colorize.config import DataConfig
 from colorize.lab import set_ab, to_grey
 from common.config import ModelConfig
+from common.errors import UserError
 from common.modelfile import check_section, load_weights, read_model_file, save_model
 from common.unet import Unet
 
@@ -60,5 +61,7 @@ def load_model(path):
     values, state = read_model_file(path, TASK)
     config = check_section(path, ModelConfig, values.get("model"))
     check_section(path, DataConfig, values.get("data"))
+    if not isinstance(size := values.get("size"), int) or size < 1:
+        raise UserError(f"{path}: its config lacks the size that the model was trained at")
     model = get_model(config.model_copy(update={"pretrained": False}))
-    return load_weights(path, model, state), values["size"]
+    return load_weights(path, model, state), size

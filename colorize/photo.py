@@ -1,7 +1,7 @@
 """A photo of any size coloured: its colours are found on a small copy and laid onto its own lightness, full size.
 
 Eyes see colour coarsely. Given the true colours of a copy with 128 pixels a short side, enlarged bicubically and laid
-onto the sharp lightness, the error in a* and b* is 0.6 on average (BSD100; of the grey photos 10.8).
+onto the sharp lightness, the error in a* and b* is 0.6 on average (BSD100; of the grey photos 10.3).
 """
 
 import numpy as np
@@ -36,7 +36,14 @@ def color_photo(model, photo, size, saturation=1.0, tile=TILE):
     return in_bands(set_ab, photo, enlarge(ab, height, width))
 
 
+def shrink(image, size):
+    """(N, C, H, W) -> the same with a short side of `size` pixels; never larger."""
+    small = small_size(*image.shape[-2:], size)
+    return F.interpolate(image, size=small, mode="bilinear", antialias=True, align_corners=False)
+
+
 def enlarge(ab, height, width):
+    """(N, 2, h, w) -> (N, 2, height, width), bicubically."""
     return F.interpolate(ab, size=(height, width), mode="bicubic", align_corners=False)
 
 
@@ -60,7 +67,5 @@ class PhotoColorizer(nn.Module):
 
     def forward(self, photo):
         photo = photo.as_subclass(torch.Tensor)
-        height, width = photo.shape[-2:]
-        size = small_size(height, width, self.size)
-        small = F.interpolate(to_grey(photo), size=size, mode="bilinear", antialias=True, align_corners=False)
-        return set_ab(photo, enlarge(get_ab(self.model(small)), height, width))
+        ab = get_ab(self.model(shrink(to_grey(photo), self.size)))
+        return set_ab(photo, enlarge(ab, *photo.shape[-2:]))

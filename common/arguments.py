@@ -68,6 +68,7 @@ def get_evaluate_parser(name, doc, baseline):
 
 
 def add_device_arguments(parser):
+    """[--tile PIXELS] [--device NAME]."""
     parser.add_argument(
         "--tile", type=int, default=TILE, help=f"side of the tiles of a large result, in pixels [{TILE}]"
     )

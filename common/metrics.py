@@ -30,12 +30,19 @@ def psnr(pred, target, peak):
     return 10 * (peak**2 / (pred - target).square().mean(dim=(1, 2, 3)).clamp_min(peak**2 / 1e10)).log10()
 
 
+def ssim(pred, target, peak):
+    """(N,) SSIM between (N, C, H, W) with values that span `peak`, mean over channels.
+
+    11 x 11 Gaussian window, sigma 1.5, K = 0.01 and 0.03, no padding (Wang et al. 2004); sides of 11 pixels or more.
+    """
+    return ssim_map(pred, target, window_size=11, max_val=float(peak), eps=0.0, padding="valid").mean(dim=(1, 2, 3))
+
+
 def psnr_y(pred, target, border):
     """(N,) PSNR in dB on luma, peak 255, without `border` pixels at each side; pred, target: (N, 3, H, W) in [0, 1]."""
     return psnr(shaved_luma(pred, border), shaved_luma(target, border), PEAK)
 
 
 def ssim_y(pred, target, border):
-    """(N,) SSIM on luma (Wang et al. 2004: 11 x 11 Gaussian window, sigma 1.5, K = 0.01 and 0.03, no padding)."""
-    pred, target = shaved_luma(pred, border), shaved_luma(target, border)
-    return ssim_map(pred, target, window_size=11, max_val=PEAK, eps=0.0, padding="valid").mean(dim=(1, 2, 3))
+    """(N,) SSIM on luma, without `border` pixels at each side; pred, target: (N, 3, H, W) in [0, 1]."""
+    return ssim(shaved_luma(pred, border), shaved_luma(target, border), PEAK)

@@ -126,8 +126,11 @@ def read_photo(path):
 
 
 def as_rgb_photo(photo):
-    """A grey Photo as one whose result is saved in RGB; the tones that its grey profile describes become sRGB's."""
-    if not photo.is_grey or photo.icc_profile is None:
+    """A grey Photo as one whose result is saved in RGB; the tones that its grey profile describes become sRGB's.
+
+    A profile for RGB stays, whatever the photo: it fits the result.
+    """
+    if not photo.is_grey or photo.icc_profile is None or photo.icc_profile[16:20] == b"RGB ":
         return replace(photo, is_grey=False)
     try:
         profile = ImageCms.ImageCmsProfile(BytesIO(photo.icc_profile))

@@ -11,12 +11,14 @@ from common.photos import PhotoError
 
 log = logging.getLogger(__name__)
 
+SHOWN = 6  # photos in the comparison
 
-def evaluate_photos(paths, measure, folder, zoom=1, n_pictures=6):
+
+def evaluate_photos(paths, measure, folder, zoom=1):
     """Measures all photos, prints a table and, into `folder` (unless None), writes `results.csv` and `comparison.png`.
 
     measure(path) -> ({"kind metric": value}, {kind: picture (3, H, W) in [0, 1]}), such as "bicubic PSNR-Y". A photo
-    for which it raises PhotoError gets a line. zoom: of the pictures, of which the first `n_pictures` photos are shown.
+    for which it raises PhotoError gets a line. zoom: of the pictures, which show the first SHOWN photos.
     Returns the averages, {"kind metric": value}. Raises UserError if no photo could be measured.
     """
     rows, pictures = [], []
@@ -27,7 +29,7 @@ def evaluate_photos(paths, measure, folder, zoom=1, n_pictures=6):
             log.warning("skipped %s", error)
             continue
         rows.append({"photo": path.name, **figures})
-        if len(pictures) < n_pictures:
+        if len(pictures) < SHOWN:
             pictures.append(shown)
     if not rows:
         raise UserError(f"none of {len(paths)} photos could be measured")

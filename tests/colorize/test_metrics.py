@@ -5,7 +5,8 @@ from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from colorize.lab import to_grey
-from colorize.metrics import ab_error, colourfulness, psnr, psnr_ab, ssim
+from colorize.metrics import ab_error, colourfulness, psnr_ab
+from common.metrics import psnr, ssim
 
 
 @pytest.fixture
@@ -22,10 +23,10 @@ def arrays(pair):
 
 def test_psnr_and_ssim_are_scikit_images(pair):
     pred, target = arrays(pair)
-    assert psnr(*pair).item() == pytest.approx(peak_signal_noise_ratio(target, pred, data_range=1), abs=1e-3)
+    assert psnr(*pair, peak=1).item() == pytest.approx(peak_signal_noise_ratio(target, pred, data_range=1), abs=1e-3)
     gaussian = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     _, windows = structural_similarity(target, pred, channel_axis=2, data_range=1, full=True, **gaussian)
-    assert ssim(*pair).item() == pytest.approx(windows[5:-5, 5:-5].mean(), abs=1e-4)
+    assert ssim(*pair, peak=1).item() == pytest.approx(windows[5:-5, 5:-5].mean(), abs=1e-4)
 
 
 def test_ab_figures_are_those_of_scikit_images_lab(pair):
@@ -38,7 +39,7 @@ def test_lightness_counts_nothing_in_ab_figures():
     light, dark = torch.full((1, 3, 16, 16), 0.8), torch.full((1, 3, 16, 16), 0.2)
     assert ab_error(light, dark).item() == pytest.approx(0, abs=0.1)
     assert psnr_ab(light, dark).item() > 60
-    assert psnr(light, dark).item() == pytest.approx(-20 * np.log10(0.6), abs=1e-3)
+    assert psnr(light, dark, peak=1).item() == pytest.approx(-20 * np.log10(0.6), abs=1e-3)
 
 
 def test_colourfulness_of_one_colour_is_its_mean_term():

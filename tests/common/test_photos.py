@@ -2,7 +2,7 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from common.photos import PhotoCache, PhotoError, as_rgb_photo, open_photo, read_photo, write_photo
 
@@ -134,6 +134,15 @@ def test_a_profile_that_does_not_fit_a_grey_photo_is_left_out(tmp_path, caplog):
     assert rgb.icc_profile is None
     assert np.array_equal(rgb.rgb, photo.rgb)
     assert "does not fit a grey photo" in caplog.text
+
+
+def test_an_rgb_profile_on_a_grey_photo_stays(tmp_path, caplog):
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    photo = read_photo(save(tmp_path / "a.jpg", Image.fromarray(GRADIENT), icc_profile=srgb))
+    rgb = as_rgb_photo(photo)
+    assert (rgb.is_grey, rgb.icc_profile) == (False, srgb)
+    assert np.array_equal(rgb.rgb, photo.rgb)
+    assert not caplog.messages
 
 
 def test_a_colour_profile_of_a_colour_photo_stays(tmp_path):
