@@ -14,14 +14,15 @@ from colorize.config import Config
 from colorize.data import get_dls, get_photos
 from colorize.evaluate import evaluate
 from colorize.metrics import ab_error, psnr_ab
-from colorize.model import get_model, load_model, save
+from colorize.model import TASK, get_model, load_model, save
 from colorize.photo import PhotoColorizer
+from common import processes
 from common.arguments import train_command
 from common.command import run_command
 from common.export import export_learner
-from common.inference import get_device
 from common.losses import PerceptualLoss
-from common.run import start_run
+from common.run import open_run
+from common.runphotos import run_photos
 from common.training import fit_stages, get_learner, resolve
 
 log = logging.getLogger(__name__)
@@ -29,20 +30,22 @@ log = logging.getLogger(__name__)
 DEMO = Path(__file__).parent.parent / "configs" / "colorize_demo.yaml"
 
 
-def train(config, name):
+def train(config, name, resume=None):
     """Trains as `config` says and returns the run folder, with the model file, the export and the comparisons in it."""
-    device = get_device(config.train.device)
+    device = processes.start(config.train.device)
     config = config.model_copy(update={"train": resolve(config.train, config.model.pretrained, device)})
-    photos = get_photos(config)
+    photos = run_photos(resume, config, get_photos)
     set_seed(config.train.seed)
     model, loss = get_model(config.model), PerceptualLoss(config.loss)
 
-    run = start_run(config, name, device)  # all input is known to be good
+    run = open_run(resume, TASK, config, name, device, photos)  # all input is known to be good
     stage_dls = partial(get_dls, photos, config, device=device)
     first_dls = stage_dls(config.train.stages[0])
     metrics = [ab_error, psnr_ab]
     learn = get_learner(run, config.train, first_dls, model, loss, metrics, columns, partial(save, config=config))
     fit_stages(learn, config.train, stage_dls)
+    if not processes.is_main():
+        return run
 
     best, size = load_model(learn.checkpoints.best)
     save(run / "model.safetensors", best, config)

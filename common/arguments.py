@@ -4,41 +4,55 @@ import argparse
 import logging
 from pathlib import Path
 
-from common.callbacks import TrainingDiverged
 from common.configfile import describe, load_config
-from common.errors import UserError
+from common.errors import TrainingStopped, UserError
 from common.inference import TILE
+from common.run import check_run
 
 log = logging.getLogger(__name__)
 
 
 def get_parser(name, doc, **options):
     """An ArgumentParser for `python -m name` whose help shows `doc`, the module's docstring, as it is written."""
-    return argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog=f"python -m {name}", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, **options
     )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")  # seen by run_command
+    return parser
 
 
 def train_command(name, doc, config_class, demo, train):
-    """Reads `[CONFIG.yaml] [section.key=value ...]`, calls train(config, default run name), returns the exit status.
+    """Reads `[CONFIG.yaml] [section.key=value ...] [--resume RUN]`, trains, returns the exit status.
 
-    config_class: the task's Config; demo: path of the config that is used without one on the command line.
+    name: of the module, TASK.train. config_class: the task's Config; demo: path of the config that is used without one
+    on the command line. train(config, default run name, run folder to continue or None).
     """
     parser = get_parser(
         name,
         doc,
-        usage=f"python -m {name} [CONFIG.yaml] [section.key=value ...]",
+        usage=f"python -m {name} [CONFIG.yaml] [section.key=value ...] [--resume RUN]",
         epilog="keys, with [defaults]:\n" + "\n".join(describe(config_class)),
     )
     parser.add_argument("config", nargs="*", metavar="CONFIG.yaml section.key=value", help="see above and below")
-    words = parser.parse_args().config
-    path = Path(words.pop(0)) if words and words[0].endswith((".yaml", ".yml")) else demo
+    parser.add_argument(
+        "--resume", type=Path, metavar="RUN", help="folder of a run that was stopped: it goes on where it was"
+    )
+    args = parser.parse_intermixed_args()
+    words, run = args.config, args.resume
+    path = demo
+    if run is not None:
+        check_run(run, task=name.partition(".")[0])
+        path = run / "config.yaml"
+    if words and words[0].endswith((".yaml", ".yml")):
+        path = Path(words.pop(0))
     config = load_config(config_class, path, words)
     try:
-        train(config, path.stem)
-    except TrainingDiverged as error:
-        log.error("error: %s", error)
-        return 1
+        train(config, path.stem, run)
+    except TrainingStopped as stop:
+        log.error("error: %s" if stop.status == 1 else "%s", stop)
+        if stop.run is not None:
+            log.error("to go on:  python -m %s --resume %s", name, stop.run)
+        return stop.status
     return 0
 
 

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from common.errors import UserError
+from common.errors import UserError, WriteError
 from common.files import written_whole
 from common.folders import find_photos
 from common.photos import PhotoError, as_rgb_photo, read_photo, write_photo
@@ -67,9 +67,9 @@ def enhance_photos(plan, enhance, keep_grey=True):
             result.parent.mkdir(parents=True, exist_ok=True)
             with written_whole(result) as temporary:
                 write_photo(temporary, pixels, like=photo)
-        except (PhotoError, OSError) as error:
+        except (PhotoError, WriteError) as error:
             failed += 1
-            log.error("failed %s", error if isinstance(error, PhotoError) else f"{result}: cannot be written ({error})")
+            log.error("failed %s", error)
         else:
             log.info("%d/%d %s  %d x %d", number, len(plan), result, pixels.shape[1], pixels.shape[0])
     if failed:

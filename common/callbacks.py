@@ -1,4 +1,7 @@
-"""What happens after each batch and epoch of training: loss terms and metrics, history, pictures, checkpoints."""
+"""What happens after each batch and epoch of training: loss terms and metrics, history, pictures, checkpoints.
+
+Of several processes all measure their part of the held-out photos, and the main one writes.
+"""
 
 import logging
 import math
@@ -8,21 +11,37 @@ import pandas as pd
 import torch
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision
-from fastai.learner import AvgLoss, AvgMetric
-from fastai.torch_core import find_bs
+from fastai.learner import AvgMetric, AvgSmoothLoss
+from fastai.torch_core import find_bs, to_detach
 
+from common import processes
+from common.errors import TrainingStopped
 from common.files import written_whole
 from common.grid import save_grid
 
 log = logging.getLogger(__name__)
 
 
-class TrainingDiverged(RuntimeError):
-    """The loss became NaN or infinite; the message says when, in which terms, and what to try."""
+class ImageMetric(AvgMetric):
+    """The mean over the validation photos, of all processes, of function(pred, target) -> (N,), under its name."""
+
+    def accumulate(self, learn):
+        values = self.func(learn.pred, *learn.yb)
+        self.add(values.sum(), len(values), learn)
+
+    def add(self, total, n, learn):
+        self.total += total.item()
+        self.count += n
+        self.device = learn.dls.device
+
+    @property
+    def value(self):
+        total, n = processes.add_up([self.total, self.count], getattr(self, "device", "cpu"))
+        return total / n
 
 
-class LossTerm(AvgLoss):
-    """The mean over the validation photos of one weighted term of a `PerceptualLoss`, under its name."""
+class LossTerm(ImageMetric):
+    """The same of one weighted term of a `PerceptualLoss`, under the term's name."""
 
     def __init__(self, term):
         self.term = term
@@ -33,17 +52,62 @@ class LossTerm(AvgLoss):
 
     def accumulate(self, learn):
         n = find_bs(learn.yb)
-        self.total += learn.loss_func.terms[self.term] * n
-        self.count += n
+        self.add(learn.loss_func.terms[self.term] * n, n, learn)
 
 
-class ImageMetric(AvgMetric):
-    """The mean over the validation photos of function(pred, target) -> (N,), under the function's name."""
+class ValidLoss(ImageMetric):
+    """The same of the whole loss, in the place of fastai's AvgLoss, which weighs the processes' last batches alike."""
+
+    name = "loss"
+
+    def __init__(self):
+        super().__init__(None)
 
     def accumulate(self, learn):
-        values = self.func(learn.pred, *learn.yb)
-        self.total += values.sum()
-        self.count += len(values)
+        n = find_bs(learn.yb)
+        self.add(learn.loss.detach() * n, n, learn)
+
+
+class TrainLoss(AvgSmoothLoss):
+    """fastai's smoothed training loss, of steps that may be worked off in `accumulate` batches."""
+
+    def __init__(self, accumulate):
+        super().__init__()
+        self.parts, self.n_parts = [], accumulate
+
+    def accumulate(self, learn):
+        self.parts.append(to_detach(learn.loss.mean()))  # the mean of all processes
+        if len(self.parts) == self.n_parts:
+            self.count += 1
+            self.val = torch.lerp(torch.stack(self.parts).mean(), self.val, self.beta)
+            self.parts = []
+
+    @property
+    def value(self):
+        return super().value if self.count else torch.stack(self.parts).mean()
+
+    def state_dict(self):
+        return {"count": self.count, "value": self.val}
+
+    def load_state_dict(self, state):
+        self.count, self.val = state["count"], state["value"]
+
+
+class Schedule(Callback):
+    """Where the one-cycle schedule is, from the epoch and the step, wherever the fit began (fastai adds up parts).
+
+    The batches of one step share its learning rate.
+    """
+
+    order, run_valid = 59, False  # before ParamScheduler
+
+    def __init__(self, accumulate):
+        self.batches = accumulate
+
+    def before_batch(self):
+        done = self.iter // self.batches * self.batches
+        self.learn.pct_train = (self.epoch + done / self.n_iter) / self.n_epoch
+        self.learn.train_iter = self.epoch * self.n_iter + self.iter
 
 
 class History(Callback):
@@ -52,21 +116,26 @@ class History(Callback):
     order = 61  # after Recorder has the epoch's values
 
     def __init__(self, path, stages):
-        self.path, self.rows, self.stage, self.start = path, [], 0, time.time()
+        self.path, self.rows, self.began = path, [], time.time()
         self.n_epochs = sum(stage.epochs for stage in stages)
 
-    def before_fit(self):
-        self.stage += 1
+    def state_dict(self):
+        return {"rows": self.rows, "seconds": time.time() - self.began}
+
+    def load_state_dict(self, state):
+        self.rows, self.began = state["rows"], time.time() - state["seconds"]
 
     def after_epoch(self):
         names, values = list(self.recorder.metric_names)[1:-1], list(self.recorder.log)[1:-1]
-        row = {"epoch": len(self.rows) + 1, "stage": self.stage, **dict(zip(names, values, strict=True))}
+        row = {"epoch": len(self.rows) + 1, "stage": self.learn.stage + 1, **dict(zip(names, values, strict=True))}
         row["seconds"] = round(time.time() - self.recorder.start_epoch, 2)
         self.rows.append(row)
+        if not processes.is_main():
+            return
         with written_whole(self.path) as temporary:
             pd.DataFrame(self.rows).to_csv(temporary, index=False)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in zip(names, values, strict=True))
-        elapsed = time.time() - self.start
+        elapsed = time.time() - self.began
         left = elapsed / len(self.rows) * (self.n_epochs - len(self.rows))
         log.info("epoch %d/%d  %s  %s, about %s left", row["epoch"], self.n_epochs, shown, clock(elapsed), clock(left))
 
@@ -87,7 +156,7 @@ class Pictures(Callback):
     order = 62
 
     def __init__(self, folder, get_columns, n=4):
-        self.folder, self.get_columns, self.n, self.count = folder, get_columns, n, 0
+        self.folder, self.get_columns, self.n = folder, get_columns, n
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def after_batch(self):
@@ -96,21 +165,21 @@ class Pictures(Callback):
             self.columns = self.get_columns(*(t[: self.n].detach().as_subclass(torch.Tensor).float() for t in batch))
 
     def after_epoch(self):
-        self.count += 1
-        save_grid(self.folder / f"epoch_{self.count:03}.png", self.columns)
+        if processes.is_main():
+            save_grid(self.folder / f"epoch_{len(self.history.rows):03}.png", self.columns)
 
 
 class Checkpoints(Callback):
     """Saves the model after each epoch: `last.safetensors`, and `best.safetensors` at the lowest validation loss.
 
-    save(path, model) writes one model file. Raises TrainingDiverged at the first loss that is not finite, in training
+    save(path, model) writes one model file. Raises TrainingStopped at the first loss that is not finite, in training
     or validation, before anything is overwritten.
     """
 
     order = 63
 
     def __init__(self, folder, save):
-        self.folder, self.save, self.best_loss, self.epochs = folder, save, math.inf, 0
+        self.folder, self.save, self.best_loss = folder, save, math.inf
         self.folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -121,22 +190,31 @@ class Checkpoints(Callback):
     def last(self):
         return self.folder / "last.safetensors"
 
+    def state_dict(self):
+        return {"best_loss": self.best_loss}
+
+    def load_state_dict(self, state):
+        self.best_loss = state["best_loss"]
+
     def after_loss(self):
         if not torch.isfinite(self.learn.loss):
             terms = ", ".join(f"{name} {value.item():.4g}" for name, value in self.learn.loss_func.terms.items())
             kept = f"the last good weights are in {self.last}" if self.last.exists() else "no epoch was finished yet"
-            raise TrainingDiverged(
-                f"the loss is {self.learn.loss.item()} in epoch {self.epochs + 1}, batch {self.iter + 1} ({terms}); "
-                f"{kept}. Try a lower train.stages.*.lr, train.precision=fp32, or less of the term that is not finite."
+            raise TrainingStopped(
+                f"the loss is {self.learn.loss.item()} in epoch {len(self.history.rows) + 1}, batch {self.iter + 1} "
+                f"({terms}); {kept}. Start anew with a lower train.stages.*.lr, train.precision=fp32, or less of the "
+                "term that is not finite."
             )
 
     def after_epoch(self):
-        self.epochs += 1
-        self.save(self.last, self.learn.model)
+        if not processes.is_main():
+            return
+        model = processes.unwrapped(self.learn.model)
+        self.save(self.last, model)
         loss = self.recorder.final_record[1]
         if loss < self.best_loss:
             self.best_loss = loss
-            self.save(self.best, self.learn.model)
+            self.save(self.best, model)
 
 
 class BFloat16(Callback):

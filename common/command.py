@@ -1,10 +1,14 @@
 """Running a script: its messages, its errors, its exit status."""
 
 import logging
+import os
 import sys
+import traceback
 from logging.handlers import MemoryHandler
 
 from common.errors import UserError
+
+log = logging.getLogger(__name__)
 
 # Messages that come before the run folder exists, kept for its log.txt.
 early_messages = MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1)
@@ -13,22 +17,51 @@ early_messages = MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1)
 def run_command(command):
     """Runs `command()`, a script's main function, and exits with the status it returns (None counts as 0).
 
-    UserError ends the program with its message and status 2, Ctrl-C with 130.
+    UserError ends the program with its message and status 2, Ctrl-C with 130, any other error with 1. A traceback is
+    shown with `--debug` only; without, it goes into the run folder's log. Of several processes
+    the first speaks, the others only of errors.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    debug, rank = "--debug" in sys.argv, int(os.environ.get("RANK", 0))
+    logging.basicConfig(level=logging.ERROR if rank else logging.INFO, format="%(message)s", stream=sys.stdout)
     logging.captureWarnings(True)
+    logging.raiseExceptions = debug  # else a pipe that is closed (| head) makes each message print a traceback
     logging.getLogger().addHandler(early_messages)
     try:
         sys.exit(command())
     except UserError as error:
+        if debug:
+            raise
         sys.exit(exit_with(2, f"error: {error}"))
     except KeyboardInterrupt:
         sys.exit(exit_with(130, "\nstopped"))
+    except Exception as error:
+        if debug:
+            raise
+        kept = log_traceback()
+        message = " ".join(str(error).split())
+        sys.exit(
+            exit_with(
+                1,
+                f"error: this should not happen: {type(error).__name__}: {message}\n"
+                f"       {f'The traceback is in {kept}; or run' if kept else 'Run'} it again with --debug to see it.",
+            )
+        )
 
 
 def exit_with(status, message):
-    print(message, file=sys.stderr)
+    rank = os.environ.get("RANK", "0")
+    print(message if rank == "0" else f"[process {rank}] {message}", file=sys.stderr)
     return status
+
+
+def log_traceback():
+    """Writes the traceback of the error at hand into the log file; returns the file, or None if there is none yet."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.stream.write(traceback.format_exc())
+            handler.flush()
+            return handler.baseFilename
+    return None
 
 
 def log_to(path):

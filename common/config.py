@@ -74,7 +74,7 @@ class LossConfig(Section):
 
 class StageConfig(Section):
     crop: Annotated[int, Field(ge=32)] = Field(description="side of the square crops, in pixels")
-    bs: Count = Field(description="crops in a batch")
+    bs: Count = Field(description="crops in a step, of all processes together")
     epochs: Count
     lr: Positive | Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
         description="highest learning rate; or [encoder's, decoder's]"
@@ -85,11 +85,13 @@ class StageConfig(Section):
 
 class TrainConfig(Section):
     stages: list[StageConfig] = Field(min_length=1, description="trained one after the other, each one cycle")
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="of everything that is drawn by chance")
     wd: Weight = Field(1e-3, description="weight decay")
     device: str = Field("auto", description="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field("auto", description="auto: fp16 on CUDA, else fp32")
+    accumulate: Count = Field(1, description="work off each batch in so many parts: less memory, the same result")
     workers: Annotated[int, Field(ge=0)] | None = Field(None, description="loading processes; null: 8 on a GPU, else 0")
+    checkpoint_minutes: Positive = Field(10, description="save what --resume needs so often, besides after each epoch")
     tensorboard: bool = Field(False, description="write TensorBoard logs into the run folder")
 
     def largest_crop(self):

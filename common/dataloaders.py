@@ -9,8 +9,10 @@ from fastai.data.transforms import IndexSplitter, IntToFloatTensor
 from fastai.vision.core import PILImage
 from fasttransform import Transform
 
+from common import processes
 from common.errors import UserError
-from common.folders import fault, find_photos, sample_photos, split_photos, usable_photos
+from common.folders import find_photos, sample_photos, split_photos, usable_photos
+from common.loader import SeededDL
 from common.photos import PhotoCache, PhotoError
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,11 @@ def split_usable_photos(data, train, open_photo):
     train_photos, valid_photos = split_photos(paths, data.valid, train.seed, data.path and data.path.expanduser())
     n_crops = len(train_photos) * data.crops_per_photo
     for i, stage in enumerate(train.stages):
+        if stage.bs % (parts := processes.count() * train.accumulate):
+            raise UserError(
+                f"train.stages.{i}.bs = {stage.bs}: must be a multiple of {parts}, to be divided between "
+                f"{processes.count()} processes and train.accumulate = {train.accumulate}"
+            )
         if n_crops < stage.bs:
             raise UserError(
                 f"train.stages.{i}.bs = {stage.bs}: more than the {n_crops} crops of an epoch ({len(train_photos)} "
@@ -36,7 +43,10 @@ def split_usable_photos(data, train, open_photo):
 
 
 class OpenPhoto(Transform):
-    """Path -> PILImage, as fastai's item transform. A photo that broke since the start is left out with one line."""
+    """Path -> PILImage, as fastai's item transform. A photo that broke since the start is left out with one line.
+
+    In training another one takes its place (`common.loader`).
+    """
 
     order = -1  # before the crops
 
@@ -59,14 +69,10 @@ def photo_dls(photos, data, train, stage, device, open_photo, item_tfms, batch_t
 
     photos: (training, held-out); data, train, stage: sections of the config. Crops to train on come from transforms
     with split_idx=0; those with split_idx=1 must give the held-out photos `train.largest_crop()` pixels a side in
-    every stage, so that their figures compare.
+    every stage, so that their figures compare. Raises UserError if no photo can be read.
     """
     train_photos, valid_photos = photos
-    # fastai opens the first item while it makes the loaders, so that one must still be there.
-    first = next((i for i, photo in enumerate(train_photos) if fault(photo, open_photo) is None), None)
-    if first is None:
-        raise UserError(f"none of the {len(train_photos)} training photos can be read any more")
-    items = (train_photos[first:] + train_photos[:first]) * data.crops_per_photo
+    items = train_photos * data.crops_per_photo
     # Workers are new in every epoch, so a cache pays only without them.
     opener = PhotoCache(open_photo, max_bytes=2**30) if train.workers == 0 else open_photo
     block = DataBlock(
@@ -75,5 +81,11 @@ def photo_dls(photos, data, train, stage, device, open_photo, item_tfms, batch_t
         item_tfms=[OpenPhoto(opener), *item_tfms],
         batch_tfms=batch_tfms,
     )
-    val_bs = max(1, stage.bs * stage.crop**2 // train.largest_crop() ** 2)
-    return block.dataloaders(items + valid_photos, bs=stage.bs, val_bs=val_bs, num_workers=train.workers, device=device)
+    bs = stage.bs // (processes.count() * train.accumulate)
+    val_bs = max(1, stage.bs * stage.crop**2 // train.largest_crop() ** 2 // processes.count())
+    dls = block.dataloaders(
+        items + valid_photos, dl_type=SeededDL, bs=bs, val_bs=val_bs, num_workers=train.workers, device=device
+    )
+    dls.train.seed_with(train.seed, step_bs=stage.bs)
+    dls.valid.seed_with(train.seed)
+    return dls

@@ -1,15 +1,20 @@
 """Writing files so that a crash never leaves a half-written one."""
 
+import json
 import os
+import re
 from contextlib import contextmanager
 from pathlib import Path
+
+from common.errors import UserError, WriteError
 
 
 @contextmanager
 def written_whole(path):
     """Gives a temporary path beside `path` (same ending); on success it is synced and renamed to `path`.
 
-    If the block raises, `path` keeps what it had and the temporary file is removed.
+    If the block raises, `path` keeps what it had and the temporary file is removed. Raises WriteError if the disk is
+    full or refuses.
     """
     path = Path(path)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
@@ -18,5 +23,56 @@ def written_whole(path):
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
+    except Exception as error:
+        if reason := system_error(error):
+            raise WriteError(f"{path}: cannot be written ({reason})") from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder):
+    """Removes what a process that was killed while writing has left below `folder`."""
+    for path in Path(folder).rglob(".*"):
+        if re.match(r"\.\d+\.", path.name):
+            path.unlink()
+
+
+def sync_folder(folder):
+    """Makes a rename outlast a power cut, where folders can be synced (not on Windows)."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def system_error(error):
+    """What the operating system said, as text, if that is why `error` came about; else None.
+
+    safetensors gives its number in a message only, torch raises its own error while the system's is in the context.
+    """
+    while error is not None:
+        if isinstance(error, WriteError):
+            return None  # it says so itself
+        if isinstance(error, OSError) and error.errno:
+            return os.strerror(error.errno)
+        if found := re.search(r"os error (\d+)", str(error)):
+            return os.strerror(int(found[1]))
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def read_json(path):
+    """Raises UserError if the file is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
+
+
+def write_json(path, values):
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")

@@ -15,7 +15,8 @@ from torch.nn.utils import parametrize
 from common.errors import UserError
 from common.files import written_whole
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+KEY = "perceptual-enhance"
 
 
 def fold_norms(model):
@@ -45,7 +46,8 @@ def save_model(path, model, task, config):
     The file is written whole or not at all.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in folded_state(model).items()}
-    metadata = {"format_version": str(FORMAT_VERSION), "task": task, "config": json.dumps(config)}
+    about = {"format_version": FORMAT_VERSION, "task": task, "config": config}
+    metadata = {KEY: json.dumps(about)}  # one entry, as safetensors writes several in random order: same run, same bytes
     with written_whole(path) as temporary:
         safetensors.torch.save_file(state, temporary, metadata)
 
@@ -66,18 +68,27 @@ def read_model_file(path, task):
         raise UserError(
             f"{path}: not a complete .safetensors file ({error}). Give the model.safetensors that training wrote."
         ) from None
-    if "format_version" not in metadata:
-        raise UserError(f"{path}: a .safetensors file, but not one of our model files (no config in its metadata)")
-    if int(metadata["format_version"]) > FORMAT_VERSION:
+    about = read_metadata(path, metadata)
+    if about["format_version"] > FORMAT_VERSION:
         raise UserError(
-            f"{path}: written by a newer version (format {metadata['format_version']}, this program reads "
+            f"{path}: written by a newer version (format {about['format_version']}, this program reads "
             f"{FORMAT_VERSION}): update the program"
         )
-    if metadata["task"] != task:
-        raise UserError(
-            f"{path}: a model for {metadata['task']}, not for {task}: use python -m {metadata['task']}.predict"
-        )
-    return json.loads(metadata["config"]), state
+    if about["task"] != task:
+        raise UserError(f"{path}: a model for {about['task']}, not for {task}: use python -m {about['task']}.predict")
+    return about["config"], state
+
+
+def read_metadata(path, metadata):
+    """{'format_version', 'task', 'config'} from a file's metadata. Raises UserError if they are not there."""
+    try:
+        if "format_version" in metadata:  # format 1 had an entry for each
+            version, config = int(metadata["format_version"]), json.loads(metadata["config"])
+            return {"format_version": version, "task": metadata["task"], "config": config}
+        about = json.loads(metadata[KEY])
+        return {"format_version": int(about["format_version"]), "task": str(about["task"]), "config": about["config"]}
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{path}: a .safetensors file, but not one of our model files (no config in it)") from None
 
 
 def check_section(path, section, values):

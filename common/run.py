@@ -1,28 +1,39 @@
 """The run folder: where everything that one training produces lies, with what is needed to tell how it came about."""
 
-import json
 import logging
 import platform
 import subprocess
 import sys
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 
+from common import processes
 from common.command import log_to
-from common.configfile import save_config
+from common.configfile import load_config, save_config
 from common.errors import UserError
-from common.files import written_whole
+from common.files import read_json, remove_temporaries, write_json
+from common.resume import BEGINNING, NAME, check_changes, read_state
+from common.runphotos import save_photos
 
 log = logging.getLogger(__name__)
 
 PACKAGES = ("torch", "torchvision", "fastai", "kornia", "numpy", "pillow", "safetensors")
 
 
-def start_run(config, default_name, device):
-    """Makes the run's folder, with `config.yaml` (every key), `environment.json` and the messages in `log.txt`.
+def open_run(resume, task, config, default_name, device, photos):
+    """The folder of a new run, or `resume`, an earlier one's, ready to go on; the main process alone works on it."""
+    if resume is not None:
+        return processes.on_main(partial(continue_run, resume, config, device))
+    return processes.on_main(partial(start_run, task, config, default_name, device, photos))
+
+
+def start_run(task, config, default_name, device, photos):
+    """Makes the run's folder, with `config.yaml` (every key), `photos.json`, `environment.json` and `log.txt`.
 
     Returns its path. Raises UserError if a folder of that name exists or none can be made.
     """
@@ -35,17 +46,77 @@ def start_run(config, default_name, device):
         raise UserError(f"{folder}: exists; a run never writes over another, choose a new output.name") from None
     except OSError as error:
         raise UserError(f"{folder}: cannot make the run folder ({error.strerror}); set output.path") from None
-    save_config(config, folder / "config.yaml")
-    with written_whole(folder / "environment.json") as temporary:
-        temporary.write_text(json.dumps(environment(device), indent=2))
+    lock(folder)
+    write_json(folder / "environment.json", [environment(task, device)])
+    save_photos(folder / "photos.json", photos, config.data.path)
+    if config.data.path is not None:  # a run is continued from anywhere
+        data = config.data.model_copy(update={"path": config.data.path.expanduser().absolute()})
+        config = config.model_copy(update={"data": data})
+    save_config(config, folder / "config.yaml")  # last: with it the folder is one that can be continued
     log_to(folder / "log.txt")
     log.info("run folder: %s", folder)
     return folder
 
 
-def environment(device):
+def check_run(folder, task):
+    """Raises UserError if `folder` is no run folder of the task."""
+    if not folder.is_dir():
+        raise UserError(f"--resume {folder}: no such run folder")
+    if not (folder / "config.yaml").is_file():
+        raise UserError(
+            f"--resume {folder}: not a run folder (no config.yaml in it), or stopped before it began: start a new run"
+        )
+    try:
+        trained = read_json(folder / "environment.json")[0]["task"]
+    except (LookupError, TypeError):
+        raise UserError(f"--resume {folder}: a run of an older version, which cannot be continued") from None
+    if trained != task:
+        raise UserError(f"--resume {folder}: a run of {trained}; use python -m {trained}.train")
+
+
+def continue_run(folder, config, device):
+    """Makes the folder of an earlier start ready to go on with `config`, resolved; returns it.
+
+    Raises UserError if another process works in it, or if the config differs in what may not change.
+    """
+    lock(folder)
+    earlier = load_config(type(config), folder / "config.yaml")
+    position = read_state(folder / NAME) or BEGINNING
+    changes = check_changes(earlier, config, position, folder)
+    remove_temporaries(folder)
+    save_config(config, folder / "config.yaml")
+    starts = read_json(folder / "environment.json")
+    now = environment(starts[0]["task"], device)
+    write_json(folder / "environment.json", [*starts, now])
+    log_to(folder / "log.txt")
+    log.info("run folder: %s", folder)
+    for change in changes:
+        log.info("changed: %s", change)
+    for key in ("packages", "device", "processes", "git_commit"):
+        if now[key] != starts[-1][key]:
+            log.warning("not as before, so last digits may differ: %s: %s -> %s", key, starts[-1][key], now[key])
+    log.info("goes on in train.stages.{stage}, after {epoch} epochs and {batch} batches of it".format(**position))
+    return folder
+
+
+def lock(folder):
+    """Keeps other processes out of a run folder until this one ends, however it ends."""
+    try:
+        LOCKS.append(FileLock(folder / ".lock", blocking=False))
+        LOCKS[-1].acquire()
+    except Timeout:
+        raise UserError(f"{folder}: another process is at work in it") from None
+
+
+LOCKS = []  # a lock that is forgotten is released
+
+
+def environment(task, device):
     """What a result may depend on besides the config: command, versions, device, git commit if any."""
     return {
+        "task": task,
+        "time": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "processes": processes.count(),
         "command": [sys.orig_argv[0], *sys.orig_argv[1:]],
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},

@@ -6,12 +6,26 @@ from functools import partial
 
 import fastai.callback.schedule  # noqa: F401 (gives Learner its fit_one_cycle)
 import torch
+from fastai.callback.training import GradientAccumulation
 from fastai.imports import noop
-from fastai.learner import Learner
+from fastai.learner import CancelEpochException, Learner
 from fastai.optimizer import OptimWrapper
 
-from common.callbacks import Checkpoints, History, ImageMetric, LossTerm, Pictures, precision_callbacks
-from common.errors import UserError
+from common import processes
+from common.callbacks import (
+    Checkpoints,
+    History,
+    ImageMetric,
+    LossTerm,
+    Pictures,
+    Schedule,
+    TrainLoss,
+    ValidLoss,
+    precision_callbacks,
+)
+from common.errors import TrainingStopped, UserError, WriteError
+from common.interrupt import StopRequest
+from common.resume import NAME, ResumePoint, read_state
 from common.unet import parameter_groups
 
 log = logging.getLogger(__name__)
@@ -40,13 +54,36 @@ def resolve(train, pretrained, device):
     return train.model_copy(update=decided)
 
 
+class StageLearner(Learner):
+    """fastai's Learner, able to begin a fit at `start` = (epochs done, batches of the next one done).
+
+    stage: number of the stage, from 0. epochs_before: in the stages before it.
+    """
+
+    start, stage, epochs_before = (0, 0), 0, 0
+
+    def _do_fit(self):
+        for epoch in range(self.start[0], self.n_epoch):
+            self.epoch = epoch
+            self._with_events(self._do_epoch, "epoch", CancelEpochException)
+
+    def all_batches(self):
+        self.n_iter = len(self.dl)
+        # The held-out photos are the same in each epoch, so their noise is as well.
+        self.dl.epoch = self.epochs_before + self.epoch if self.training else 0
+        self.dl.first = self.start[1] if self.training and self.epoch == self.start[0] else 0
+        for number, batch in enumerate(self.dl, start=self.dl.first):
+            self.one_batch(number, batch)
+
+
 def get_learner(run, train, dls, model, loss, metrics, get_columns, save):
-    """The fastai Learner of a run, which writes its history, pictures and checkpoints into the folder `run`.
+    """The StageLearner of a run, which writes its history, pictures and checkpoints into the folder `run`.
 
     train: the resolved `common.config.TrainConfig`. metrics: functions (pred, target) -> (N,) on images in [0, 1].
     get_columns(x, pred, target) makes the columns of the pictures, save(path, model) a model file.
     """
-    learn = Learner(
+    accumulate = train.accumulate
+    learn = StageLearner(
         dls,
         model.to(memory_format=torch.channels_last),
         loss_func=loss.to(memory_format=torch.channels_last),
@@ -58,10 +95,14 @@ def get_learner(run, train, dls, model, loss, metrics, get_columns, save):
             History(run / "history.csv", train.stages),
             Pictures(run / "pictures", get_columns),
             Checkpoints(run / "checkpoints", save),
+            Schedule(accumulate),
+            ResumePoint(run / NAME, train.checkpoint_minutes, accumulate, StopRequest()),
             *precision_callbacks(train.precision),
+            *([processes.Distributed(dls.device)] if processes.count() > 1 else []),
         ],
         path=run,
     )
+    learn.recorder.smooth_loss, learn.recorder.loss = TrainLoss(accumulate), ValidLoss()
     return quiet(learn)
 
 
@@ -70,20 +111,58 @@ def fit_stages(learn, train, get_dls):
 
     The learner's splitter gives [encoder, rest]: a frozen stage trains the rest only, and a pair of learning rates is
     for those two. TensorBoard logs, if wanted, go into a folder a stage below the learner's path.
+
+    Where the run folder holds a resume point it goes on from there. Raises TrainingStopped, whose message says why,
+    if it ends early: a loss that is not finite, Ctrl-C, a full disk, no memory.
     """
-    for number, stage in enumerate(train.stages, start=1):
+    state = read_state(learn.path / NAME)
+    for number, stage in enumerate(train.stages):
+        if state is not None and number < state["stage"]:
+            continue
+        learn.stage, learn.start = number, (0, 0)
+        learn.epochs_before = sum(earlier.epochs for earlier in train.stages[:number])
         learn.dls = get_dls(stage)
         if stage.frozen:
             learn.freeze()
         else:
             learn.unfreeze()
-        lr = slice(*stage.lr) if isinstance(stage.lr, list) else stage.lr
-        boards = [tensorboard_callback(learn.path / f"tensorboard/stage_{number}")] if train.tensorboard else []
-        try:
-            learn.fit_one_cycle(stage.epochs, lr_max=lr, pct_start=stage.pct_start, wd=train.wd, cbs=boards)
-        except KeyboardInterrupt:
-            log.info("stopped; the models of the best and the last finished epoch are in %s", learn.path)
-            raise
+        if state is not None and number == state["stage"]:
+            learn.resume_point.restore(state)
+        if learn.start[0] < stage.epochs:
+            with learn.resume_point.request:
+                fit_stage(learn, train, stage)
+
+
+def fit_stage(learn, train, stage):
+    """One `fit_one_cycle`; what ends it early becomes TrainingStopped."""
+    lr = slice(*stage.lr) if isinstance(stage.lr, list) else stage.lr
+    callbacks = []
+    if train.accumulate > 1:
+        callbacks.append(GradientAccumulation(stage.bs // processes.count()))
+    if train.tensorboard and processes.is_main():
+        callbacks.append(tensorboard_callback(learn.path / f"tensorboard/stage_{learn.stage + 1}"))
+    try:
+        learn.fit_one_cycle(stage.epochs, lr_max=lr, pct_start=stage.pct_start, wd=train.wd, cbs=callbacks)
+    except KeyboardInterrupt:
+        raise TrainingStopped("stopped at once: what was done since the last save is lost", 130, learn.path) from None
+    except WriteError as error:
+        raise TrainingStopped(f"{error}; what was saved before is intact", run=learn.path) from error
+    except torch.OutOfMemoryError as error:
+        raise TrainingStopped(out_of_memory(learn.stage, stage, train, error), run=learn.path) from error
+
+
+def out_of_memory(number, stage, train, error):
+    """What to change when a stage does not fit into the GPU's memory, with values that need about half of it."""
+    parts = processes.count() * train.accumulate
+    half = next((n for n in range(2 * train.accumulate, stage.bs + 1) if stage.bs % (processes.count() * n) == 0), None)
+    options = [f"train.accumulate={half} (the same steps in smaller parts)"] if half and stage.bs > parts else []
+    options += [f"train.stages.{number}.bs={stage.bs // 2}"] if stage.bs >= 2 * parts else []
+    crop = max(32, round(stage.crop / 2**0.5) // 32 * 32)
+    options += [f"train.stages.{number}.crop={crop}"] if crop < stage.crop else []
+    return (
+        f"train.stages.{number} does not fit into the GPU's memory ({str(error).splitlines()[0]}). Each of these needs "
+        f"about half as much: {', '.join(options) or 'a smaller model.encoder'}. On resume train.accumulate may change"
+    )
 
 
 def tensorboard_callback(folder):
@@ -95,6 +174,6 @@ def tensorboard_callback(folder):
 def quiet(learn):
     """Progress bars only on a terminal (elsewhere they print control characters); no table, History has the epochs."""
     learn.logger = noop
-    if not sys.stdout.isatty():
+    if not sys.stdout.isatty() or not processes.is_main():
         learn.remove_cb(learn.progress)
     return learn

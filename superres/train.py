@@ -10,38 +10,41 @@ from pathlib import Path
 
 from fastai.torch_core import set_seed
 
+from common import processes
 from common.arguments import train_command
 from common.command import run_command
 from common.export import export_learner
-from common.inference import get_device
 from common.losses import PerceptualLoss
 from common.metrics import psnr_y, ssim_y
-from common.run import start_run
+from common.run import open_run
+from common.runphotos import run_photos
 from common.training import fit_stages, get_learner, resolve
 from superres.config import Config
 from superres.data import get_degrade, get_dls, get_photos
 from superres.evaluate import evaluate
-from superres.model import get_model, load_model, resize_bicubic, save
+from superres.model import TASK, get_model, load_model, resize_bicubic, save
 
 log = logging.getLogger(__name__)
 
 DEMO = Path(__file__).parent.parent / "configs" / "superres_demo.yaml"
 
 
-def train(config, name):
+def train(config, name, resume=None):
     """Trains as `config` says and returns the run folder, with the model file, the export and the comparison in it."""
-    device, scale = get_device(config.train.device), config.data.scale
+    device, scale = processes.start(config.train.device), config.data.scale
     config = config.model_copy(update={"train": resolve(config.train, config.model.pretrained, device)})
-    photos = get_photos(config)
+    photos = run_photos(resume, config, get_photos)
     set_seed(config.train.seed)
     model, loss = get_model(config.model, scale), PerceptualLoss(config.loss)
 
-    run = start_run(config, name, device)  # all input is known to be good
+    run = open_run(resume, TASK, config, name, device, photos)  # all input is known to be good
     stage_dls = partial(get_dls, photos, config, device=device)
     first_dls = stage_dls(config.train.stages[0])
     metrics = [partial(psnr_y, border=scale), partial(ssim_y, border=scale)]
     learn = get_learner(run, config.train, first_dls, model, loss, metrics, columns, partial(save, config=config))
     fit_stages(learn, config.train, stage_dls)
+    if not processes.is_main():
+        return run
 
     best, _ = load_model(learn.checkpoints.best)
     save(run / "model.safetensors", best, config)

@@ -1,0 +1,29 @@
+"""Stopping at a good moment: the first Ctrl-C asks, the second one does not."""
+
+import os
+import signal
+import threading
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C; what kill, batch systems and shutdowns send
+
+
+class StopRequest:
+    """While entered, the first Ctrl-C or SIGTERM only sets `asked` and prints a line; the next one acts as ever."""
+
+    def __init__(self):
+        self.asked, self.previous = False, {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():  # Python's rule for signal handlers
+            self.previous = {number: signal.signal(number, self.handle) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+        self.previous = {}
+
+    def handle(self, _number, _frame):
+        self.__exit__()
+        self.asked = True
+        os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")  # print may not be entered twice

@@ -1,0 +1,74 @@
+"""fastai's loader, with batches that follow from the seed, the epoch and their number alone."""
+
+import random
+import signal
+
+import torch
+from fastai.data.core import TfmdDL
+
+from common import processes
+from common.errors import UserError
+from common.seeds import number, reseed, seeded
+
+
+class SeededDL(TfmdDL):
+    """A TfmdDL whose order, crops and noise do not depend on what was loaded before, nor on who loads it.
+
+    Training can therefore begin at any batch, and neither the number of workers nor that of processes changes what a
+    step sees. `step_bs` items make a step, in batches of `bs`, which the processes deal out among each other. Only
+    noise that is drawn for a whole batch differs with the number of processes.
+
+    Set `epoch` before each, and `first`, the number of the first batch, to begin later.
+    """
+
+    seed, epoch, first, step_bs = 0, 0, 0, None
+
+    def seed_with(self, seed, step_bs=None):
+        """Sets the seed and, for training, how many items make a step. Returns self."""
+        self.seed, self.step_bs = seed, step_bs
+        self.fake_l.generator = torch.Generator()  # torch draws its workers' seeds here, not where batches draw theirs
+        return self
+
+    def get_idxs(self):
+        """The items of this process, batch by batch."""
+        idxs = list(range(self.n))
+        if self.shuffle:
+            random.Random(number(self.seed, self.epoch)).shuffle(idxs)
+        if self.step_bs:
+            del idxs[self.n // self.step_bs * self.step_bs :]
+        batches = [idxs[i : i + self.bs] for i in range(0, len(idxs), self.bs)]
+        mine = batches[processes.rank() :: processes.count()]
+        return [i for batch in mine[self.first :] for i in batch]
+
+    def __len__(self):
+        items = self.n // self.step_bs * self.step_bs if self.step_bs else self.n
+        return len(range(processes.rank(), -(-items // self.bs), processes.count()))
+
+    def __iter__(self):
+        batches = super().__iter__()
+        batch_number = self.first
+        while True:
+            reseed(self.seed, self.epoch, "batch", batch_number, processes.rank())
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            yield batch
+            batch_number += 1
+
+    def do_item(self, s):
+        """Item number `s`; in training, one that cannot be read (SkipItemException) is replaced by the next that can,
+        so that every process has the same number of batches."""
+        for i in range(self.n if self.shuffle else 1):
+            place = ((s or 0) + i) % self.n
+            with seeded(self.seed, self.epoch, place):
+                item = super().do_item(place)
+            if item is not None:
+                return item
+        if self.shuffle:
+            raise UserError("none of the training photos can be read any more")
+        return None
+
+    def wif(self):
+        # Ctrl-C reaches the workers too, but the main process finishes its step first, and needs them for it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

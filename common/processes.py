@@ -1,0 +1,109 @@
+"""One training on several processes, as `accelerate launch` or torchrun start them, with fastai's callback for it.
+
+Process 0 is the main one: it alone writes files and speaks. `bs` of a config is the batch of all processes together,
+so a run gives the same curves on one GPU as on eight.
+"""
+
+import os
+from importlib.util import find_spec
+
+import torch
+import torch.distributed
+from fastai.distributed import DistributedTrainer
+from fastai.torch_core import num_distrib, rank_distrib
+
+from common.errors import UserError
+from common.inference import get_device
+
+
+def count():
+    """How many processes train together."""
+    return max(1, num_distrib())
+
+
+def rank():
+    """This process's number, from 0."""
+    return rank_distrib()
+
+
+def is_main():
+    return rank() == 0
+
+
+def start(device_name):
+    """Joins the processes, if there are several, and returns this one's device: each on a machine has a GPU of its own.
+
+    Raises UserError if the device is not to be had, or accelerate is not installed.
+    """
+    if count() == 1:
+        return get_device(device_name)
+    if find_spec("accelerate") is None:
+        raise UserError("training on several processes needs the package accelerate: pip install accelerate")
+    from accelerate import PartialState
+
+    if device_name == "auto":
+        device_name = "cuda" if torch.cuda.is_available() else "cpu"
+    local_rank = os.environ.get("LOCAL_RANK", "0")
+    device = get_device(f"cuda:{local_rank}" if device_name == "cuda" else device_name)
+    PartialState(cpu=device.type == "cpu")
+    joined = torch.distributed.get_world_size()
+    if joined != count():
+        raise UserError(f"WORLD_SIZE says {count()} processes, {joined} are here; start all of them with torchrun")
+    return device
+
+
+def on_main(function):
+    """What function() returns in the main process, for all of them; an error of it ends them all."""
+    if count() == 1:
+        return function()
+    result, error = None, None
+    if is_main():
+        try:
+            result = function()
+        except Exception as raised:  # the others wait below: they must be told before it goes on
+            error = raised
+    message = [(result, error is None)]
+    torch.distributed.broadcast_object_list(message, src=0)
+    result, went_well = message[0]
+    if error is not None:
+        raise error
+    if not went_well:
+        raise SystemExit(2)  # the main process says why
+    return result
+
+
+def add_up(values, device):
+    """The sum over all processes of each of a list of numbers. All of them must call it at the same place."""
+    if count() == 1:
+        return values
+    total = torch.tensor(values, dtype=torch.float64, device=device)
+    torch.distributed.all_reduce(total)
+    return total.tolist()
+
+
+class Distributed(DistributedTrainer):
+    """fastai's callback, with loaders that divide batches themselves (`common.loader`): its DistributedDL gives each
+    process another part of the photos, so that batches depend on how many there are, and needs CUDA.
+
+    Batch norm's statistics are each process's own in training, and the main one's in validation.
+    """
+
+    def __init__(self, device):
+        from accelerate import DistributedDataParallelKwargs
+
+        buffers_stay = DistributedDataParallelKwargs(broadcast_buffers=False)
+        super().__init__(
+            sync_bn=False, cpu=device.type == "cpu", mixed_precision="no", kwargs_handlers=[buffers_stay]
+        )  # precision is a callback of ours
+
+    def _wrap_dl(self, dl):
+        return dl
+
+    def before_validate(self):
+        for buffer in self.learn.model.buffers():
+            torch.distributed.broadcast(buffer, src=0)
+
+
+def unwrapped(model):
+    """The model itself, also while it is wrapped for several processes."""
+    return getattr(model, "module", model)

@@ -1,0 +1,52 @@
+"""Which photos a run trains on, and which it holds out: kept in its folder, so that it goes on with the same."""
+
+import logging
+from functools import partial
+
+from common import processes
+from common.errors import UserError
+from common.files import read_json, write_json
+from common.folders import sample_photos
+
+log = logging.getLogger(__name__)
+
+NAME = "photos.json"
+
+
+def run_photos(resume, config, find):
+    """(training photos, held-out photos): those that find(config) finds, or those of the earlier run `resume`."""
+    if resume is None:
+        return processes.on_main(partial(find, config))
+    return processes.on_main(partial(read_photos, resume / NAME, config.data.path))
+
+
+def save_photos(path, photos, folder):
+    """Writes (training photos, held-out photos) as names below `folder` (None: of the sample photos)."""
+    train, held_out = ([name_of(photo, folder) for photo in side] for side in photos)
+    write_json(path, {"train": train, "held out": held_out})
+
+
+def read_photos(path, folder):
+    """(training photos, held-out photos) of `save_photos`, now below `folder`. Those that are gone get a line each.
+
+    Raises UserError if the file is broken, or one side has no photo left.
+    """
+    if folder is None:
+        places = {photo.name: photo for photo in sample_photos()}
+    elif not folder.expanduser().is_dir():
+        raise UserError(f"data.path = {folder}: no such folder; give the one where the photos of this run lie now")
+    train, held_out = (
+        [places.get(name) if folder is None else folder.expanduser() / name for name in names]
+        for names in read_json(path).values()
+    )
+    gone = {photo for photo in [*train, *held_out] if not photo.is_file()}
+    for photo in sorted(gone):
+        log.warning("%s: is gone since the run began", photo)
+    if gone >= set(train) or gone >= set(held_out):
+        raise UserError(f"data.path = {folder}: too few photos of this run are here; give their folder")
+    # A training photo that is gone keeps its place, so that the others keep theirs: `common.loader` replaces it.
+    return train, [photo for photo in held_out if photo not in gone]
+
+
+def name_of(photo, folder):
+    return photo.name if folder is None else photo.relative_to(folder.expanduser()).as_posix()

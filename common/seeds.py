@@ -1,0 +1,36 @@
+"""Random numbers that follow from where one is, not from what was drawn before."""
+
+import random
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+def number(*key):
+    """64 bits that follow from `key`, numbers or texts, and look unrelated for different keys."""
+    return random.Random(repr(key)).getrandbits(64)
+
+
+def reseed(*key):
+    """Seeds Python, NumPy and torch, on all devices, with what follows from `key`."""
+    seed = number(*key)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+@contextmanager
+def seeded(*key):
+    """Inside, the random numbers of Python, NumPy and torch on the CPU follow from `key`; then they go on as before."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    seed = number(*key)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
