@@ -7,10 +7,11 @@ import argparse
 from functools import partial
 
 from colorize.model import load_model
-from colorize.photo import color_photo
+from colorize.photo import PhotoColorizer, color_photo
 from common.arguments import get_predict_parser
 from common.batch import enhance_photos, plan_outputs
 from common.command import run_command
+from common.export import import_model
 from common.inference import get_device
 
 
@@ -18,7 +19,11 @@ def main():
     parser = get_predict_parser("colorize.predict", __doc__)
     add_color_arguments(parser)
     args = parser.parse_args()
-    model, size = load_model(args.model)
+    if args.trust_pickle:
+        exported = import_model(args.model, PhotoColorizer)
+        model, size = exported.model, exported.size
+    else:
+        model, size = load_model(args.model)
     model = model.to(get_device(args.device))
     plan = plan_outputs(args.photos, args.output, args.overwrite)
     color = partial(color_photo, model, size=args.size or size, saturation=args.saturation, tile=args.tile)

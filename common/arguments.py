@@ -49,20 +49,26 @@ def train_command(name, doc, config_class, demo, train):
     try:
         train(config, path.stem, run)
     except TrainingStopped as stop:
-        log.error("error: %s" if stop.status == 1 else "%s", stop)
+        message = f"error: {stop}" if stop.status == 1 else f"{stop}"
         if stop.run is not None:
-            log.error("to go on:  python -m %s --resume %s", name, stop.run)
+            message += f"\nto go on:  python -m {name} --resume {stop.run}"
+        log.log(logging.ERROR if stop.status == 1 else logging.INFO, message)
         return stop.status
     return 0
 
 
 def get_predict_parser(name, doc):
-    """MODEL PHOTO_OR_FOLDER... -o OUT [--overwrite] [--tile] [--device]."""
+    """MODEL PHOTO_OR_FOLDER... -o OUT [--overwrite] [--tile] [--device] [--trust-pickle]."""
     parser = get_parser(name, doc)
     parser.add_argument("model", type=Path, help="model.safetensors of a training run")
     parser.add_argument("photos", nargs="+", type=Path, help="photos, and folders that are searched recursively")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the results; names are kept")
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    parser.add_argument(
+        "--trust-pickle",
+        action="store_true",
+        help="open MODEL even if it is an export.pkl, which can run any code that somebody put into it",
+    )
     add_device_arguments(parser)
     return parser
 

@@ -70,6 +70,9 @@ def enhance_photos(plan, enhance, keep_grey=True):
         except (PhotoError, WriteError) as error:
             failed += 1
             log.error("failed %s", error)
+        except MemoryError as error:
+            failed += 1
+            log.error("failed %s: not enough memory (%s)", path, error)
         else:
             log.info("%d/%d %s  %d x %d", number, len(plan), result, pixels.shape[1], pixels.shape[0])
     if failed:

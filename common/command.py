@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import traceback
+from contextlib import suppress
 from logging.handlers import MemoryHandler
 
 from common.errors import UserError
@@ -58,9 +59,10 @@ def log_traceback():
     """Writes the traceback of the error at hand into the log file; returns the file, or None if there is none yet."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.FileHandler):
-            handler.stream.write(traceback.format_exc())
-            handler.flush()
-            return handler.baseFilename
+            with suppress(OSError):  # a full disk may be what it is about
+                handler.stream.write(traceback.format_exc())
+                handler.flush()
+                return handler.baseFilename
     return None
 
 

@@ -1,7 +1,18 @@
 """What ends a command with a message instead of a traceback."""
 
 
-class UserError(Exception):
+class Told(Exception):
+    """Its message is what the user reads, as it was given: fastai writes the names of callbacks into `args`."""
+
+    def __init__(self, message):
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self):
+        return self.message
+
+
+class UserError(Told):
     """Wrong input: the message names place, value, rule and what to do. Commands print it and exit with 2."""
 
 
@@ -9,12 +20,9 @@ class WriteError(UserError):
     """A file that cannot be written: no space, no permission. What `path` held before is still there."""
 
 
-class TrainingStopped(Exception):
+class TrainingStopped(Told):
     """Training that ended early. `status`: the command's exit status; `run`: the run folder, if it can be continued."""
 
     def __init__(self, message, status=1, run=None):
         super().__init__(message)
-        self.message, self.status, self.run = message, status, run
-
-    def __str__(self):
-        return self.message  # fastai writes the callback's name into `args`
+        self.status, self.run = status, run

@@ -4,18 +4,20 @@ The file is a pickle: opening it runs code from it, so open only files from peop
 (`common.modelfile`) holds the same model without that risk.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 from fastai.data.block import DataBlock, TransformBlock
 from fastai.data.transforms import IntToFloatTensor
-from fastai.learner import Learner
+from fastai.learner import Learner, load_learner
 from fastai.torch_core import TensorImage
 from fastai.vision.core import PILImage, ToTensor
 from fasttransform import Transform
 from PIL import Image
 from torch import nn
 
+from common.errors import UserError
 from common.files import written_whole
 from common.photos import open_photo
 
@@ -36,6 +38,22 @@ class ToFloat(IntToFloatTensor):
 
     def decodes(self, image: TensorImage):
         return (image.clamp(0, 1) * 255).round().long()
+
+
+def import_model(path, kind):
+    """The model in a file of `export_learner`, on the CPU. This runs whatever code the file holds.
+
+    kind: the class that it must have. Raises UserError if the file cannot be read or holds something else.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it is a pickle; the user has just said that it may be
+            model = load_learner(path).model
+    except Exception as error:  # a pickle can fail with anything
+        raise UserError(f"{path}: cannot be read as an exported learner ({type(error).__name__}: {error})") from None
+    if not isinstance(model, kind):
+        raise UserError(f"{path}: holds a {type(model).__name__}, not a {kind.__name__}: a model of another task")
+    return model.eval()
 
 
 def export_learner(path, model):

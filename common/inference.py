@@ -1,5 +1,6 @@
 """A model on a photo of any size in bounded memory: overlapping tiles, blended so that no seam is to be seen."""
 
+import logging
 import math
 
 import numpy as np
@@ -7,6 +8,8 @@ import torch
 from tqdm import tqdm
 
 from common.errors import UserError
+
+log = logging.getLogger(__name__)
 
 TILE, OVERLAP = 1024, 32
 
@@ -63,7 +66,32 @@ def enhance(model, photo, scale=1, tile=TILE, overlap=OVERLAP):
     in tiles of that size (but at least 3 overlaps) that share `overlap` pixels of the photo or more, with linear
     cross-fades. Beside the photo and the result only one row of tiles is held. `model` must be in eval mode, on the
     device to run on.
+
+    Where memory runs out it begins again with tiles of half the size, and raises MemoryError if they cannot be smaller.
     """
+    smallest = 3 * overlap * scale
+    tile = max(smallest, min(tile, scale * max(photo.shape[:2])))
+    while True:
+        try:
+            return enhance_in_tiles(model, photo, scale, tile, overlap)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        if tile == smallest:
+            raise MemoryError(f"not enough memory for a tile of {tile} pixels")
+        half = max(smallest, tile // 2)
+        log.warning("not enough memory for tiles of %d pixels: goes on with %d (--tile)", tile, half)
+        tile = half
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def is_out_of_memory(error):
+    """Of a GPU or, in the words of torch's allocator, of the machine."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def enhance_in_tiles(model, photo, scale, tile, overlap):
     tile = max(tile // scale, 3 * overlap)
     device = next(model.parameters()).device
     height, width = photo.shape[:2]

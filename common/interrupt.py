@@ -3,6 +3,9 @@
 import os
 import signal
 import threading
+import time
+
+from common import processes
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C; what kill, batch systems and shutdowns send
 
@@ -11,7 +14,7 @@ class StopRequest:
     """While entered, the first Ctrl-C or SIGTERM only sets `asked` and prints a line; the next one acts as ever."""
 
     def __init__(self):
-        self.asked, self.previous = False, {}
+        self.asked, self.asked_at, self.previous = False, 0.0, {}
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():  # Python's rule for signal handlers
@@ -23,7 +26,11 @@ class StopRequest:
             signal.signal(number, handler)
         self.previous = {}
 
-    def handle(self, _number, _frame):
-        self.__exit__()
-        self.asked = True
-        os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")  # print may not be entered twice
+    def handle(self, number, _frame):
+        if not self.asked:
+            self.asked, self.asked_at = True, time.monotonic()
+            if processes.is_main():  # with os.write, as print may not be entered twice
+                os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")
+        elif time.monotonic() - self.asked_at > 1:  # sooner it is the same one, passed on by torchrun
+            self.__exit__()
+            signal.raise_signal(number)

@@ -17,6 +17,7 @@ from common.files import written_whole
 
 FORMAT_VERSION = 2
 KEY = "perceptual-enhance"
+PICKLES = (".pkl", ".pickle", ".pth", ".pt", ".ckpt", ".bin")
 
 
 def fold_norms(model):
@@ -47,7 +48,9 @@ def save_model(path, model, task, config):
     """
     state = {name: value.detach().cpu().contiguous() for name, value in folded_state(model).items()}
     about = {"format_version": FORMAT_VERSION, "task": task, "config": config}
-    metadata = {KEY: json.dumps(about)}  # one entry, as safetensors writes several in random order: same run, same bytes
+    metadata = {
+        KEY: json.dumps(about)
+    }  # one entry, as safetensors writes several in random order: same run, same bytes
     with written_whole(path) as temporary:
         safetensors.torch.save_file(state, temporary, metadata)
 
@@ -60,6 +63,11 @@ def read_model_file(path, task):
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such model file")
+    if path.suffix in PICKLES:
+        raise UserError(
+            f"{path}: a pickle, and opening one can run any code that somebody put into it. Give the model.safetensors "
+            "that training wrote beside it; or, if you know who made an export.pkl, predict with --trust-pickle"
+        )
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

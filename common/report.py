@@ -28,6 +28,9 @@ def evaluate_photos(paths, measure, folder, zoom=1):
         except PhotoError as error:
             log.warning("skipped %s", error)
             continue
+        except MemoryError as error:
+            log.warning("skipped %s: %s", path, error)
+            continue
         rows.append({"photo": path.name, **figures})
         if len(pictures) < SHOWN:
             pictures.append(shown)

@@ -99,8 +99,9 @@ class ResumePoint(Callback):
             # of the class: asked for what it lacks, a callback answers with what its learner's model has
             "callbacks": {cb.name: cb.state_dict() for cb in learn.cbs if hasattr(type(cb), "state_dict")},
         }
-        with written_whole(self.path) as temporary:
-            torch.save(state, temporary)
+        # A file of Python's: given a path, torch writes itself, and keeps to itself why that failed.
+        with written_whole(self.path) as temporary, temporary.open("wb") as file:
+            torch.save(state, file)
 
 
 def plain(value):

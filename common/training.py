@@ -24,6 +24,7 @@ from common.callbacks import (
     precision_callbacks,
 )
 from common.errors import TrainingStopped, UserError, WriteError
+from common.inference import is_out_of_memory
 from common.interrupt import StopRequest
 from common.resume import NAME, ResumePoint, read_state
 from common.unet import parameter_groups
@@ -147,12 +148,14 @@ def fit_stage(learn, train, stage):
         raise TrainingStopped("stopped at once: what was done since the last save is lost", 130, learn.path) from None
     except WriteError as error:
         raise TrainingStopped(f"{error}; what was saved before is intact", run=learn.path) from error
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         raise TrainingStopped(out_of_memory(learn.stage, stage, train, error), run=learn.path) from error
 
 
 def out_of_memory(number, stage, train, error):
-    """What to change when a stage does not fit into the GPU's memory, with values that need about half of it."""
+    """What to change when a stage does not fit into memory, with values that need about half of it."""
     parts = processes.count() * train.accumulate
     half = next((n for n in range(2 * train.accumulate, stage.bs + 1) if stage.bs % (processes.count() * n) == 0), None)
     options = [f"train.accumulate={half} (the same steps in smaller parts)"] if half and stage.bs > parts else []
@@ -160,7 +163,7 @@ def out_of_memory(number, stage, train, error):
     crop = max(32, round(stage.crop / 2**0.5) // 32 * 32)
     options += [f"train.stages.{number}.crop={crop}"] if crop < stage.crop else []
     return (
-        f"train.stages.{number} does not fit into the GPU's memory ({str(error).splitlines()[0]}). Each of these needs "
+        f"train.stages.{number} does not fit into memory ({str(error).splitlines()[0]}). Each of these needs "
         f"about half as much: {', '.join(options) or 'a smaller model.encoder'}. On resume train.accumulate may change"
     )
 

@@ -17,6 +17,7 @@ from common.inference import TILE, enhance, get_device, to_pixels, to_tensor
 from common.metrics import psnr_y, round_to_8_bits, ssim_y
 from common.photos import PhotoError, open_photo
 from common.report import evaluate_photos
+from common.seeds import seeded
 from superres.data import Degrade
 from superres.model import load_model, resize_bicubic
 
@@ -35,7 +36,8 @@ def measure(path, degrade, model=None, tile=TILE):
     if min(height, width) < 2 * scale + 11:
         raise PhotoError(f"{path}: {sharp.shape[-1]} x {sharp.shape[-2]} px, too small to measure SSIM on")
     sharp = sharp[..., :height, :width]
-    low = degrade.low_resolution(sharp)
+    with seeded("evaluate", path.name):  # the noise of a photo is the same every time
+        low = degrade.low_resolution(sharp)
     results = {"bicubic": round_to_8_bits(resize_bicubic(low, scale))}
     if model is not None:
         results["prediction"] = to_tensor(enhance(model, to_pixels(low), scale, tile))

@@ -8,16 +8,17 @@ from functools import partial
 from common.arguments import get_predict_parser
 from common.batch import enhance_photos, plan_outputs
 from common.command import run_command
+from common.export import import_model
 from common.inference import enhance, get_device
-from superres.model import load_model
+from superres.model import SuperResolver, load_model
 
 
 def main():
     args = get_predict_parser("superres.predict", __doc__).parse_args()
-    model, data = load_model(args.model)
+    model = import_model(args.model, SuperResolver) if args.trust_pickle else load_model(args.model)[0]
     model = model.to(get_device(args.device))
     plan = plan_outputs(args.photos, args.output, args.overwrite)
-    enlarge = partial(enhance, model, scale=data.scale, tile=args.tile)
+    enlarge = partial(enhance, model, scale=model.scale, tile=args.tile)
     return 1 if enhance_photos(plan, enlarge) else 0
 
 

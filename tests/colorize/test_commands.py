@@ -38,9 +38,9 @@ def test_training_leaves_everything_in_its_run_folder(trained):
     _, folder, printed = trained
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names == {
-        "config.yaml", "environment.json", "log.txt", "history.csv", "results.csv", "comparison.png",
+        "config.yaml", "environment.json", "photos.json", "log.txt", "history.csv", "results.csv", "comparison.png",
         "seen/results.csv", "seen/comparison.png", "model.safetensors", "export.pkl",
-        "checkpoints/best.safetensors", "checkpoints/last.safetensors",
+        "checkpoints/best.safetensors", "checkpoints/last.safetensors", "checkpoints/resume.pt", ".lock",
         *(f"pictures/epoch_{i:03}.png" for i in range(1, 9)),
     }  # fmt: skip
     assert "1 of 4 photos skipped" in printed

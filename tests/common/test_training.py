@@ -2,13 +2,13 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 from fastai.data.core import DataLoaders
-from fastai.learner import Learner
 from torch import nn
 
 from common.callbacks import clock
-from common.config import StageConfig, TrainConfig
+from common.config import LossConfig, StageConfig, TrainConfig
 from common.errors import UserError
-from common.training import adamw, fit_stages, quiet, resolve
+from common.losses import PerceptualLoss
+from common.training import fit_stages, get_learner, resolve
 from common.unet import Unet, parameter_groups
 
 CPU = torch.device("cpu")
@@ -30,22 +30,15 @@ def stage(**options):
 
 
 @pytest.fixture
-def learn():
+def learn(tmp_path):
     pairs = [(torch.rand(3, 32, 32), torch.rand(3, 32, 32)) for _ in range(8)]
     dls = DataLoaders.from_dsets(pairs, pairs[:2], bs=2, num_workers=0, device=CPU)
     unet = Unet("resnet18", pretrained=False, norm="weight")
     nn.init.normal_(unet.last.weight, std=0.1)
-    return quiet(
-        Learner(
-            dls,
-            unet,
-            loss_func=nn.L1Loss(),
-            opt_func=adamw,
-            train_bn=False,
-            splitter=parameter_groups,
-            cbs=Rates(),
-        )
-    )
+    loss, train = PerceptualLoss(LossConfig(l1=1)), TrainConfig(stages=[stage()], precision="fp32")
+    learn = get_learner(tmp_path, train, dls, unet, loss, [], lambda x, pred, y: {"x": x}, lambda path, model: None)
+    learn.add_cb(Rates())
+    return learn
 
 
 def snapshot(parameters):
@@ -62,6 +55,7 @@ def test_a_frozen_stage_leaves_the_encoder_as_it_was(learn):
     fit_stages(learn, TrainConfig(stages=[stage(frozen=True)]), lambda stage: learn.dls)
     assert not any(changed(before[0], encoder))
     assert sum(changed(before[1], rest)) > 0.8 * len(rest)
+    (learn.path / "checkpoints/resume.pt").unlink()  # a new training of the same model
     fit_stages(learn, TrainConfig(stages=[stage(frozen=False)]), lambda stage: learn.dls)
     assert sum(changed(before[0], encoder)) > 0.8 * len(encoder)
 

@@ -48,13 +48,16 @@ def test_training_leaves_everything_in_its_run_folder(trained):
     logs = {name for name in names if name.startswith("tensorboard/")}
     assert {Path(name).parent.name for name in logs} == {"stage_1", "stage_2"}
     assert names - logs == {
-        "config.yaml", "environment.json", "log.txt", "history.csv", "results.csv", "comparison.png",
+        "config.yaml", "environment.json", "photos.json", "log.txt", "history.csv", "results.csv", "comparison.png",
         "model.safetensors", "export.pkl", "checkpoints/best.safetensors", "checkpoints/last.safetensors",
+        "checkpoints/resume.pt", ".lock",
         "pictures/epoch_001.png", "pictures/epoch_002.png", "pictures/epoch_003.png",
     }  # fmt: skip
     resolved = yaml.safe_load((folder / "config.yaml").read_text())["train"]
     assert (resolved["seed"], resolved["precision"], resolved["stages"][0]["frozen"]) == (1, "bf16", False)
-    assert "torch" in json.loads((folder / "environment.json").read_text())["packages"]
+    (start,) = json.loads((folder / "environment.json").read_text())
+    assert "torch" in start["packages"]
+    assert start["task"] == "superres"
     for warning in ("loss.vgg = random", "model.pretrained = false"):
         assert warning in printed
         assert warning in (folder / "log.txt").read_text()

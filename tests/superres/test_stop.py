@@ -1,0 +1,150 @@
+"""Real trainings, stopped in every way, that must end as one that was never stopped."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tests.commands import run
+
+TINY = """
+data: {path: PHOTOS, valid: [0.png, 1.png], crops_per_photo: 6, noise: 2}
+model: {encoder: resnet18, pretrained: false, norm: NORM}
+loss: {l1: 1, ssim: 0.1}
+train:
+  workers: 0
+  device: cpu
+  checkpoint_minutes: 0.03
+  stages: [{crop: 32, bs: 4, epochs: 2, lr: 1e-3}, {crop: 64, bs: 4, epochs: 1, lr: [1e-4, 1e-3]}]
+output: {path: FOLDER, name: never_stopped}
+"""
+WEIGHTS = ("model.safetensors", "checkpoints/best.safetensors", "checkpoints/last.safetensors")
+
+
+def write_config(folder, norm="spectral"):
+    from common.folders import sample_photos
+
+    (folder / "photos").mkdir()
+    for i, path in enumerate(sample_photos()[:6]):
+        Image.open(path).convert("RGB").crop((100, 100, 180, 172)).save(folder / "photos" / f"{i}.png")
+    text = TINY.replace("PHOTOS", str(folder / "photos")).replace("FOLDER", str(folder)).replace("NORM", norm)
+    (folder / "tiny.yaml").write_text(text)
+    return folder / "tiny.yaml"
+
+
+def train(*arguments, launcher=(), until="run folder:", **environment):
+    """Starts a training; returns the process once it prints a line that starts with `until`."""
+    command = [sys.executable, *launcher, "-m", "superres.train", *map(str, arguments)]
+    environment = {**os.environ, **environment}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, start_new_session=True
+    )
+    process.lines = []
+    for line in process.stdout:
+        process.lines.append(line)
+        if line.startswith(until):
+            break
+    return process
+
+
+def end(process):
+    """Waits for its end; everything that it printed."""
+    printed = "".join(process.lines) + process.communicate(timeout=200)[0]
+    print(printed)  # for pytest to show when a test fails
+    return printed
+
+
+def history(folder):
+    return pd.read_csv(folder / "history.csv").drop(columns="seconds")
+
+
+def assert_same(folder, expected):
+    for name in WEIGHTS:
+        assert (folder / name).read_bytes() == (expected / name).read_bytes(), name
+    pd.testing.assert_frame_equal(history(folder), history(expected), check_exact=True)
+    assert not [path for path in folder.rglob(".*") if path.name != ".lock"], "left by the process that was killed"
+    assert len(list((folder / "pictures").iterdir())) == 3
+    assert (folder / "results.csv").read_bytes() == (expected / "results.csv").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """(config file, the folder of a run that was never stopped)."""
+    config = write_config(tmp_path_factory.mktemp("stop"))
+    done = run("superres.train", config)
+    assert done.returncode == 0, done.stderr
+    return config, config.parent / "never_stopped"
+
+
+def test_killed_at_three_random_moments_it_ends_with_the_same_bytes(reference, tmp_path):
+    config, expected = reference
+    process = train(config, f"output.path={tmp_path}", "output.name=run")
+    for _ in range(3):
+        delay = random.SystemRandom().uniform(0, 4)
+        print(f"kill -9 after {delay:.3f} s")
+        time.sleep(delay)
+        process.kill()
+        end(process)
+        process = train("--resume", tmp_path / "run", "train.workers=1")  # which may change, and changes nothing
+    end(process)
+    assert process.returncode == 0
+    assert_same(tmp_path / "run", expected)
+
+
+def test_stopped_by_ctrl_c_and_then_by_a_full_disk_it_ends_with_the_same_bytes(reference, tmp_path):
+    config, expected = reference
+    # Saved so seldom that what is found again is what Ctrl-C saved.
+    process = train(config, f"output.path={tmp_path}", "output.name=run", "train.checkpoint_minutes=9", until="epoch 1")
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of the group
+    printed = end(process)
+    assert process.returncode == 130
+    assert "stopping after this step" in printed
+    assert printed.splitlines()[-1] == f"to go on:  python -m superres.train --resume {tmp_path / 'run'}"
+    assert "Traceback" not in printed
+
+    checkpoint = tmp_path / "run/checkpoints/resume.pt"
+    saved = checkpoint.read_bytes()
+    # A limit on the size of files does to a process what a full disk does: writing fails in the middle.
+    limited = "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (3 * 10**8,) * 2); "
+    limited += "runpy.run_module('superres.train', run_name='__main__')"
+    command = [sys.executable, "-c", limited, "--resume", tmp_path / "run"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 1, done.stdout + done.stderr
+    error, advice = done.stdout.splitlines()[-2:]
+    assert error == f"error: {checkpoint}: cannot be written (File too large); what was saved before is intact"
+    assert advice.endswith(f"--resume {tmp_path / 'run'}")
+    assert checkpoint.read_bytes() == saved
+
+    done = run("superres.train", "--resume", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert "goes on in train.stages.0, after 1 epochs and" in done.stdout
+    assert_same(tmp_path / "run", expected)
+
+
+def test_two_processes_train_as_one_with_the_same_batch(tmp_path):
+    """Stopped in between, too. A small learning rate: Adam makes large steps of the noise in tiny gradients."""
+    config = write_config(tmp_path, norm="weight")
+    slow = ["data.noise=0", "data.crops_per_photo=3", "train.stages.0.lr=1e-5", "train.stages.1.lr=1e-5"]
+    alone = run("superres.train", config, *slow, "output.name=one")
+    assert alone.returncode == 0, alone.stderr
+    launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2"]
+    environment = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    process = train(config, *slow, "output.name=two", launcher=launcher, until="epoch 1", **environment)
+    os.killpg(process.pid, signal.SIGINT)
+    printed = end(process)
+    assert printed.count("to go on:  python -m superres.train --resume") == 1
+    process = train("--resume", tmp_path / "two", launcher=launcher, **environment)
+    printed = end(process)
+    assert process.returncode == 0
+    assert printed.count("epoch 3/3") == 1, "only the first process speaks"
+    pd.testing.assert_frame_equal(history(tmp_path / "two"), history(tmp_path / "one"), rtol=1e-4)
+    results = [pd.read_csv(tmp_path / name / "results.csv") for name in ("one", "two")]
+    pd.testing.assert_frame_equal(*results, rtol=1e-4)
+    assert len((tmp_path / "two/log.txt").read_text().split("epoch 2/3")) == 2
