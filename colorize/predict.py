@@ -3,12 +3,11 @@
 python -m colorize.predict MODEL.safetensors PHOTO_OR_FOLDER... -o OUT
 """
 
-import argparse
 from functools import partial
 
 from colorize.model import load_model
 from colorize.photo import PhotoColorizer, color_photo
-from common.arguments import get_predict_parser
+from common.arguments import at_least, get_predict_parser
 from common.batch import enhance_photos, plan_outputs
 from common.command import run_command
 from common.export import import_model
@@ -44,19 +43,6 @@ def add_color_arguments(parser):
         default=1.0,
         help="what the colours are multiplied by [1]. In doubt between colours a network gives a pale one: try 1.5",
     )
-
-
-def at_least(lowest, number):
-    """An argparse type: a number from `lowest` up."""
-
-    def convert(word):
-        value = number(word)
-        if not lowest <= value < float("inf"):
-            raise argparse.ArgumentTypeError(f"{word}: must be {lowest} or more")
-        return value
-
-    convert.__name__ = number.__name__  # argparse names it when the word is no number
-    return convert
 
 
 if __name__ == "__main__":

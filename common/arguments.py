@@ -43,7 +43,7 @@ def train_command(name, doc, config_class, demo, train):
     if run is not None:
         check_run(run, task=name.partition(".")[0])
         path = run / "config.yaml"
-    if words and words[0].endswith((".yaml", ".yml")):
+    if words and (words[0].endswith((".yaml", ".yml")) or Path(words[0]).exists()):
         path = Path(words.pop(0))
     config = load_config(config_class, path, words)
     try:
@@ -90,9 +90,22 @@ def get_evaluate_parser(name, doc, baseline):
 def add_device_arguments(parser):
     """[--tile PIXELS] [--device NAME]."""
     parser.add_argument(
-        "--tile", type=int, default=TILE, help=f"side of the tiles of a large result, in pixels [{TILE}]"
+        "--tile", type=at_least(1, int), default=TILE, help=f"side of the tiles of a large result, in pixels [{TILE}]"
     )
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
+
+
+def at_least(lowest, number):
+    """An argparse type: a number from `lowest` up."""
+
+    def convert(word):
+        value = number(word)
+        if not lowest <= value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{word}: must be {lowest} or more")
+        return value
+
+    convert.__name__ = number.__name__  # argparse names it when the word is no number
+    return convert
 
 
 def results_folder(args):

@@ -11,6 +11,8 @@ from common.errors import UserError
 
 log = logging.getLogger(__name__)
 
+RUN_LOG = "log of the run folder"
+
 # Messages that come before the run folder exists, kept for its log.txt.
 early_messages = MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1)
 
@@ -58,7 +60,7 @@ def exit_with(status, message):
 def log_traceback():
     """Writes the traceback of the error at hand into the log file; returns the file, or None if there is none yet."""
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.FileHandler):
+        if handler.name == RUN_LOG:
             with suppress(OSError):  # a full disk may be what it is about
                 handler.stream.write(traceback.format_exc())
                 handler.flush()
@@ -69,6 +71,7 @@ def log_traceback():
 def log_to(path):
     """Writes all messages into the file `path`, those that came before included."""
     handler = logging.FileHandler(path, encoding="utf-8")
+    handler.name = RUN_LOG
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     for record in early_messages.buffer:
         handler.handle(record)

@@ -119,7 +119,7 @@ def explain(config_class, data, mistakes, source, overridden):
             given = "" if mistake["loc"][-1] == "[key]" else f" = {mistake['input']}"
             head, rule = f"{place}{given}", nearest(str(mistake["input"]), names)
         else:
-            head, rule = f"{place} = {value}", mistake["msg"].replace("Input should", "must")
+            head, rule = f"{place} = {value}", re.sub("^(Input|List|Dictionary) should", "must", mistake["msg"])
         rules.setdefault(head, []).append(rule)
     return [f"{head}: {' or '.join(rule)}" for head, rule in rules.items()]
 

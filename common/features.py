@@ -92,9 +92,7 @@ def load_weights(vgg, weights):
     try:
         vgg.load_state_dict(state)
     except RuntimeError as error:
-        raise UserError(
-            f"loss.vgg = {weights}: not a VGG16 in torchvision's layout (features.0.weight ...): {error}"
-        ) from error
+        raise UserError(f"loss.vgg = {weights}: not a VGG16 in torchvision's layout (features.0.weight ...)") from error
 
 
 def read_torchvision_weights():

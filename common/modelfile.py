@@ -5,6 +5,7 @@ while training, and a model without them is smaller, faster, and can be pickled.
 """
 
 import json
+import textwrap
 from pathlib import Path
 
 import safetensors.torch
@@ -99,12 +100,17 @@ def read_metadata(path, metadata):
         raise UserError(f"{path}: a .safetensors file, but not one of our model files (no config in it)") from None
 
 
+def brief(error):
+    """The beginning of a message that lists every key, on one line."""
+    return textwrap.shorten(str(error), width=160, placeholder=" ...")
+
+
 def check_section(path, section, values):
     """The config section of a model file, checked as `section`, a `common.config.Section`. Raises UserError."""
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{path}: its config does not fit this version of the program: {error}") from None
+        raise UserError(f"{path}: its config does not fit this version of the program: {brief(error)}") from None
 
 
 def load_weights(path, model, state):
@@ -113,5 +119,5 @@ def load_weights(path, model, state):
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise UserError(f"{path}: its weights do not fit the model that its config describes: {error}") from None
+        raise UserError(f"{path}: its weights do not fit the model that its config describes: {brief(error)}") from None
     return model

@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -123,10 +122,8 @@ def read_state(path):
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         version = state["format_version"]
-    except (UnpicklingError, RuntimeError, EOFError, ValueError, OSError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path}: not a complete resume point ({str(error).splitlines()[0]}); delete it to train from the beginning"
-        ) from error
+    except Exception as error:  # torch fails in many ways on bytes that are not its own, and advises to run their code
+        raise UserError(f"{path}: broken, or not what --resume saves; delete it to train from the beginning") from error
     if version > FORMAT_VERSION:
         raise UserError(f"{path}: written by a newer version of the program (format {version}): update the program")
     return state

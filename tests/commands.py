@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+import warnings
+from runpy import run_module
+from unittest.mock import patch
 
 import numpy as np
+import pytest
 
 PREDICT = """
 import sys, numpy as np
@@ -25,3 +29,19 @@ def learner_predicts(export, photo, folder):
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
     assert done.returncode == 0, done.stderr
     return np.load(folder / "out.npy").astype(float)
+
+
+def run_here(module, *arguments):
+    """The same in this process, for what ends early: its exit status. Messages go to sys.stderr, for capsys."""
+    with pytest.raises(SystemExit) as ended:
+        raise_here(module, *arguments)
+    return ended.value.code
+
+
+def raise_here(module, *arguments):
+    """The same, with SystemExit or whatever else it raises."""
+    with (
+        warnings.catch_warnings(action="ignore", category=RuntimeWarning),  # that the module was imported before
+        patch.object(sys, "argv", [module, *map(str, arguments)]),
+    ):
+        run_module(module, run_name="__main__", alter_sys=False)

@@ -145,22 +145,10 @@ def test_evaluate_compares_with_bicubic(trained, tmp_path):
     assert "exists; add --overwrite" in again.stderr
 
 
-@pytest.mark.parametrize(
-    ("module", "arguments", "message"),
-    [
-        ("superres.train", ["nothing.yaml"], "error: nothing.yaml: cannot be read as a config (No such file"),
-        ("superres.train", ["data.path=nowhere", "output.path={tmp}"], "error: nowhere: no such folder of photos"),
-        ("superres.train", ["train.precision=fp16", "train.device=cpu"], "error: train.precision = fp16: needs a"),
-        ("superres.predict", ["no.safetensors", "x.png", "-o", "{tmp}"], "error: no.safetensors: no such model file"),
-        ("superres.evaluate", ["--data", "{tmp}"], "error: give either a MODEL or --baseline"),
-        ("superres.evaluate", ["--data", "{tmp}", "--baseline", "bicubic"], "error: --baseline bicubic needs --scale"),
-    ],
-)  # fmt: skip
-def test_mistakes_end_with_status_2_and_one_message(tmp_path, module, arguments, message):
-    done = run(module, *(argument.format(tmp=tmp_path) for argument in arguments))
+def test_a_mistake_ends_with_status_2_and_one_message():
+    done = run("superres.train", "nothing.yaml")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(message)
-    assert "Traceback" not in done.stderr
+    assert done.stderr == "error: nothing.yaml: cannot be read as a config (No such file or directory)\n"
 
 
 def test_training_that_diverges_stops_and_keeps_the_last_good_weights(trained, tmp_path):

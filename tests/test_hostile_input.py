@@ -1,0 +1,464 @@
+"""Everything wrong that users have given to programs like this one: each has its message, and ends with status 2."""
+
+import json
+import os
+import pickle
+import shlex
+import shutil
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from PIL import Image
+
+from common.configfile import load_config, save_config
+from common.errors import UserError
+from common.modelfile import KEY, save_model
+from common.training import resolve
+from superres.config import Config
+from superres.model import get_model, save
+from tests.commands import raise_here, run_here
+
+
+class Harmful:
+    """Unpickled, it makes a folder: what a pickle can do to those who open it."""
+
+    def __reduce__(self):
+        return os.mkdir, ("harm_done",)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "run").mkdir()  # the name of a run that exists
+    (folder / "file").write_text("x")
+    make_photos(folder / "photos", folder / "bad", folder / "none")
+    config = make_configs(folder)
+    make_model_files(folder, config)
+    make_runs(folder, config)
+    return folder
+
+
+def make_photos(good, bad, none):
+    for path in (good, bad, none):
+        path.mkdir()
+    (none / "notes.txt").write_text("x")
+    noise = np.random.default_rng(0)
+    for i in range(3):
+        Image.fromarray(noise.integers(0, 256, (40, 48, 3), np.uint8)).save(good / f"{i}.png")
+    Image.new("RGB", (1, 1)).save(bad / "dot.png")
+    Image.new("RGB", (1, 5000)).save(bad / "line.png")
+    Image.new("F", (40, 40)).save(bad / "float.tif")
+    (bad / "truncated.png").write_bytes((good / "0.png").read_bytes()[:1000])
+    (bad / "empty.jpg").write_bytes(b"")
+    (bad / "text.jpg").write_text("hello")
+    (good / "1.png").rename(good / "1.jpg")  # mislabelled, but a picture
+    size = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    chunks = (b"IHDR", size), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")
+    (bad / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks))
+
+
+def png_chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def make_configs(folder):
+    (folder / "small.yaml").write_text(
+        f"data: {{path: {folder}/photos}}\nmodel: {{encoder: resnet18, pretrained: false}}\nloss: {{l1: 1}}\n"
+        "train: {device: cpu, stages: [{crop: 32, bs: 2, epochs: 1, lr: 1e-3}]}\n"
+        f"output: {{path: {folder}, name: run}}\n"
+    )
+    (folder / "broken.yaml").write_text("train: {stages: [\n")
+    (folder / "twice.yaml").write_text("loss: {l1: 1, l1: 2}\n")
+    (folder / "list.yaml").write_text("- 1\n")
+    (folder / "latin.yaml").write_bytes(b"# caf\xe9\n")
+    (folder / "empty.yaml").write_text("")
+    config = load_config(Config, folder / "small.yaml")
+    return config.model_copy(update={"train": resolve(config.train, pretrained=False, device=torch.device("cpu"))})
+
+
+def make_model_files(folder, config):
+    save(folder / "model.safetensors", get_model(config.model, 2), config)
+    (folder / "cut.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-1000])
+    (folder / "empty.safetensors").write_bytes(b"")
+    save_model(folder / "other.safetensors", torch.nn.Linear(1, 1), "colorize", {})
+    weights = {"a": torch.zeros(1)}
+    safetensors.torch.save_file(weights, folder / "foreign.safetensors")
+    model = {"encoder": "resnet18", "pretrained": False}
+    for name, version, section in (("newer", 99, {}), ("unfit", 2, model), ("strange", 2, {"encoder": "resnet1"})):
+        about = {"format_version": version, "task": "superres", "config": {"model": section, "data": {}}}
+        safetensors.torch.save_file(weights, folder / f"{name}.safetensors", {KEY: json.dumps(about)})
+    (folder / "export.pkl").write_bytes(pickle.dumps(Harmful()))
+    (folder / "renamed.safetensors").write_bytes(pickle.dumps(Harmful()))
+    torch.save({"x": Harmful()}, folder / "evil.pth")
+
+
+def make_runs(folder, config):
+    (folder / "started").mkdir()
+    for name, task in (("earlier", "superres"), ("colours", "colorize")):
+        (folder / name / "checkpoints").mkdir(parents=True)
+        save_config(config, folder / name / "config.yaml")
+        (folder / name / "environment.json").write_text(json.dumps([{"task": task}]))
+        photos = {"train": ["0.png", "1.jpg"], "held out": ["2.png"]}
+        (folder / name / "photos.json").write_text(json.dumps(photos))
+    for name in ("torn", "evil"):
+        shutil.copytree(folder / "earlier", folder / name)
+    (folder / "torn/checkpoints/resume.pt").write_bytes(b"torn")
+    torch.save({"format_version": 1, "x": Harmful()}, folder / "evil/checkpoints/resume.pt")
+
+
+# What is run, with what (D: the folder of the fixture), and all that it says.
+TABLE = [
+    (
+        "train", "D/broken.yaml",
+        "error: D/broken.yaml: not valid YAML: while parsing a flow node expected the node content, but found "
+        "'<stream end>' in \"<unicode string>\", line 2, column 1: ^",
+    ),
+    (
+        "train", "D/twice.yaml",
+        "error: D/twice.yaml: not valid YAML: key 'l1' stands twice in \"<unicode string>\", line 1, column 7: loss: "
+        "{l1: 1, l1: 2} ^",
+    ),
+    (
+        "train", "D/list.yaml",
+        "error: D/list.yaml: a config is sections with keys (data:, model:, ...), this is a list",
+    ),
+    (
+        "train", "D/latin.yaml",
+        "error: D/latin.yaml: cannot be read as a config ('utf-8' codec can't decode byte 0xe9 in position 5: invalid"
+        " continuation byte)",
+    ),
+    (
+        "train", "D/missing.yaml",
+        "error: D/missing.yaml: cannot be read as a config (No such file or directory)",
+    ),
+    (
+        "train", "D",
+        "error: D: cannot be read as a config (Is a directory)",
+    ),
+    (
+        "train", "D/empty.yaml",
+        "error: D/empty.yaml: loss: missing, and it has no default\n"
+        "       D/empty.yaml: train: missing, and it has no default",
+    ),
+    (
+        "train", "D/small.yaml train.sede=1",
+        "error: command line: train.sede: unknown key; must be one of stages, seed, wd, device, precision, "
+        "accumulate, workers, checkpoint_minutes, tensorboard; did you mean 'seed'?",
+    ),
+    (
+        "train", "D/small.yaml model.norm=spektral",
+        "error: command line: model.norm = spektral: must be one of batch, weight, spectral, none; did you mean "
+        "'spectral'?",
+    ),
+    (
+        "train", "D/small.yaml train.stages.0.epochs=many",
+        "error: command line: train.stages.0.epochs = many: must be a valid integer",
+    ),
+    (
+        "train", "D/small.yaml loss.l1=.nan",
+        "error: command line: loss.l1 = nan: must be a finite number",
+    ),
+    (
+        "train", "D/small.yaml loss.l1=-1",
+        "error: command line: loss.l1 = -1: must be greater than or equal to 0",
+    ),
+    (
+        "train", "D/small.yaml train.stages.0.lr=.inf",
+        "error: command line: train.stages.0.lr = inf: must be a finite number or must be a valid list",
+    ),
+    (
+        "train", "D/small.yaml loss.l1=0",
+        "error: command line: loss: every term is zero: give at least one of l1, mse, psnr, ssim, features, gram a "
+        "weight",
+    ),
+    (
+        "train", "D/small.yaml train.stages=[]",
+        "error: command line: train.stages = []: must have at least 1 item after validation, not 0",
+    ),
+    (
+        "train", "D/small.yaml train.stages.5.bs=1",
+        "error: command line: train.stages.5.bs: '5' must be a number from 0 to 0 (which list entry)",
+    ),
+    (
+        "train", "D/small.yaml train.seed",
+        "error: command line: 'train.seed': write an override as section.key=value, for example train.seed=1",
+    ),
+    (
+        "train", "D/small.yaml train.seed=-1",
+        "error: command line: train.seed = -1: must be greater than or equal to 0",
+    ),
+    (
+        "train", "D/small.yaml train.seed=[1",
+        "error: command line: train.seed: '[1' is not a YAML value",
+    ),
+    (
+        "train", "D/small.yaml data.scale=3",
+        "error: command line: data.scale = 3: must be one of 2, 4, 8",
+    ),
+    (
+        "train", "D/small.yaml train.stages.0.crop=33",
+        "error: D/small.yaml with the command line: train.stages.0.crop = 33: must be a multiple of data.scale = 2, "
+        "such as 32 or 34",
+    ),
+    (
+        "train", "D/small.yaml data.path=D/nowhere",
+        "error: D/nowhere: no such folder of photos",
+    ),
+    (
+        "train", "D/small.yaml data.path=D/file",
+        "error: D/file: is a file, not a folder of photos",
+    ),
+    (
+        "train", "D/small.yaml data.path=D/none",
+        "error: D/none: no photo in here or below (1 other files; .avif .bmp .dib .gif .jfif .jp2 .jpe .jpeg .jpg "
+        ".pgm .png .pnm .ppm .tga .tif .tiff .webp)",
+    ),
+    (
+        "train", "D/small.yaml data.path=D/bad",
+        "error: none of 7 photos is usable; the lines above say why",
+    ),
+    (
+        "train", "D/small.yaml data.valid=[x*]",
+        "error: data.valid: 'x*' matches no photo of D/photos",
+    ),
+    (
+        "train", "D/small.yaml train.stages.0.bs=9",
+        "error: train.stages.0.bs = 9: more than the 2 crops of an epoch (2 photos x data.crops_per_photo = 1); lower"
+        " it or take more crops",
+    ),
+    (
+        "train", "D/small.yaml train.accumulate=3",
+        "error: train.stages.0.bs = 2: must be a multiple of 3, to be divided between 1 processes and "
+        "train.accumulate = 3",
+    ),
+    (
+        "train", "D/small.yaml output.path=D/file",
+        "error: D/file/run: cannot make the run folder (Not a directory); set output.path",
+    ),
+    (
+        "train", "D/small.yaml",
+        "error: D/run: exists; a run never writes over another, choose a new output.name",
+    ),
+    (
+        "train", "D/small.yaml output.name=/proc/nothing/x",
+        "error: /proc/nothing/x: cannot make the run folder (No such file or directory); set output.path",
+    ),
+    (
+        "train", "D/small.yaml train.precision=fp16",
+        "error: train.precision = fp16: needs a CUDA GPU, this run is on cpu; set auto, fp32 or bf16",
+    ),
+    (
+        "train", "D/small.yaml train.device=tpu",
+        "error: device tpu: not available here (...",
+    ),
+    (
+        "train", "D/small.yaml 'loss.features={weight: 1, layers: {relu1_1: 1}}' loss.vgg=D/nothing.pth",
+        "error: loss.vgg = D/nothing.pth: no such file. Give 'torchvision', 'random', or an existing weights file.",
+    ),
+    (
+        "train", "D/small.yaml 'loss.features={weight: 1, layers: {relu1_1: 1}}' loss.vgg=D/evil.pth",
+        "error: loss.vgg = D/evil.pth: cannot be read as a file of weights. Give a .safetensors file, or a .pth file "
+        "that holds a state dict and nothing else.",
+    ),
+    (
+        "train", "D/small.yaml 'loss.features={weight: 1, layers: {relu1_1: 1}}' loss.vgg=D/cut.safetensors",
+        "error: loss.vgg = D/cut.safetensors: cannot be read as a file of weights. Give a .safetensors file, or a "
+        ".pth file that holds a state dict and nothing else.",
+    ),
+    (
+        "train", "D/small.yaml 'loss.features={weight: 1, layers: {relu1_1: 1}}' loss.vgg=D/model.safetensors",
+        "error: loss.vgg = D/model.safetensors: not a VGG16 in torchvision's layout (features.0.weight ...)",
+    ),
+    (
+        "train", "D/small.yaml 'loss.features={weight: 1, layers: {relu9_1: 1}}'",
+        "error: command line: loss.features.layers.relu9_1: must be one of relu1_1, relu1_2, relu2_1, relu2_2, "
+        "relu3_1, relu3_2, relu3_3, relu4_1, relu4_2, relu4_3, relu5_1, relu5_2, relu5_3; did you mean 'relu5_1'?",
+    ),
+    (
+        "train", "--resume D/nowhere",
+        "error: --resume D/nowhere: no such run folder",
+    ),
+    (
+        "train", "--resume D/started",
+        "error: --resume D/started: not a run folder (no config.yaml in it), or stopped before it began: start a new "
+        "run",
+    ),
+    (
+        "train", "--resume D/colours",
+        "error: --resume D/colours: a run of colorize; use python -m colorize.train",
+    ),
+    (
+        "train", "--resume D/torn",
+        "error: D/torn/checkpoints/resume.pt: broken, or not what --resume saves; delete it to train from the "
+        "beginning",
+    ),
+    (
+        "train", "--resume D/evil",
+        "error: D/evil/checkpoints/resume.pt: broken, or not what --resume saves; delete it to train from the "
+        "beginning",
+    ),
+    (
+        "train", "--resume D/earlier data.scale=4 train.stages.0.lr=1 train.workers=1",
+        "error: D/earlier: was not trained with these, so it cannot go on with them:\n"
+        "       data.scale: 2 -> 4\n"
+        "       train.stages.0.lr: 0.001 -> 1.0\n"
+        "       What may change: data.path (where the same photos lie now), loss.vgg (where the same file lies now), "
+        "train.device, train.precision, train.workers, train.accumulate, train.checkpoint_minutes, train.tensorboard;"
+        " epochs of the stage at work and of later ones (train.stages.0.epochs, at least 0), and more stages, with "
+        "crops no larger. Anything else is a new run, without --resume",
+    ),
+    (
+        "train", "--resume D/earlier data.path=D/none",
+        "error: data.path = D/none: too few photos of this run are here; give their folder",
+    ),
+    (
+        "predict", "D/nothing.safetensors D/photos -o D/out",
+        "error: D/nothing.safetensors: no such model file",
+    ),
+    (
+        "predict", "D/cut.safetensors D/photos -o D/out",
+        "error: D/cut.safetensors: not a complete .safetensors file (Error while deserializing header: incomplete "
+        "metadata, file not fully covered). Give the model.safetensors that training wrote.",
+    ),
+    (
+        "predict", "D/empty.safetensors D/photos -o D/out",
+        "error: D/empty.safetensors: not a complete .safetensors file (Error while deserializing header: header too "
+        "small). Give the model.safetensors that training wrote.",
+    ),
+    (
+        "predict", "D/other.safetensors D/photos -o D/out",
+        "error: D/other.safetensors: a model for colorize, not for superres: use python -m colorize.predict",
+    ),
+    (
+        "predict", "D/newer.safetensors D/photos -o D/out",
+        "error: D/newer.safetensors: written by a newer version (format 99, this program reads 2): update the program",
+    ),
+    (
+        "predict", "D/foreign.safetensors D/photos -o D/out",
+        "error: D/foreign.safetensors: a .safetensors file, but not one of our model files (no config in it)",
+    ),
+    (
+        "predict", "D/unfit.safetensors D/photos -o D/out",
+        "error: D/unfit.safetensors: its weights do not fit the model that its config describes: Error(s) in loading "
+        "state_dict for SuperResolver: Missing key(s) in state_dict: \"unet.net.layers.0.0.weight\", "
+        "\"unet.net.layers.0.1.weight\", ...",
+    ),
+    (
+        "predict", "D/strange.safetensors D/photos -o D/out",
+        "error: D/strange.safetensors: its config does not fit this version of the program: 1 validation error for "
+        "SuperresModelConfig encoder Input should be 'resnet101', 'resnet152', 'resnet18', 'resnet34', 'resnet50', "
+        "'resnext101_32x8d', ...",
+    ),
+    (
+        "predict", "D/export.pkl D/photos -o D/out",
+        "error: D/export.pkl: a pickle, and opening one can run any code that somebody put into it. Give the "
+        "model.safetensors that training wrote beside it; or, if you know who made an export.pkl, predict with "
+        "--trust-pickle",
+    ),
+    (
+        "predict", "D/renamed.safetensors D/photos -o D/out",
+        "error: D/renamed.safetensors: not a complete .safetensors file (Error while deserializing header: header too"
+        " large). Give the model.safetensors that training wrote.",
+    ),
+    (
+        "predict", "D/model.safetensors D/nothing.png -o D/out",
+        "error: D/nothing.png: no such photo or folder",
+    ),
+    (
+        "predict", "D/model.safetensors D/none -o D/out",
+        "error: D/none: no photo in here or below (1 other files; .avif .bmp .dib .gif .jfif .jp2 .jpe .jpeg .jpg "
+        ".pgm .png .pnm .ppm .tga .tif .tiff .webp)",
+    ),
+    (
+        "predict", "D/model.safetensors D/photos -o D/file",
+        "error: D/file: cannot be made a folder for the results (File exists)",
+    ),
+    (
+        "predict", "D/model.safetensors D/photos -o D/photos",
+        "error: D/photos/0.png: is one of the photos to read; give another folder with -o",
+    ),
+    (
+        "predict", "D/model.safetensors D/photos/0.png D/photos/0.png -o D/out",
+        "error: D/photos/0.png and D/photos/0.png would both become D/out/0.png: give them one at a time",
+    ),
+    (
+        "predict", "D/model.safetensors D/photos -o D/out --tile big",
+        "...python -m superres.predict: error: argument --tile: invalid int value: 'big'",
+    ),
+    (
+        "predict", "D/model.safetensors D/photos -o D/out --tile -3",
+        "...python -m superres.predict: error: argument --tile: -3: must be 1 or more",
+    ),
+    (
+        "predict", "D/model.safetensors D/photos -o D/out --device cuda:7",
+        "error: device cuda:7: not available here (...",
+    ),
+    (
+        "evaluate", "--baseline bicubic --scale 2 --data D/bad",
+        "error: none of 7 photos could be measured",
+    ),
+    (
+        "evaluate", "D/model.safetensors --data D/nowhere",
+        "error: D/nowhere: no such folder of photos",
+    ),
+    (
+        "evaluate", "D/model.safetensors --data D/photos --scale 4",
+        "error: --scale 4: D/model.safetensors enlarges 2 times",
+    ),
+    (
+        "evaluate", "--data x",
+        "error: give either a MODEL or --baseline",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("module", "words", "message"), TABLE, ids=range(len(TABLE)))
+def test_hostile_input(folder, tmp_path, monkeypatch, capsys, module, words, message):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(folder.rglob("*"))
+    assert run_here(f"superres.{module}", *shlex.split(words.replace("D", str(folder)))) == 2
+    said = capsys.readouterr().err.strip().replace(str(folder), "D")
+    if message.startswith("..."):  # argparse puts the usage before it
+        assert said.endswith(message[3:])
+    elif message.endswith("..."):  # the rest is torch's
+        assert said.startswith(message[:-3])
+    else:
+        assert said == message
+    assert not (tmp_path / "harm_done").exists()
+    assert [path for path in sorted(folder.rglob("*")) if path not in before and path.name != ".lock"] == []
+
+
+def test_a_folder_of_hostile_photos_gives_a_line_for_each_and_results_for_the_rest(folder, tmp_path, caplog):
+    assert run_here("superres.predict", folder / "model.safetensors", folder / "bad", "-o", tmp_path / "out") == 1
+    said = [message.replace(f"{folder}/bad/", "") for message in caplog.messages if message.startswith("failed")]
+    bomb, *others = said
+    assert bomb.startswith("failed bomb.png: too large to open safely (Image size (3600000000 pixels) exceeds limit")
+    assert others == [
+        "failed empty.jpg: the file is empty",
+        "failed float.tif: floating-point pictures have no defined white; save it with 8 or 16 bits",
+        "failed text.jpg: not a picture that Pillow can read",
+        "failed truncated.png: broken (image file is truncated)",
+    ]
+    assert caplog.messages[-1] == "5 of 7 photos failed"
+    sizes = {path.name: Image.open(path).size for path in (tmp_path / "out").iterdir()}
+    assert sizes == {"dot.png": (2, 2), "line.png": (2, 10000)}
+
+
+def test_a_pickle_is_opened_on_request_only(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    predict = ["superres.predict", folder / "export.pkl", folder / "photos", "-o", tmp_path / "out"]
+    assert run_here(*predict) == 2
+    assert not (tmp_path / "harm_done").exists()
+    capsys.readouterr()
+    assert run_here(*predict, "--trust-pickle") == 2
+    assert (tmp_path / "harm_done").exists()  # this is what was asked for
+    assert "export.pkl: cannot be read as an exported learner" in capsys.readouterr().err
+
+
+def test_debug_shows_the_traceback(folder):
+    with pytest.raises(UserError, match="no such model file"):
+        raise_here("superres.predict", folder / "nothing", folder / "photos", "-o", folder / "out", "--debug")
