@@ -85,7 +85,7 @@ class StageConfig(Section):
 
 class TrainConfig(Section):
     stages: list[StageConfig] = Field(min_length=1, description="trained one after the other, each one cycle")
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="of everything that is drawn by chance")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="of everything that is drawn by chance")
     wd: Weight = Field(1e-3, description="weight decay")
     device: str = Field("auto", description="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field("auto", description="auto: fp16 on CUDA, else fp32")
