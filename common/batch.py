@@ -72,7 +72,7 @@ def enhance_photos(plan, enhance, keep_grey=True):
             log.error("failed %s", error)
         except MemoryError as error:
             failed += 1
-            log.error("failed %s: not enough memory (%s)", path, error)
+            log.error("failed %s: %s", path, str(error) or "not enough memory")
         else:
             log.info("%d/%d %s  %d x %d", number, len(plan), result, pixels.shape[1], pixels.shape[0])
     if failed:

@@ -52,8 +52,9 @@ def save_model(path, model, task, config):
     metadata = {
         KEY: json.dumps(about)
     }  # one entry, as safetensors writes several in random order: same run, same bytes
+    # Not with save_file: it makes a temporary file of its own, which stays if the process is killed, for its owner only.
     with written_whole(path) as temporary:
-        safetensors.torch.save_file(state, temporary, metadata)
+        temporary.write_bytes(safetensors.torch.save(state, metadata))
 
 
 def read_model_file(path, task):

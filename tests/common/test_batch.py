@@ -89,3 +89,15 @@ def test_an_output_that_is_a_file_is_refused_before_any_work(photos, tmp_path):
     (tmp_path / "out").write_text("x")
     with pytest.raises(UserError, match="out: cannot be made a folder"):
         plan_outputs([photos], tmp_path / "out")
+
+
+def test_a_photo_too_large_for_the_memory_does_not_stop_the_rest(photos, tmp_path, caplog):
+    def enhance(pixels):
+        if pixels.mean() == 0:
+            raise MemoryError("not enough memory for a tile of 96 pixels")
+        return pixels
+
+    Image.new("RGB", (80, 72)).save(photos / "0.png")
+    assert enhance_photos(plan_outputs([photos], tmp_path / "out"), enhance) == 1
+    assert f"failed {photos / '0.png'}: not enough memory for a tile of 96 pixels" in caplog.messages
+    assert len(list((tmp_path / "out").iterdir())) == 5

@@ -97,3 +97,38 @@ def test_a_device_that_is_not_there_is_refused():
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match="device cuda: not available here"):
             get_device("cuda")
+
+
+class Small(Nearest):
+    """Has memory for tiles of at most `limit` pixels a side."""
+
+    def __init__(self, limit, error):
+        super().__init__(scale=2)
+        self.limit, self.error = limit, error
+
+    def forward(self, x):
+        if max(x.shape) > self.limit:
+            raise self.error
+        return super().forward(x)
+
+
+CPU_IS_FULL = RuntimeError("[enforce fail] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), CPU_IS_FULL])
+def test_where_memory_runs_out_tiles_are_halved_until_they_fit(picture, error, caplog):
+    model = Small(limit=40, error=error)
+    result = enhance(model, picture, scale=2, tile=400, overlap=4)
+    assert np.array_equal(result, picture.repeat(2, axis=0).repeat(2, axis=1))
+    assert set(model.sizes) == {(22, 22)}  # of 90, 45 and 22 pixels before they are enlarged
+    assert caplog.messages == [
+        "not enough memory for tiles of 180 pixels: goes on with 90 (--tile)",
+        "not enough memory for tiles of 90 pixels: goes on with 45 (--tile)",
+    ]
+
+
+def test_a_photo_for_which_no_tile_is_small_enough_is_refused(picture):
+    with pytest.raises(MemoryError, match="not enough memory for a tile of 24 pixels"):
+        enhance(Small(limit=5, error=CPU_IS_FULL), picture, scale=2, overlap=4)
+    with pytest.raises(RuntimeError, match="a bug"):
+        enhance(Small(limit=5, error=RuntimeError("a bug")), picture)

@@ -1,17 +1,25 @@
+import copy
+from functools import partial
+
+import pandas as pd
 import pytest
 import torch
 from fastai.callback.core import Callback
 from fastai.data.core import DataLoaders
+from fastai.optimizer import OptimWrapper
 from torch import nn
 
+from common import training
 from common.callbacks import clock
 from common.config import LossConfig, StageConfig, TrainConfig
-from common.errors import UserError
+from common.errors import TrainingStopped, UserError
 from common.losses import PerceptualLoss
+from common.resume import ResumePoint
 from common.training import fit_stages, get_learner, resolve
 from common.unet import Unet, parameter_groups
 
 CPU = torch.device("cpu")
+PAIRS = [(torch.rand(3, 32, 32), torch.rand(3, 32, 32)) for _ in range(8)]
 
 
 class Rates(Callback):
@@ -30,9 +38,9 @@ def stage(**options):
 
 
 @pytest.fixture
-def learn(tmp_path):
-    pairs = [(torch.rand(3, 32, 32), torch.rand(3, 32, 32)) for _ in range(8)]
-    dls = DataLoaders.from_dsets(pairs, pairs[:2], bs=2, num_workers=0, device=CPU)
+def learn(tmp_path, monkeypatch):
+    monkeypatch.setattr(ResumePoint, "save", lambda *_: None)  # 400 MB an epoch; tested where they are read
+    dls = DataLoaders.from_dsets(PAIRS, PAIRS[:2], bs=2, num_workers=0, device=CPU)
     unet = Unet("resnet18", pretrained=False, norm="weight")
     nn.init.normal_(unet.last.weight, std=0.1)
     loss, train = PerceptualLoss(LossConfig(l1=1)), TrainConfig(stages=[stage()], precision="fp32")
@@ -55,7 +63,6 @@ def test_a_frozen_stage_leaves_the_encoder_as_it_was(learn):
     fit_stages(learn, TrainConfig(stages=[stage(frozen=True)]), lambda stage: learn.dls)
     assert not any(changed(before[0], encoder))
     assert sum(changed(before[1], rest)) > 0.8 * len(rest)
-    (learn.path / "checkpoints/resume.pt").unlink()  # a new training of the same model
     fit_stages(learn, TrainConfig(stages=[stage(frozen=False)]), lambda stage: learn.dls)
     assert sum(changed(before[0], encoder)) > 0.8 * len(encoder)
 
@@ -65,6 +72,43 @@ def test_a_pair_of_learning_rates_is_for_encoder_and_rest(learn):
     encoder, rest = zip(*learn.rates.seen, strict=True)
     assert max(encoder) == pytest.approx(1e-5, rel=0.02)
     assert max(rest) == pytest.approx(1e-3, rel=0.02)
+
+
+def test_a_batch_in_parts_makes_the_same_steps(learn, tmp_path, monkeypatch):
+    """With weight norm; spectral norm estimates its norm once a pass, batch norm looks at the part."""
+    # Adam would make large differences of the rounding in tiny gradients.
+    monkeypatch.setattr(training, "adamw", partial(OptimWrapper, opt=torch.optim.SGD, momentum=0.9))
+    ends, parts = [], 4
+    for n in (1, parts):
+        stages = [stage(bs=4, epochs=2, lr=1e-2)]
+        train = TrainConfig(stages=stages, accumulate=n, precision="fp32")
+        folder = tmp_path / f"in_{n}"
+        model, loss = copy.deepcopy(learn.model), PerceptualLoss(LossConfig(l1=1, psnr=0.01))
+        dls = DataLoaders.from_dsets(PAIRS, PAIRS[:2], bs=4 // n, num_workers=0, device=CPU, shuffle=False)
+        again = get_learner(folder, train, dls, model, loss, [], lambda x, pred, y: {"x": x}, lambda path, model: None)
+        again.add_cb(Rates())
+        fit_stages(again, train, lambda stage, dls=dls: dls)
+        rates = [rate for rate, _ in again.rates.seen]
+        ends.append((rates[::n], pd.read_csv(folder / "history.csv").drop(columns="seconds"), list(model.parameters())))
+        assert len(set(rates)) == 4  # as many steps
+    (rates, history, weights), (rates_in_parts, history_in_parts, weights_in_parts) = ends
+    assert rates == rates_in_parts
+    pd.testing.assert_frame_equal(history, history_in_parts, rtol=1e-4)
+    moved = max((a - b).abs().max() for a, b in zip(weights, learn.model.parameters(), strict=True))
+    apart = max((a - b).abs().max() for a, b in zip(weights, weights_in_parts, strict=True))
+    assert moved > 1e-3
+    assert apart < 1e-4 * moved
+
+
+def test_what_does_not_fit_into_memory_stops_with_advice(learn):
+    class Full(nn.Module):
+        def forward(self, x):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    learn.model.net.register_forward_pre_hook(lambda module, inputs: Full()(inputs))
+    with pytest.raises(TrainingStopped, match=r"train.stages.0 does not fit into memory") as stopped:
+        fit_stages(learn, TrainConfig(stages=[stage()]), lambda stage: learn.dls)
+    assert (stopped.value.run, stopped.value.status) == (learn.path, 1)
 
 
 def test_what_is_left_open_is_decided_for_the_device(caplog):

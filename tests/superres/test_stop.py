@@ -68,7 +68,7 @@ def assert_same(folder, expected):
     for name in WEIGHTS:
         assert (folder / name).read_bytes() == (expected / name).read_bytes(), name
     pd.testing.assert_frame_equal(history(folder), history(expected), check_exact=True)
-    assert not [path for path in folder.rglob(".*") if path.name != ".lock"], "left by the process that was killed"
+    assert [path.name for path in folder.rglob(".*")] == [".lock"]  # nothing is left by a process that was killed
     assert len(list((folder / "pictures").iterdir())) == 3
     assert (folder / "results.csv").read_bytes() == (expected / "results.csv").read_bytes()
 
