@@ -49,10 +49,8 @@ def save_model(path, model, task, config):
     """
     state = {name: value.detach().cpu().contiguous() for name, value in folded_state(model).items()}
     about = {"format_version": FORMAT_VERSION, "task": task, "config": config}
-    metadata = {
-        KEY: json.dumps(about)
-    }  # one entry, as safetensors writes several in random order: same run, same bytes
-    # Not with save_file: it makes a temporary file of its own, which stays if the process is killed, for its owner only.
+    metadata = {KEY: json.dumps(about)}  # one entry: safetensors writes several in random order
+    # Not with save_file, which makes a temporary file of its own: it stays if the process is killed.
     with written_whole(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(state, metadata))
 

@@ -13,13 +13,14 @@ from common import training
 from common.callbacks import clock
 from common.config import LossConfig, StageConfig, TrainConfig
 from common.errors import TrainingStopped, UserError
+from common.loader import SeededDL
 from common.losses import PerceptualLoss
 from common.resume import ResumePoint
 from common.training import fit_stages, get_learner, resolve
 from common.unet import Unet, parameter_groups
 
 CPU = torch.device("cpu")
-PAIRS = [(torch.rand(3, 32, 32), torch.rand(3, 32, 32)) for _ in range(8)]
+PAIRS = [tuple(pair) for pair in torch.rand(8, 2, 3, 32, 32, generator=torch.Generator().manual_seed(0))]
 
 
 class Rates(Callback):
@@ -37,16 +38,28 @@ def stage(**options):
     return StageConfig(**{"crop": 32, "bs": 2, "epochs": 1, "lr": 1e-3, **options})
 
 
-@pytest.fixture
-def learn(tmp_path, monkeypatch):
-    monkeypatch.setattr(ResumePoint, "save", lambda *_: None)  # 400 MB an epoch; tested where they are read
-    dls = DataLoaders.from_dsets(PAIRS, PAIRS[:2], bs=2, num_workers=0, device=CPU)
-    unet = Unet("resnet18", pretrained=False, norm="weight")
-    nn.init.normal_(unet.last.weight, std=0.1)
-    loss, train = PerceptualLoss(LossConfig(l1=1)), TrainConfig(stages=[stage()], precision="fp32")
-    learn = get_learner(tmp_path, train, dls, unet, loss, [], lambda x, pred, y: {"x": x}, lambda path, model: None)
+def make_learner(folder, model, train, bs=2, **loss):
+    """A learner whose batches are PAIRS in their order, with the rates of its steps in `rates.seen`."""
+    dls = DataLoaders(*(SeededDL(pairs, bs=bs, num_workers=0, device=CPU) for pairs in (PAIRS, PAIRS[:2])))
+    loss = PerceptualLoss(LossConfig(l1=1, **loss))
+    learn = get_learner(folder, train, dls, model, loss, [], lambda x, pred, y: {"x": x}, lambda path, model: None)
     learn.add_cb(Rates())
     return learn
+
+
+def fit(learn, train):
+    fit_stages(learn, train, lambda stage: learn.dls)
+
+
+SAVE = ResumePoint.save
+
+
+@pytest.fixture
+def learn(tmp_path, monkeypatch):
+    monkeypatch.setattr(ResumePoint, "save", lambda *_: None)  # 400 MB an epoch
+    unet = Unet("resnet18", pretrained=False, norm="weight")
+    nn.init.normal_(unet.last.weight, std=0.1)
+    return make_learner(tmp_path, unet, TrainConfig(stages=[stage()], precision="fp32"))
 
 
 def snapshot(parameters):
@@ -60,15 +73,15 @@ def changed(before, parameters):
 def test_a_frozen_stage_leaves_the_encoder_as_it_was(learn):
     encoder, rest = parameter_groups(learn.model)
     before = snapshot(encoder), snapshot(rest)
-    fit_stages(learn, TrainConfig(stages=[stage(frozen=True)]), lambda stage: learn.dls)
+    fit(learn, TrainConfig(stages=[stage(frozen=True)]))
     assert not any(changed(before[0], encoder))
     assert sum(changed(before[1], rest)) > 0.8 * len(rest)
-    fit_stages(learn, TrainConfig(stages=[stage(frozen=False)]), lambda stage: learn.dls)
+    fit(learn, TrainConfig(stages=[stage(frozen=False)]))
     assert sum(changed(before[0], encoder)) > 0.8 * len(encoder)
 
 
 def test_a_pair_of_learning_rates_is_for_encoder_and_rest(learn):
-    fit_stages(learn, TrainConfig(stages=[stage(lr=[1e-5, 1e-3], epochs=4)], wd=0.0), lambda stage: learn.dls)
+    fit(learn, TrainConfig(stages=[stage(lr=[1e-5, 1e-3], epochs=4)], wd=0.0))
     encoder, rest = zip(*learn.rates.seen, strict=True)
     assert max(encoder) == pytest.approx(1e-5, rel=0.02)
     assert max(rest) == pytest.approx(1e-3, rel=0.02)
@@ -83,11 +96,9 @@ def test_a_batch_in_parts_makes_the_same_steps(learn, tmp_path, monkeypatch):
         stages = [stage(bs=4, epochs=2, lr=1e-2)]
         train = TrainConfig(stages=stages, accumulate=n, precision="fp32")
         folder = tmp_path / f"in_{n}"
-        model, loss = copy.deepcopy(learn.model), PerceptualLoss(LossConfig(l1=1, psnr=0.01))
-        dls = DataLoaders.from_dsets(PAIRS, PAIRS[:2], bs=4 // n, num_workers=0, device=CPU, shuffle=False)
-        again = get_learner(folder, train, dls, model, loss, [], lambda x, pred, y: {"x": x}, lambda path, model: None)
-        again.add_cb(Rates())
-        fit_stages(again, train, lambda stage, dls=dls: dls)
+        model = copy.deepcopy(learn.model)
+        again = make_learner(folder, model, train, bs=4 // n, psnr=0.01)
+        fit(again, train)
         rates = [rate for rate, _ in again.rates.seen]
         ends.append((rates[::n], pd.read_csv(folder / "history.csv").drop(columns="seconds"), list(model.parameters())))
         assert len(set(rates)) == 4  # as many steps
@@ -100,6 +111,32 @@ def test_a_batch_in_parts_makes_the_same_steps(learn, tmp_path, monkeypatch):
     assert apart < 1e-4 * moved
 
 
+def test_a_frozen_stage_goes_on_in_its_middle(learn, tmp_path, monkeypatch):
+    train = TrainConfig(stages=[stage(frozen=True, epochs=2, lr=[1e-4, 1e-3]), stage()], precision="fp32")
+    whole = make_learner(tmp_path / "whole", copy.deepcopy(learn.model), train)
+    fit(whole, train)
+
+    class Ask(Callback):
+        def after_batch(self):
+            if self.training and len(self.rates.seen) == 6:
+                self.resume_point.request.asked = True
+
+    part = make_learner(tmp_path / "part", copy.deepcopy(learn.model), train)
+    part.add_cb(Ask())
+    monkeypatch.setattr(ResumePoint, "save", SAVE)
+    with pytest.raises(TrainingStopped, match="stopped in epoch 2, after 2 of 4 batches") as stopped:
+        fit(part, train)
+    assert (stopped.value.run, stopped.value.status) == (tmp_path / "part", 130)
+    monkeypatch.setattr(ResumePoint, "save", lambda *_: None)
+    rest = make_learner(tmp_path / "part", copy.deepcopy(learn.model), train)
+    fit(rest, train)
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, rest.model.state_dict()[name]), name
+    histories = [pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("whole", "part")]
+    pd.testing.assert_frame_equal(*histories, check_exact=True)
+    assert histories[0]["stage"].tolist() == [1, 1, 2]
+
+
 def test_what_does_not_fit_into_memory_stops_with_advice(learn):
     class Full(nn.Module):
         def forward(self, x):
@@ -107,7 +144,7 @@ def test_what_does_not_fit_into_memory_stops_with_advice(learn):
 
     learn.model.net.register_forward_pre_hook(lambda module, inputs: Full()(inputs))
     with pytest.raises(TrainingStopped, match=r"train.stages.0 does not fit into memory") as stopped:
-        fit_stages(learn, TrainConfig(stages=[stage()]), lambda stage: learn.dls)
+        fit(learn, TrainConfig(stages=[stage()]))
     assert (stopped.value.run, stopped.value.status) == (learn.path, 1)
 
 
