@@ -5,9 +5,9 @@ import logging
 from pathlib import Path
 
 from common.configfile import describe, load_config
-from common.errors import TrainingStopped, UserError
+from common.errors import TrainingStopped, UserError, WriteError
 from common.inference import TILE
-from common.run import check_run
+from common.run import check_run, run_at_work
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +48,19 @@ def train_command(name, doc, config_class, demo, train):
     config = load_config(config_class, path, words)
     try:
         train(config, path.stem, run)
-    except TrainingStopped as stop:
-        message = f"error: {stop}" if stop.status == 1 else f"{stop}"
-        if stop.run is not None:
-            message += f"\nto go on:  python -m {name} --resume {stop.run}"
-        log.log(logging.ERROR if stop.status == 1 else logging.INFO, message)
-        return stop.status
-    return 0
+    except (KeyboardInterrupt, WriteError) as error:  # before or after the training itself
+        if (folder := run_at_work()) is None:
+            raise
+        stop = TrainingStopped(str(error) or "stopped", 130 if isinstance(error, KeyboardInterrupt) else 1, folder)
+    except TrainingStopped as error:
+        stop = error
+    else:
+        return 0
+    message = f"error: {stop}" if stop.status == 1 else f"{stop}"
+    if stop.run is not None:
+        message += f"\nto go on:  python -m {name} --resume {stop.run}"
+    log.log(logging.ERROR if stop.status == 1 else logging.INFO, message)
+    return stop.status
 
 
 def get_predict_parser(name, doc):

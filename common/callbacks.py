@@ -15,7 +15,7 @@ from fastai.learner import AvgMetric, AvgSmoothLoss
 from fastai.torch_core import find_bs, to_detach
 
 from common import processes
-from common.errors import TrainingStopped
+from common.errors import TrainingStopped, UserError
 from common.files import written_whole
 from common.grid import save_grid
 
@@ -27,16 +27,17 @@ class ImageMetric(AvgMetric):
 
     def accumulate(self, learn):
         values = self.func(learn.pred, *learn.yb)
-        self.add(values.sum(), len(values), learn)
+        self.add(values.sum(), len(values))
 
-    def add(self, total, n, learn):
+    def add(self, total, n):
         self.total += total.item()
         self.count += n
-        self.device = learn.dls.device
 
     @property
     def value(self):
-        total, n = processes.add_up([self.total, self.count], getattr(self, "device", "cpu"))
+        total, n = processes.add_up([self.total, self.count])
+        if n == 0:
+            raise UserError("none of the held-out photos can be read any more")
         return total / n
 
 
@@ -52,7 +53,7 @@ class LossTerm(ImageMetric):
 
     def accumulate(self, learn):
         n = find_bs(learn.yb)
-        self.add(learn.loss_func.terms[self.term] * n, n, learn)
+        self.add(learn.loss_func.terms[self.term] * n, n)
 
 
 class ValidLoss(ImageMetric):
@@ -65,7 +66,7 @@ class ValidLoss(ImageMetric):
 
     def accumulate(self, learn):
         n = find_bs(learn.yb)
-        self.add(learn.loss.detach() * n, n, learn)
+        self.add(learn.loss.detach() * n, n)
 
 
 class TrainLoss(AvgSmoothLoss):

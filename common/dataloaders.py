@@ -26,7 +26,14 @@ def split_usable_photos(data, train, open_photo):
     paths = sample_photos() if data.path is None else find_photos(data.path)
     paths = usable_photos(paths, open_photo)
     train_photos, valid_photos = split_photos(paths, data.valid, train.seed, data.path and data.path.expanduser())
-    n_crops = len(train_photos) * data.crops_per_photo
+    check_batches(len(train_photos), data, train)
+    log.info("%d photos to train on, %d held out", len(train_photos), len(valid_photos))
+    return train_photos, valid_photos
+
+
+def check_batches(n_photos, data, train):
+    """Raises UserError if the batches of a stage cannot be divided, or are larger than an epoch."""
+    n_crops = n_photos * data.crops_per_photo
     for i, stage in enumerate(train.stages):
         if stage.bs % (parts := processes.count() * train.accumulate):
             raise UserError(
@@ -35,11 +42,9 @@ def split_usable_photos(data, train, open_photo):
             )
         if n_crops < stage.bs:
             raise UserError(
-                f"train.stages.{i}.bs = {stage.bs}: more than the {n_crops} crops of an epoch ({len(train_photos)} "
+                f"train.stages.{i}.bs = {stage.bs}: more than the {n_crops} crops of an epoch ({n_photos} "
                 f"photos x data.crops_per_photo = {data.crops_per_photo}); lower it or take more crops"
             )
-    log.info("%d photos to train on, %d held out", len(train_photos), len(valid_photos))
-    return train_photos, valid_photos
 
 
 class OpenPhoto(Transform):

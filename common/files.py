@@ -52,17 +52,21 @@ def sync_folder(folder):
 def system_error(error):
     """What the operating system said, as text, if that is why `error` came about; else None.
 
-    safetensors gives its number in a message only, torch raises its own error while the system's is in the context.
+    safetensors gives its number in a message only, torch raises its own error while the system's is in the context,
+    or, where it writes to a path itself, keeps it.
     """
-    while error is not None:
+    chain = [error]
+    while inner := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(inner)
+    for error in chain:
         if isinstance(error, WriteError):
             return None  # it says so itself
         if isinstance(error, OSError) and error.errno:
             return os.strerror(error.errno)
         if found := re.search(r"os error (\d+)", str(error)):
             return os.strerror(int(found[1]))
-        error = error.__cause__ or error.__context__
-    return None
+    silent = any("inline_container" in str(error) or "iostream error" in str(error) for error in chain)
+    return "torch does not say why: is the disk full?" if silent else None
 
 
 def read_json(path):

@@ -87,8 +87,9 @@ def enhance(model, photo, scale=1, tile=TILE, overlap=OVERLAP):
 
 
 def is_out_of_memory(error):
-    """Of a GPU or, in the words of torch's allocator, of the machine."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """Of a GPU or of the machine, in the words of torch's allocators and CUDA's libraries."""
+    words = ("out of memory", "ALLOC_FAILED", "can't allocate memory")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in words)
 
 
 def enhance_in_tiles(model, photo, scale, tile, overlap):

@@ -31,6 +31,6 @@ class StopRequest:
             self.asked, self.asked_at = True, time.monotonic()
             if processes.is_main():  # with os.write, as print may not be entered twice
                 os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")
-        elif time.monotonic() - self.asked_at > 1:  # sooner it is the same one, passed on by torchrun
+        elif processes.count() == 1 or time.monotonic() - self.asked_at > 1:  # else it is the same, from torchrun
             self.__exit__()
             signal.raise_signal(number)

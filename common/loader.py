@@ -8,6 +8,7 @@ from fastai.data.core import TfmdDL
 
 from common import processes
 from common.errors import UserError
+from common.interrupt import SIGNALS
 from common.seeds import number, reseed, seeded
 
 
@@ -71,4 +72,5 @@ class SeededDL(TfmdDL):
 
     def wif(self):
         # Ctrl-C reaches the workers too, but the main process finishes its step first, and needs them for it.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for stop in SIGNALS:
+            signal.signal(stop, signal.SIG_IGN)

@@ -1,16 +1,14 @@
-"""One training on several processes, as `accelerate launch` or torchrun start them, with fastai's callback for it.
+"""One training on several processes, as `accelerate launch` or torchrun start them: who is who, what they share.
 
 Process 0 is the main one: it alone writes files and speaks. `bs` of a config is the batch of all processes together,
 so a run gives the same curves on one GPU as on eight.
 """
 
 import os
-import warnings
 from importlib.util import find_spec
 
 import torch
 import torch.distributed
-from fastai.distributed import DistributedTrainer
 from fastai.torch_core import num_distrib, rank_distrib
 
 from common.errors import UserError
@@ -44,8 +42,8 @@ def start(device_name):
 
     if device_name == "auto":
         device_name = "cuda" if torch.cuda.is_available() else "cpu"
-    local_rank = os.environ.get("LOCAL_RANK", "0")
-    device = get_device(f"cuda:{local_rank}" if device_name == "cuda" else device_name)
+    own_gpu = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    device = get_device(own_gpu if device_name.startswith("cuda") else device_name)
     PartialState(cpu=device.type == "cpu")
     joined = torch.distributed.get_world_size()
     if joined != count():
@@ -73,38 +71,14 @@ def on_main(function):
     return result
 
 
-def add_up(values, device):
+def add_up(values):
     """The sum over all processes of each of a list of numbers. All of them must call it at the same place."""
     if count() == 1:
         return values
+    device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
     total = torch.tensor(values, dtype=torch.float64, device=device)
     torch.distributed.all_reduce(total)
     return total.tolist()
-
-
-class Distributed(DistributedTrainer):
-    """fastai's callback, with loaders that divide batches themselves (`common.loader`): its DistributedDL gives each
-    process another part of the photos, so that batches depend on how many there are, and needs CUDA.
-
-    Batch norm's statistics are those of the main process. Validation runs on the model itself, as the processes may
-    have unequal numbers of batches, and a wrapped model waits for the others at each.
-    """
-
-    def __init__(self, device):
-        # Of a 1 x 1 convolution's gradient channels-last and contiguous are the same, only torch does not say so.
-        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-        super().__init__(sync_bn=False, cpu=device.type == "cpu", mixed_precision="no")  # precision is our callbacks'
-
-    def _wrap_dl(self, dl):
-        return dl
-
-    def before_validate(self):
-        self.wrapped, self.learn.model = self.learn.model, unwrapped(self.learn.model)
-        for buffer in self.learn.model.buffers():
-            torch.distributed.broadcast(buffer, src=0)
-
-    def after_validate(self):
-        self.learn.model = self.wrapped
 
 
 def unwrapped(model):

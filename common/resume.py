@@ -13,9 +13,9 @@ from common.files import written_whole
 
 FORMAT_VERSION = 1
 NAME = "checkpoints/resume.pt"  # below the run folder
-BEGINNING = {"stage": 0, "epoch": 0, "batch": 0}
+BEGINNING = {"stage": 0, "epoch": 0, "step": 0}
 
-FREE = {  # keys that may change between stop and resume, since the steps stay the same
+FREE = {  # keys that may change between stop and resume: data and schedule stay as they are
     "data.path": "where the same photos lie now",
     "loss.vgg": "where the same file lies now",
     "train.device": "",
@@ -49,12 +49,15 @@ class ResumePoint(Callback):
         self.learn.opt.load_state_dict(state["optimizer"])
         for name, values in state["callbacks"].items():
             getattr(self.learn, name).load_state_dict(values)
-        self.learn.start = state["epoch"], state["batch"]
+        self.learn.start = state["epoch"], state["step"] * self.accumulate
         self.state = state
 
     def before_fit(self):
         if self.state is not None and self.state["stage"] == self.learn.stage:  # what fastai makes anew in each fit
             self.recorder.smooth_loss.load_state_dict(self.state["train_loss"])
+            if self.recorder.smooth_loss.count:
+                self.learn.smooth_loss = self.recorder.smooth_loss.value
+            self.learn.train_iter = self.learn.start[0] * len(self.dls.train) + self.learn.start[1]
             if self.state["scaler"] and getattr(self.learn, "scaler", None):
                 self.learn.scaler.load_state_dict(self.state["scaler"])
         self.state = None
@@ -71,6 +74,12 @@ class ResumePoint(Callback):
             part = f"after {self.iter + 1} of {self.n_iter} batches" if self.training else "while it was measured"
             raise TrainingStopped(f"stopped in epoch {len(self.history.rows) + 1}, {part}", 130, self.learn.path)
 
+    def after_train(self):
+        if processes.count() > 1:  # a stop that is asked for while it is measured comes late, and torchrun is impatient
+            self.save(self.epoch, len(self.dls.train))
+            if self.stop_asked():
+                raise TrainingStopped(f"stopped at the end of epoch {len(self.history.rows) + 1}", 130, self.learn.path)
+
     def after_epoch(self):
         self.save(self.epoch + 1, 0)
         if self.stop_asked():
@@ -78,7 +87,7 @@ class ResumePoint(Callback):
 
     def stop_asked(self):
         """Whether any process was asked to."""
-        return processes.add_up([float(self.request.asked)], self.dls.device)[0] > 0
+        return processes.add_up([float(self.request.asked)])[0] > 0
 
     def save(self, epoch, batch):
         """Saves the state in which `epoch` epochs of the stage, and `batch` batches of the next, are done."""
@@ -90,7 +99,7 @@ class ResumePoint(Callback):
             "format_version": FORMAT_VERSION,
             "stage": learn.stage,
             "epoch": epoch,
-            "batch": batch,
+            "step": batch // self.accumulate,
             "model": processes.unwrapped(learn.model).state_dict(),
             "optimizer": plain(learn.opt.state_dict()),
             "scaler": learn.scaler.state_dict() if getattr(learn, "scaler", None) else None,
@@ -162,7 +171,7 @@ def may_change(key, old, new, position):
         return False
     if number >= len(old.train.stages):
         return True
-    least = position["epoch"] + (position["batch"] > 0) if number == position["stage"] else 1
+    least = position["epoch"] + (position["step"] > 0) if number == position["stage"] else 1
     return name == "epochs" and number >= position["stage"] and new.train.stages[number].epochs >= least
 
 

@@ -49,13 +49,25 @@ def start_run(task, config, default_name, device, photos):
     lock(folder)
     write_json(folder / "environment.json", [environment(task, device)])
     save_photos(folder / "photos.json", photos, config.data.path)
-    if config.data.path is not None:  # a run is continued from anywhere
-        data = config.data.model_copy(update={"path": config.data.path.expanduser().absolute()})
-        config = config.model_copy(update={"data": data})
-    save_config(config, folder / "config.yaml")  # last: with it the folder is one that can be continued
+    save_config(from_anywhere(config), folder / "config.yaml")  # last: with it the folder is one that can be continued
     log_to(folder / "log.txt")
     log.info("run folder: %s", folder)
     return folder
+
+
+def from_anywhere(config):
+    """The config with absolute paths, so that the run can be continued from any folder."""
+    data, loss = config.data, config.loss
+    if data.path is not None:
+        data = data.model_copy(update={"path": data.path.expanduser().absolute()})
+    if loss.vgg not in ("torchvision", "random"):
+        loss = loss.model_copy(update={"vgg": str(Path(loss.vgg).expanduser().absolute())})
+    return config.model_copy(update={"data": data, "loss": loss})
+
+
+def run_at_work():
+    """The run folder that this process works in, or None."""
+    return Path(LOCKS[-1].lock_file).parent if LOCKS else None
 
 
 def check_run(folder, task):
@@ -84,7 +96,7 @@ def continue_run(folder, config, device):
     position = read_state(folder / NAME) or BEGINNING
     changes = check_changes(earlier, config, position, folder)
     remove_temporaries(folder)
-    save_config(config, folder / "config.yaml")
+    save_config(from_anywhere(config), folder / "config.yaml")
     starts = read_json(folder / "environment.json")
     now = environment(starts[0]["task"], device)
     write_json(folder / "environment.json", [*starts, now])
@@ -95,7 +107,7 @@ def continue_run(folder, config, device):
     for key in ("packages", "device", "processes", "git_commit"):
         if now[key] != starts[-1][key]:
             log.warning("not as before, so last digits may differ: %s: %s -> %s", key, starts[-1][key], now[key])
-    log.info("goes on in train.stages.{stage}, after {epoch} epochs and {batch} batches of it".format(**position))
+    log.info("goes on in train.stages.{stage}, after {epoch} epochs and {step} steps of it".format(**position))
     return folder
 
 

@@ -2,8 +2,10 @@
 
 import logging
 from functools import partial
+from pathlib import Path
 
 from common import processes
+from common.dataloaders import check_batches
 from common.errors import UserError
 from common.files import read_json, write_json
 from common.folders import sample_photos
@@ -17,7 +19,9 @@ def run_photos(resume, config, find):
     """(training photos, held-out photos): those that find(config) finds, or those of the earlier run `resume`."""
     if resume is None:
         return processes.on_main(partial(find, config))
-    return processes.on_main(partial(read_photos, resume / NAME, config.data.path))
+    train, held_out = processes.on_main(partial(read_photos, resume / NAME, config.data.path))
+    check_batches(len(train), config.data, config.train)
+    return train, held_out
 
 
 def save_photos(path, photos, folder):
@@ -36,7 +40,7 @@ def read_photos(path, folder):
     elif not folder.expanduser().is_dir():
         raise UserError(f"data.path = {folder}: no such folder; give the one where the photos of this run lie now")
     train, held_out = (
-        [places.get(name) if folder is None else folder.expanduser() / name for name in names]
+        [places.get(name, Path(name)) if folder is None else folder.expanduser() / name for name in names]
         for names in read_json(path).values()
     )
     gone = {photo for photo in [*train, *held_out] if not photo.is_file()}

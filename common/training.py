@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import textwrap
 from functools import partial
 
 import fastai.callback.schedule  # noqa: F401 (gives Learner its fit_one_cycle)
@@ -51,7 +52,8 @@ def resolve(train, pretrained, device):
     if not pretrained and any(stage.frozen for stage in stages):
         log.warning("WARNING: model.pretrained = false: there is no trained encoder to keep, so frozen stages train it")
         stages = [stage.model_copy(update={"frozen": False}) for stage in stages]
-    decided = {"device": str(device), "precision": precision, "workers": workers, "stages": stages}
+    name = str(device) if processes.count() == 1 else device.type  # of several processes each has its own GPU
+    decided = {"device": name, "precision": precision, "workers": workers, "stages": stages}
     return train.model_copy(update=decided)
 
 
@@ -86,7 +88,7 @@ def get_learner(run, train, dls, model, loss, metrics, get_columns, save):
     accumulate = train.accumulate
     learn = StageLearner(
         dls,
-        model.to(memory_format=torch.channels_last),
+        model.to(dls.device, memory_format=torch.channels_last),
         loss_func=loss.to(memory_format=torch.channels_last),
         opt_func=adamw,
         train_bn=False,  # a frozen encoder is frozen whole
@@ -99,7 +101,7 @@ def get_learner(run, train, dls, model, loss, metrics, get_columns, save):
             Schedule(accumulate),
             ResumePoint(run / NAME, train.checkpoint_minutes, accumulate, StopRequest()),
             *precision_callbacks(train.precision),
-            *([processes.Distributed(dls.device)] if processes.count() > 1 else []),
+            *distributed_callbacks(dls.device),
         ],
         path=run,
     )
@@ -129,6 +131,7 @@ def fit_stages(learn, train, get_dls):
             learn.unfreeze()
         if state is not None and number == state["stage"]:
             learn.resume_point.restore(state)
+            state = None  # it is as large as the model and the optimizer
         if learn.start[0] < stage.epochs:
             with learn.resume_point.request:
                 fit_stage(learn, train, stage)
@@ -148,7 +151,7 @@ def fit_stage(learn, train, stage):
         raise TrainingStopped("stopped at once: what was done since the last save is lost", 130, learn.path) from None
     except WriteError as error:
         raise TrainingStopped(f"{error}; what was saved before is intact", run=learn.path) from error
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         raise TrainingStopped(out_of_memory(learn.stage, stage, train, error), run=learn.path) from error
@@ -163,9 +166,17 @@ def out_of_memory(number, stage, train, error):
     crop = max(32, round(stage.crop / 2**0.5) // 32 * 32)
     options += [f"train.stages.{number}.crop={crop}"] if crop < stage.crop else []
     return (
-        f"train.stages.{number} does not fit into memory ({str(error).splitlines()[0]}). Each of these needs "
+        f"train.stages.{number} does not fit into memory ({textwrap.shorten(str(error), 120)}). Each of these needs "
         f"about half as much: {', '.join(options) or 'a smaller model.encoder'}. On resume train.accumulate may change"
     )
+
+
+def distributed_callbacks(device):
+    if processes.count() == 1:
+        return []
+    from common.distributed import Distributed  # needs accelerate, which is optional
+
+    return [Distributed(device)]
 
 
 def tensorboard_callback(folder):
@@ -177,6 +188,7 @@ def tensorboard_callback(folder):
 def quiet(learn):
     """Progress bars only on a terminal (elsewhere they print control characters); no table, History has the epochs."""
     learn.logger = noop
+    learn.create_mbar = False  # of epochs: fastprogress fails where the first one that it sees is not number 0
     if not sys.stdout.isatty() or not processes.is_main():
         learn.remove_cb(learn.progress)
     return learn

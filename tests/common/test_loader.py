@@ -128,10 +128,11 @@ def test_seeded_random_numbers_leave_the_others_alone():
     assert len({number(i, j) for i in range(100) for j in range(100)}) == 10_000
 
 
-def test_workers_ignore_ctrl_c():
-    before = signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_workers_ignore_what_stops_the_main_process(number):
+    before = signal.getsignal(number)
     try:
         loaders().train.wif()
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        assert signal.getsignal(number) == signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)

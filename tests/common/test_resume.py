@@ -23,8 +23,8 @@ def config(*overrides):
     return load_config(Config, None, ["loss.l1=1", STAGES, *overrides])
 
 
-def changes(*overrides, stage=0, epoch=2, batch=0, before=()):
-    return check_changes(config(*before), config(*overrides), {"stage": stage, "epoch": epoch, "batch": batch}, "run")
+def changes(*overrides, stage=0, epoch=2, step=0, before=()):
+    return check_changes(config(*before), config(*overrides), {"stage": stage, "epoch": epoch, "step": step}, "run")
 
 
 def test_what_leaves_the_steps_as_they_are_may_change():
@@ -61,7 +61,7 @@ def test_more_epochs_are_allowed_where_they_are_not_over():
     assert changes("train.stages.0.epochs=2") == ["train.stages.0.epochs: 4 -> 2"]
     assert changes("train.stages.1.epochs=9") == ["train.stages.1.epochs: 5 -> 9"]
     assert changes("train.stages.1.epochs=6", stage=1, epoch=5) == ["train.stages.1.epochs: 5 -> 6"]
-    for refused in ({"stage": 0, "epoch": 2, "batch": 1}, {"stage": 1, "epoch": 0}):
+    for refused in ({"stage": 0, "epoch": 2, "step": 1}, {"stage": 1, "epoch": 0}):
         with pytest.raises(UserError, match=r"train.stages.0.epochs: 4 -> 2"):
             changes("train.stages.0.epochs=2", **refused)
 
@@ -120,7 +120,7 @@ def test_sample_photos_are_found_again(tmp_path):
 def test_out_of_memory_names_what_needs_half():
     train = config("train.accumulate=2").train
     said = out_of_memory(0, train.stages[0], train, torch.OutOfMemoryError("CUDA out of memory.\nmore"))
-    assert said.startswith("train.stages.0 does not fit into memory (CUDA out of memory.)")
+    assert said.startswith("train.stages.0 does not fit into memory (CUDA out of memory. more)")
     assert "train.accumulate=4 (the same steps in smaller parts), train.stages.0.bs=4, train.stages.0.crop=32." in said
     smallest = config("train.stages=[{crop: 32, bs: 1, epochs: 1, lr: 1}]").train
     assert "a smaller model.encoder" in out_of_memory(0, smallest.stages[0], smallest, RuntimeError("x"))

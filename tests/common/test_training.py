@@ -111,7 +111,8 @@ def test_a_batch_in_parts_makes_the_same_steps(learn, tmp_path, monkeypatch):
     assert apart < 1e-4 * moved
 
 
-def test_a_frozen_stage_goes_on_in_its_middle(learn, tmp_path, monkeypatch):
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_frozen_stage_goes_on_in_its_middle(learn, tmp_path, monkeypatch, parts):
     train = TrainConfig(stages=[stage(frozen=True, epochs=2, lr=[1e-4, 1e-3]), stage()], precision="fp32")
     whole = make_learner(tmp_path / "whole", copy.deepcopy(learn.model), train)
     fit(whole, train)
@@ -128,13 +129,18 @@ def test_a_frozen_stage_goes_on_in_its_middle(learn, tmp_path, monkeypatch):
         fit(part, train)
     assert (stopped.value.run, stopped.value.status) == (tmp_path / "part", 130)
     monkeypatch.setattr(ResumePoint, "save", lambda *_: None)
-    rest = make_learner(tmp_path / "part", copy.deepcopy(learn.model), train)
-    fit(rest, train)
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(value, rest.model.state_dict()[name]), name
+    in_parts = train.model_copy(update={"accumulate": parts})
+    rest = make_learner(tmp_path / "part", copy.deepcopy(learn.model), in_parts, bs=2 // parts)
+    fit(rest, in_parts)
     histories = [pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("whole", "part")]
-    pd.testing.assert_frame_equal(*histories, check_exact=True)
     assert histories[0]["stage"].tolist() == [1, 1, 2]
+    if parts == 1:
+        pd.testing.assert_frame_equal(*histories, check_exact=True)
+        for name, value in whole.model.state_dict().items():
+            assert torch.equal(value, rest.model.state_dict()[name]), name
+    else:  # sums are taken in another order, and Adam makes the most of it
+        pd.testing.assert_frame_equal(*histories, rtol=0.02)
+        assert len(rest.rates.seen) == 4 * 2  # those of the last fit
 
 
 def test_what_does_not_fit_into_memory_stops_with_advice(learn):

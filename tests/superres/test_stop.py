@@ -122,8 +122,19 @@ def test_stopped_by_ctrl_c_and_then_by_a_full_disk_it_ends_with_the_same_bytes(r
     assert advice.endswith(f"--resume {tmp_path / 'run'}")
     assert checkpoint.read_bytes() == saved
 
-    done = run("superres.train", "--resume", tmp_path / "run")
-    assert done.returncode == 0, done.stderr
+    in_a_terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+    command = [
+        sys.executable,
+        "-c",
+        in_a_terminal,
+        sys.executable,
+        "-m",
+        "superres.train",
+        "--resume",
+        tmp_path / "run",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stdout
     assert "goes on in train.stages.0, after 1 epochs and" in done.stdout
     assert_same(tmp_path / "run", expected)
 
@@ -135,7 +146,7 @@ def test_two_processes_train_as_one_with_the_same_batch(tmp_path):
     alone = run("superres.train", config, *slow, "output.name=one")
     assert alone.returncode == 0, alone.stderr
     launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2"]
-    environment = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    environment = {"OMP_NUM_THREADS": "1"}
     process = train(config, *slow, "output.name=two", launcher=launcher, until="epoch 1", **environment)
     os.killpg(process.pid, signal.SIGINT)
     printed = end(process)
