@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from tests.commands import learner_predicts, run
+from tests.commands import learner_predicts, run, run_here
 
 TINY = [
     "model.encoder=resnet18", "model.pretrained=false", "model.norm=spectral", "data.crops_per_photo=4",
@@ -97,7 +97,7 @@ def test_neither_export_holds_the_vgg(trained):
 
 def test_the_exported_learner_works_in_a_fresh_process_elsewhere(trained, tmp_path):
     photos, folder, _ = trained
-    assert run("superres.predict", folder / "model.safetensors", photos / "0.png", "-o", tmp_path).returncode == 0
+    assert run_here("superres.predict", folder / "model.safetensors", photos / "0.png", "-o", tmp_path) == 0
     ours = np.asarray(Image.open(tmp_path / "0.png")).transpose(2, 0, 1).astype(float)
     theirs = learner_predicts(folder / "export.pkl", photos / "0.png", tmp_path)
     assert ours.shape == theirs.shape == (3, 144, 160)
@@ -105,7 +105,7 @@ def test_the_exported_learner_works_in_a_fresh_process_elsewhere(trained, tmp_pa
     assert (ours != theirs).mean() < 1e-3
 
 
-def test_predict_enlarges_files_and_folders_and_reports_failures(trained, tmp_path):
+def test_predict_enlarges_files_and_folders_and_reports_failures(trained, tmp_path, capsys):
     photos, folder, _ = trained
     inputs = tmp_path / "in"
     inputs.mkdir()
@@ -120,12 +120,11 @@ def test_predict_enlarges_files_and_folders_and_reports_failures(trained, tmp_pa
     with Image.open(tmp_path / "out" / "odd.png") as odd, Image.open(tmp_path / "out" / "grey.jpg") as grey:
         assert odd.size == (62, 34)
         assert (grey.size, grey.mode) == ((160, 144), "L")
-    again = run("superres.predict", *arguments)
-    assert again.returncode == 2
-    assert "exists; add --overwrite" in again.stderr
+    assert run_here("superres.predict", *arguments) == 2
+    assert "exists; add --overwrite" in capsys.readouterr().err
 
 
-def test_evaluate_compares_with_bicubic(trained, tmp_path):
+def test_evaluate_compares_with_bicubic(trained, tmp_path, capsys):
     photos, folder, _ = trained
     done = run("superres.evaluate", folder / "model.safetensors", "--data", photos, "-o", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -140,9 +139,8 @@ def test_evaluate_compares_with_bicubic(trained, tmp_path):
         means = [results[f"{line[0]} {metric}"].mean() for metric in ("PSNR-Y", "SSIM-Y")]
         assert line[1:] == [f"{means[0]:.2f}", f"{means[1]:.4f}"]
     assert (tmp_path / "comparison.png").exists()
-    again = run("superres.evaluate", folder / "model.safetensors", "--data", photos, "-o", tmp_path)
-    assert again.returncode == 2
-    assert "exists; add --overwrite" in again.stderr
+    assert run_here("superres.evaluate", folder / "model.safetensors", "--data", photos, "-o", tmp_path) == 2
+    assert "exists; add --overwrite" in capsys.readouterr().err
 
 
 def test_a_mistake_ends_with_status_2_and_one_message():
@@ -155,7 +153,7 @@ def test_training_that_diverges_stops_and_keeps_the_last_good_weights(trained, t
     photos, _, _ = trained
     done = run(
         "superres.train", Path(__file__).parent.parent.parent / "configs/superres_demo.yaml", f"data.path={photos}",
-        "data.valid=[0.png, 1.png]",
+        "data.valid=[0.png, 1.png]", "data.crops_per_photo=4",
         "train.stages=[{crop: 32, bs: 4, epochs: 1, lr: 1e-4}, {crop: 32, bs: 4, epochs: 5, lr: 1e+30}]",
         f"output.path={tmp_path}", "output.name=run",
     )  # fmt: skip

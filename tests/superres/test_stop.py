@@ -142,7 +142,7 @@ def test_stopped_by_ctrl_c_and_then_by_a_full_disk_it_ends_with_the_same_bytes(r
 def test_two_processes_train_as_one_with_the_same_batch(tmp_path):
     """Stopped in between, too. A small learning rate: Adam makes large steps of the noise in tiny gradients."""
     config = write_config(tmp_path, norm="weight")
-    slow = ["data.noise=0", "data.crops_per_photo=3", "train.stages.0.lr=1e-5", "train.stages.1.lr=1e-5"]
+    slow = ["data.noise=0", "data.crops_per_photo=3", "train.stages=[{crop: 32, bs: 4, epochs: 3, lr: 1e-5}]"]
     alone = run("superres.train", config, *slow, "output.name=one")
     assert alone.returncode == 0, alone.stderr
     launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2"]
