@@ -82,3 +82,19 @@ def test_a_failed_write_keeps_the_old_file(tmp_path):
         raise RuntimeError
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_files_of_format_1_are_still_read(tmp_path):
+    path = tmp_path / "model.safetensors"
+    metadata = {"format_version": "1", "task": "superres", "config": '{"a": 1}'}
+    safetensors.torch.save_file({"w": torch.ones(2)}, path, metadata)
+    config, state = read_model_file(path, "superres")
+    assert (config, state["w"].tolist()) == ({"a": 1}, [1, 1])
+
+
+def test_equal_models_make_equal_files(tmp_path):
+    model = nn.Linear(2, 2)
+    paths = [tmp_path / f"{i}.safetensors" for i in range(5)]
+    for path in paths:
+        save_model(path, model, "task", {"a": 1, "b": {"c": None}})
+    assert len({path.read_bytes() for path in paths}) == 1
