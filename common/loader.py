@@ -25,10 +25,9 @@ class SeededDL(TfmdDL):
     seed, epoch, first, step_bs = 0, 0, 0, None
 
     def seed_with(self, seed, step_bs=None):
-        """Sets the seed and, for training, how many items make a step. Returns self."""
+        """Sets the seed and, for training, how many items make a step."""
         self.seed, self.step_bs = seed, step_bs
         self.fake_l.generator = torch.Generator()  # torch draws its workers' seeds here, not where batches draw theirs
-        return self
 
     def get_idxs(self):
         """The items of this process, batch by batch."""

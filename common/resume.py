@@ -135,6 +135,8 @@ def read_state(path):
         raise UserError(f"{path}: broken, or not what --resume saves; delete it to train from the beginning") from error
     if version > FORMAT_VERSION:
         raise UserError(f"{path}: written by a newer version of the program (format {version}): update the program")
+    if not {*BEGINNING, "model", "optimizer", "scaler", "train_loss", "callbacks"} <= state.keys():
+        raise UserError(f"{path}: broken, or not what --resume saves; delete it to train from the beginning")
     return state
 
 

@@ -39,10 +39,14 @@ def read_photos(path, folder):
         places = {photo.name: photo for photo in sample_photos()}
     elif not folder.expanduser().is_dir():
         raise UserError(f"data.path = {folder}: no such folder; give the one where the photos of this run lie now")
-    train, held_out = (
-        [places.get(name, Path(name)) if folder is None else folder.expanduser() / name for name in names]
-        for names in read_json(path).values()
-    )
+    names = read_json(path)
+    try:
+        train, held_out = (
+            [places.get(name, Path(name)) if folder is None else folder.expanduser() / name for name in names[side]]
+            for side in ("train", "held out")
+        )
+    except (LookupError, TypeError):
+        raise UserError(f"{path}: not the photos of a run; without it the run cannot be continued") from None
     gone = {photo for photo in [*train, *held_out] if not photo.is_file()}
     for photo in sorted(gone):
         log.warning("%s: is gone since the run began", photo)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from fastai.torch_core import set_seed
 
 
 def number(*key):
@@ -14,15 +15,15 @@ def number(*key):
 
 def reseed(*key):
     """Seeds Python, NumPy and torch, on all devices, with what follows from `key`."""
-    seed = number(*key)
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    set_seed(number(*key))
 
 
 @contextmanager
 def seeded(*key):
-    """Inside, the random numbers of Python, NumPy and torch on the CPU follow from `key`; then they go on as before."""
+    """Inside, the random numbers of Python, NumPy and torch on the CPU follow from `key`; then they go on as before.
+
+    (fastai's `no_random` asks the GPU too, which a loading process must not.)
+    """
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     seed = number(*key)
     random.seed(seed)

@@ -1,0 +1,106 @@
+"""A folder of everything wrong that users have given to programs like this one."""
+
+import json
+import os
+import pickle
+import shutil
+import struct
+import zlib
+
+import numpy as np
+import safetensors.torch
+import torch
+from PIL import Image
+
+from common.configfile import load_config, save_config
+from common.modelfile import KEY, save_model
+from common.training import resolve
+from superres.config import Config
+from superres.model import get_model, save
+
+
+class Harmful:
+    """Unpickled, it makes a folder: what a pickle can do to those who open it."""
+
+    def __reduce__(self):
+        return os.mkdir, ("harm_done",)
+
+
+def make_folder(folder):
+    """Fills `folder` with photos, configs, model files and runs, most of them broken in one way."""
+    (folder / "run").mkdir()  # the name of a run that exists
+    (folder / "file").write_text("x")
+    make_photos(folder / "photos", folder / "bad", folder / "none")
+    config = make_configs(folder)
+    make_model_files(folder, config)
+    make_runs(folder, config)
+
+
+def make_photos(good, bad, none):
+    for path in (good, bad, none):
+        path.mkdir()
+    (none / "notes.txt").write_text("x")
+    noise = np.random.default_rng(0)
+    for i in range(3):
+        Image.fromarray(noise.integers(0, 256, (40, 48, 3), np.uint8)).save(good / f"{i}.png")
+    Image.new("RGB", (1, 1)).save(bad / "dot.png")
+    Image.new("RGB", (1, 5000)).save(bad / "line.png")
+    Image.new("F", (40, 40)).save(bad / "float.tif")
+    (bad / "truncated.png").write_bytes((good / "0.png").read_bytes()[:1000])
+    (bad / "empty.jpg").write_bytes(b"")
+    (bad / "text.jpg").write_text("hello")
+    (good / "1.png").rename(good / "1.jpg")  # mislabelled, but a picture
+    size = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    chunks = (b"IHDR", size), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")
+    (bad / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks))
+
+
+def png_chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def make_configs(folder):
+    (folder / "small.yaml").write_text(
+        f"data: {{path: {folder}/photos}}\nmodel: {{encoder: resnet18, pretrained: false}}\nloss: {{l1: 1}}\n"
+        "train: {device: cpu, stages: [{crop: 32, bs: 2, epochs: 1, lr: 1e-3}]}\n"
+        f"output: {{path: {folder}, name: run}}\n"
+    )
+    (folder / "broken.yaml").write_text("train: {stages: [\n")
+    (folder / "twice.yaml").write_text("loss: {l1: 1, l1: 2}\n")
+    (folder / "list.yaml").write_text("- 1\n")
+    (folder / "latin.yaml").write_bytes(b"# caf\xe9\n")
+    (folder / "empty.yaml").write_text("")
+    config = load_config(Config, folder / "small.yaml")
+    return config.model_copy(update={"train": resolve(config.train, pretrained=False, device=torch.device("cpu"))})
+
+
+def make_model_files(folder, config):
+    save(folder / "model.safetensors", get_model(config.model, 2), config)
+    (folder / "cut.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-1000])
+    (folder / "empty.safetensors").write_bytes(b"")
+    save_model(folder / "other.safetensors", torch.nn.Linear(1, 1), "colorize", {})
+    weights = {"a": torch.zeros(1)}
+    safetensors.torch.save_file(weights, folder / "foreign.safetensors")
+    model = {"encoder": "resnet18", "pretrained": False}
+    for name, version, section in (("newer", 99, {}), ("unfit", 2, model), ("strange", 2, {"encoder": "resnet1"})):
+        about = {"format_version": version, "task": "superres", "config": {"model": section, "data": {}}}
+        safetensors.torch.save_file(weights, folder / f"{name}.safetensors", {KEY: json.dumps(about)})
+    (folder / "export.pkl").write_bytes(pickle.dumps(Harmful()))
+    (folder / "renamed.safetensors").write_bytes(pickle.dumps(Harmful()))
+    torch.save({"x": Harmful()}, folder / "evil.pth")
+
+
+def make_runs(folder, config):
+    (folder / "started").mkdir()
+    for name, task in (("earlier", "superres"), ("colours", "colorize")):
+        (folder / name / "checkpoints").mkdir(parents=True)
+        save_config(config, folder / name / "config.yaml")
+        (folder / name / "environment.json").write_text(json.dumps([{"task": task}]))
+        photos = {"train": ["0.png", "1.jpg"], "held out": ["2.png"]}
+        (folder / name / "photos.json").write_text(json.dumps(photos))
+    for name in ("torn", "evil", "strange", "photoless"):
+        shutil.copytree(folder / "earlier", folder / name)
+    (folder / "torn/checkpoints/resume.pt").write_bytes(b"torn")
+    torch.save({"format_version": 1, "x": Harmful()}, folder / "evil/checkpoints/resume.pt")
+    torch.save({"format_version": 1, "weights": torch.zeros(1)}, folder / "strange/checkpoints/resume.pt")
+    (folder / "photoless/photos.json").write_text("[]")
