@@ -2,10 +2,11 @@
 
 import argparse
 import logging
+import shlex
 from pathlib import Path
 
 from common.configfile import describe, load_config
-from common.errors import TrainingStopped, UserError, WriteError
+from common.errors import TrainingDiverged, TrainingStopped, UserError, WriteError
 from common.inference import TILE
 from common.run import check_run, run_at_work
 
@@ -48,17 +49,19 @@ def train_command(name, doc, config_class, demo, train):
     config = load_config(config_class, path, words)
     try:
         train(config, path.stem, run)
-    except (KeyboardInterrupt, WriteError) as error:  # before or after the training itself
-        if (folder := run_at_work()) is None:
-            raise
-        stop = TrainingStopped(str(error) or "stopped", 130 if isinstance(error, KeyboardInterrupt) else 1, folder)
+        return 0
+    except TrainingDiverged as error:
+        log.error("error: %s", error)
+        return 1
     except TrainingStopped as error:
         stop = error
-    else:
-        return 0
+    except WriteError as error:
+        stop = TrainingStopped(f"{error}; what was saved before is intact")
+    except KeyboardInterrupt:
+        stop = TrainingStopped("stopped at once: what was done since the last save is lost", status=130)
     message = f"error: {stop}" if stop.status == 1 else f"{stop}"
-    if stop.run is not None:
-        message += f"\nto go on:  python -m {name} --resume {stop.run}"
+    if (folder := run_at_work()) is not None:
+        message += f"\nto go on:  python -m {name} --resume {shlex.quote(str(folder))}"
     log.log(logging.ERROR if stop.status == 1 else logging.INFO, message)
     return stop.status
 

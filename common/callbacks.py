@@ -15,7 +15,7 @@ from fastai.learner import AvgMetric, AvgSmoothLoss
 from fastai.torch_core import find_bs, to_detach
 
 from common import processes
-from common.errors import TrainingStopped, UserError
+from common.errors import TrainingDiverged, UserError
 from common.files import written_whole
 from common.grid import save_grid
 
@@ -173,7 +173,7 @@ class Pictures(Callback):
 class Checkpoints(Callback):
     """Saves the model after each epoch: `last.safetensors`, and `best.safetensors` at the lowest validation loss.
 
-    save(path, model) writes one model file. Raises TrainingStopped at the first loss that is not finite, in training
+    save(path, model) writes one model file. Raises TrainingDiverged at the first loss that is not finite, in training
     or validation, before anything is overwritten.
     """
 
@@ -201,7 +201,7 @@ class Checkpoints(Callback):
         if not torch.isfinite(self.learn.loss):
             terms = ", ".join(f"{name} {value.item():.4g}" for name, value in self.learn.loss_func.terms.items())
             kept = f"the last good weights are in {self.last}" if self.last.exists() else "no epoch was finished yet"
-            raise TrainingStopped(
+            raise TrainingDiverged(
                 f"the loss is {self.learn.loss.item()} in epoch {len(self.history.rows) + 1}, batch {self.iter + 1} "
                 f"({terms}); {kept}. Start anew with a lower train.stages.*.lr, train.precision=fp32, or less of the "
                 "term that is not finite."

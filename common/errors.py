@@ -20,9 +20,13 @@ class WriteError(UserError):
     """A file that cannot be written: no space, no permission. What `path` held before is still there."""
 
 
-class TrainingStopped(Told):
-    """Training that ended early. `status`: the command's exit status; `run`: the run folder, if it can be continued."""
+class TrainingDiverged(Told):
+    """The loss became NaN or infinite: going on would not help. The message says when, in which terms, what to try."""
 
-    def __init__(self, message, status=1, run=None):
+
+class TrainingStopped(Told):
+    """Training that ended early and that `--resume` continues. `status`: the command's exit status."""
+
+    def __init__(self, message, status=1):
         super().__init__(message)
-        self.status, self.run = status, run
+        self.status = status

@@ -72,18 +72,18 @@ class ResumePoint(Callback):
             self.save(self.epoch, self.iter + 1 if self.training else len(self.dls.train))
         if stop:
             part = f"after {self.iter + 1} of {self.n_iter} batches" if self.training else "while it was measured"
-            raise TrainingStopped(f"stopped in epoch {len(self.history.rows) + 1}, {part}", 130, self.learn.path)
+            raise TrainingStopped(f"stopped in epoch {len(self.history.rows) + 1}, {part}", 130)
 
     def after_train(self):
         if processes.count() > 1:  # a stop that is asked for while it is measured comes late, and torchrun is impatient
             self.save(self.epoch, len(self.dls.train))
             if self.stop_asked():
-                raise TrainingStopped(f"stopped at the end of epoch {len(self.history.rows) + 1}", 130, self.learn.path)
+                raise TrainingStopped(f"stopped at the end of epoch {len(self.history.rows) + 1}", 130)
 
     def after_epoch(self):
         self.save(self.epoch + 1, 0)
         if self.stop_asked():
-            raise TrainingStopped(f"stopped after epoch {len(self.history.rows)}", 130, self.learn.path)
+            raise TrainingStopped(f"stopped after epoch {len(self.history.rows)}", 130)
 
     def stop_asked(self):
         """Whether any process was asked to."""

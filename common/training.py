@@ -24,7 +24,7 @@ from common.callbacks import (
     ValidLoss,
     precision_callbacks,
 )
-from common.errors import TrainingStopped, UserError, WriteError
+from common.errors import TrainingStopped, UserError
 from common.inference import is_out_of_memory
 from common.interrupt import StopRequest
 from common.resume import NAME, ResumePoint, read_state
@@ -115,8 +115,8 @@ def fit_stages(learn, train, get_dls):
     The learner's splitter gives [encoder, rest]: a frozen stage trains the rest only, and a pair of learning rates is
     for those two. TensorBoard logs, if wanted, go into a folder a stage below the learner's path.
 
-    Where the run folder holds a resume point it goes on from there. Raises TrainingStopped, whose message says why,
-    if it ends early: a loss that is not finite, Ctrl-C, a full disk, no memory.
+    Where the run folder holds a resume point it goes on from there. Raises TrainingStopped after Ctrl-C or without
+    memory, TrainingDiverged at a loss that is not finite, WriteError if the disk is full.
     """
     state = read_state(learn.path / NAME)
     for number, stage in enumerate(train.stages):
@@ -138,7 +138,7 @@ def fit_stages(learn, train, get_dls):
 
 
 def fit_stage(learn, train, stage):
-    """One `fit_one_cycle`; what ends it early becomes TrainingStopped."""
+    """One `fit_one_cycle`. Raises TrainingStopped, with advice, if memory runs out."""
     lr = slice(*stage.lr) if isinstance(stage.lr, list) else stage.lr
     callbacks = []
     if train.accumulate > 1:
@@ -147,14 +147,10 @@ def fit_stage(learn, train, stage):
         callbacks.append(tensorboard_callback(learn.path / f"tensorboard/stage_{learn.stage + 1}"))
     try:
         learn.fit_one_cycle(stage.epochs, lr_max=lr, pct_start=stage.pct_start, wd=train.wd, cbs=callbacks)
-    except KeyboardInterrupt:
-        raise TrainingStopped("stopped at once: what was done since the last save is lost", 130, learn.path) from None
-    except WriteError as error:
-        raise TrainingStopped(f"{error}; what was saved before is intact", run=learn.path) from error
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise TrainingStopped(out_of_memory(learn.stage, stage, train, error), run=learn.path) from error
+        raise TrainingStopped(out_of_memory(learn.stage, stage, train, error)) from error
 
 
 def out_of_memory(number, stage, train, error):
