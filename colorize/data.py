@@ -10,10 +10,9 @@ from fasttransform import ItemTransform
 
 from colorize.lab import get_ab, set_ab, to_grey
 from colorize.metrics import colourfulness
-from colorize.photo import small_size
 from common.dataloaders import photo_dls, split_usable_photos
 from common.inference import to_tensor
-from common.photos import PhotoError, open_large_photo
+from common.photos import PhotoError, open_shrunk_photo
 
 GREY = 3  # colourfulness below which a photo counts as grey: JPEG's and a scanner's colour noise stay below
 
@@ -58,10 +57,8 @@ class Age(ItemTransform):
 
 
 def open_colours(path, crop, min_scale):
-    """Opens a photo to train on, no larger than its smallest crops need. Raises PhotoError if it is small or grey."""
-    photo = open_large_photo(path, min_side=crop)
-    height, width = small_size(photo.height, photo.width, round(crop / min_scale**0.5))
-    photo = photo.resize((width, height), reducing_gap=2)
+    """`common.photos.open_shrunk_photo`, and PhotoError for a photo that is grey."""
+    photo = open_shrunk_photo(path, crop, min_scale)
     if colourfulness(to_tensor(np.asarray(photo.resize((64, 64), reducing_gap=2)))).item() < GREY:
         raise PhotoError(f"{path}: grey, there are no colours to learn")
     return photo

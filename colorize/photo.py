@@ -12,14 +12,9 @@ from torch import nn
 
 from colorize.lab import get_ab, set_ab, to_grey
 from common.inference import TILE, enhance, to_pixels, to_tensor
+from common.photos import small_size
 
 BAND = 2**20  # pixels that are converted at once
-
-
-def small_size(height, width, size):
-    """(height, width) of the copy whose short side has `size` pixels; never larger than the photo."""
-    part = min(1, size / min(height, width))
-    return max(1, round(part * height)), max(1, round(part * width))
 
 
 def color_photo(model, photo, size, saturation=1.0, tile=TILE):

@@ -104,13 +104,15 @@ def add_device_arguments(parser):
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
 
 
-def at_least(lowest, number):
-    """An argparse type: a number from `lowest` up."""
+def at_least(lowest, number, at_most=None):
+    """An argparse type: a number from `lowest` up, to `at_most` if given."""
 
     def convert(word):
         value = number(word)
         if not lowest <= value < float("inf"):
             raise argparse.ArgumentTypeError(f"{word}: must be {lowest} or more")
+        if at_most is not None and value > at_most:
+            raise argparse.ArgumentTypeError(f"{word}: must be {at_most} or less")
         return value
 
     convert.__name__ = number.__name__  # argparse names it when the word is no number

@@ -42,7 +42,9 @@ class ModelConfig(Section):
 
 class LayerTerm(Section):
     weight: Positive
-    distance: Literal["l1", "mse"] = "l1"
+    distance: Literal["l1", "mse", "relative"] = Field(
+        "l1", description="relative: squared error as a part of the target's mean square, alike for all layers"
+    )
     layers: dict[LayerName, Positive] = Field(min_length=1, description="VGG16 layer: its weight")
 
 

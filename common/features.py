@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
+KERNELS = ([1.0, 2.0, 1.0], [-1.0, 0.0, 1.0], [1.0, -2.0, 1.0])  # across: smooth, edge, line
+
+
 def name_layers(layers):
     """Yields (name, layer) with the papers' names: conv1_1, relu1_1, ..., pool5."""
     block, number = 1, 1
@@ -79,12 +82,7 @@ def load_weights(vgg, weights):
             "WARNING: loss.vgg = random: the VGG16 has random weights, so feature and Gram terms compare random "
             "filters, not what ImageNet taught. Good enough to try the program, not to judge a loss."
         )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            for layer in vgg:
-                if isinstance(layer, nn.Conv2d):
-                    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-                    nn.init.zeros_(layer.bias)
+        draw_weights(vgg)
         return
     prefix = "features."
     state = read_torchvision_weights() if weights == "torchvision" else read_weights_file(Path(weights).expanduser())
@@ -93,6 +91,35 @@ def load_weights(vgg, weights):
         vgg.load_state_dict(state)
     except RuntimeError as error:
         raise UserError(f"loss.vgg = {weights}: not a VGG16 in torchvision's layout (features.0.weight ...)") from error
+
+
+@torch.no_grad()
+def draw_weights(vgg):
+    """Fills the convolutions in place by chance, seeded, so that textures show; plain noise sees blots only.
+
+    Every other filter mixes its inputs and looks at the mix through one kernel that smooths, or finds edges or lines; the
+    others at each input through a kernel of its own, of sum 0. (That random filters do: Ustyuzhaninov et
+    al. 2017, arXiv 1606.00021.)
+    """
+    generator = torch.Generator().manual_seed(0)
+    smooth, edge, line = (torch.tensor([1.0, 2.0, 1.0]).outer(torch.tensor(k)) for k in KERNELS)
+    for layer in vgg:
+        if isinstance(layer, nn.Conv2d):
+            n_out, n_in = layer.weight.shape[:2]
+            angle = 2 * torch.pi * torch.rand(n_out, 1, 1, generator=generator)
+            edges = angle.cos() * edge + angle.sin() * edge.T
+            lines = angle.cos() ** 2 * line + angle.sin() ** 2 * line.T
+            kind = torch.randint(4, (n_out, 1, 1), generator=generator)
+            shared = torch.where(kind == 0, smooth, torch.where(kind == 1, lines, edges))[:, None]
+            own = torch.randn(n_out, n_in, 3, 3, generator=generator)
+            own = own - own.mean(dim=(2, 3), keepdim=True)
+            odd = torch.arange(n_out)[:, None, None, None] % 2 == 1
+            kernels = torch.where(odd, own, shared)
+            kernels = kernels / kernels.flatten(2).norm(dim=2)[..., None, None]
+            mixes = torch.randn(n_out, n_in, 1, 1, generator=generator) * (2 / n_in) ** 0.5
+            layer.weight.copy_(mixes * kernels)
+            layer.bias.zero_()
+    torch.nn.init.normal_(vgg[0].bias, generator=generator)  # ReLUs at several levels, so that colours tell apart
 
 
 def read_torchvision_weights():

@@ -11,7 +11,17 @@ from torch import nn
 
 from common.features import VGG16Features
 
-DISTANCES = {"l1": F.l1_loss, "mse": F.mse_loss}
+
+def relative_mse(pred, target):
+    """Squared error as a part of the target's mean square, averaged over images: 1 is as far off as zero would be.
+
+    It makes the layers of a VGG, whose activations differ a thousand times in size, count alike.
+    """
+    error, size = ((x.square().flatten(1).mean(dim=1)) for x in (pred - target, target))
+    return (error / size.clamp_min(1e-12)).mean()
+
+
+DISTANCES = {"l1": F.l1_loss, "mse": F.mse_loss, "relative": relative_mse}
 
 
 def gram_matrix(features):
@@ -56,16 +66,22 @@ PIXEL_TERMS = {"l1": F.l1_loss, "mse": F.mse_loss, "psnr": psnr, "psnr_mae": psn
 class PerceptualLoss(nn.Module):
     """loss = sum of weight * term over the terms with a weight, between images (N, 3, H, W) in [0, 1], in float32.
 
-    config: `common.config.LossConfig`. After a call `terms` holds each weighted term by name, detached: they add up
-    to the loss. `names` lists them. `reduction='none'` gives each image's own loss, (N,), as fastai's get_preds asks.
+    config: `common.config.LossConfig`. style: a picture, (1, 3, H, W): its Gram matrices, computed once, take the place
+    of the target's. After a call `terms` holds each weighted term by name, detached: they add up to the loss.
+    `names` lists them. `reduction='none'` gives each image's own loss, (N,), as fastai's get_preds asks.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, style=None):
         super().__init__()
         self.config = config
         self.names = config.terms()
         self.vgg = VGG16Features(config.vgg_layers(), config.vgg) if config.vgg_layers() else None
         self.terms = {}
+        self.style_grams = nn.ParameterDict()  # they move to the device with the loss
+        if style is not None and config.gram is not None:
+            with torch.no_grad():
+                grams = self.grams(self.vgg(style))
+            self.style_grams.update({name: nn.Parameter(gram, requires_grad=False) for name, gram in grams.items()})
 
     def forward(self, pred, target, reduction="mean"):
         pred, target = pred.as_subclass(torch.Tensor), target.as_subclass(torch.Tensor)
@@ -88,13 +104,18 @@ class PerceptualLoss(nn.Module):
         if config.features is not None:
             terms["features"] = layer_distance(config.features, pred_features, target_features)
         if config.gram is not None:
-            pred_grams = {name: gram_matrix(pred_features[name]) for name in config.gram.layers}
-            target_grams = {name: gram_matrix(target_features[name]) for name in config.gram.layers}
-            terms["gram"] = layer_distance(config.gram, pred_grams, target_grams)
+            target_grams = self.style_grams or self.grams(target_features)
+            terms["gram"] = layer_distance(config.gram, self.grams(pred_features), target_grams)
         return terms
+
+    def grams(self, features):
+        """{layer: Gram matrices} of the layers that the Gram term compares."""
+        return {name: gram_matrix(features[name]) for name in self.config.gram.layers}
 
 
 def layer_distance(term, pred, target):
     """weight * sum over layers of layer weight * mean distance. term: `common.config.LayerTerm`."""
     distance = DISTANCES[term.distance]
-    return term.weight * sum(weight * distance(pred[name], target[name]) for name, weight in term.layers.items())
+    return term.weight * sum(
+        weight * distance(pred[name], target[name].expand_as(pred[name])) for name, weight in term.layers.items()
+    )

@@ -86,6 +86,19 @@ def open_large_photo(path, min_side):
     return image
 
 
+def small_size(height, width, size):
+    """(height, width) of the copy whose short side has `size` pixels; never larger than the photo."""
+    part = min(1, size / min(height, width))
+    return max(1, round(part * height)), max(1, round(part * width))
+
+
+def open_shrunk_photo(path, crop, min_scale):
+    """`open_large_photo` for crops of at least the part `min_scale` of its area, and no larger than these need."""
+    photo = open_large_photo(path, min_side=crop)
+    height, width = small_size(photo.height, photo.width, round(crop / min_scale**0.5))
+    return photo.resize((width, height), reducing_gap=2)
+
+
 class PhotoCache:
     """A function that opens photos, made to keep those that fit into `max_bytes`."""
 

@@ -57,12 +57,14 @@ def start_run(task, config, default_name, device, photos):
 
 def from_anywhere(config):
     """The config with absolute paths, so that the run can be continued from any folder."""
-    data, loss = config.data, config.loss
-    if data.path is not None:
-        data = data.model_copy(update={"path": data.path.expanduser().absolute()})
-    if loss.vgg not in ("torchvision", "random"):
-        loss = loss.model_copy(update={"vgg": str(Path(loss.vgg).expanduser().absolute())})
-    return config.model_copy(update={"data": data, "loss": loss})
+    sections = {}
+    for name, section in config:
+        paths = {key: value.expanduser().absolute() for key, value in section if isinstance(value, Path)}
+        sections[name] = section.model_copy(update=paths)
+    if config.loss.vgg not in ("torchvision", "random"):
+        vgg = str(Path(config.loss.vgg).expanduser().absolute())
+        sections["loss"] = config.loss.model_copy(update={"vgg": vgg})
+    return config.model_copy(update=sections)
 
 
 def run_at_work():

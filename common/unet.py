@@ -86,8 +86,13 @@ class Unet(nn.Module):
 
 
 def parameter_groups(model):
-    """[the encoder's parameters, the rest] of a model with a Unet in it: for freezing and separate learning rates."""
-    unet = next(module for module in model.modules() if isinstance(module, Unet))
+    """[the encoder's parameters, the rest] of a model with a Unet in it: for freezing and separate learning rates.
+
+    [all parameters] of one without.
+    """
+    unet = next((module for module in model.modules() if isinstance(module, Unet)), None)
+    if unet is None:
+        return [list(model.parameters())]
     encoder = list(unet.net.layers[0].parameters())
     known = {id(p) for p in encoder}
     return [encoder, [p for p in model.parameters() if id(p) not in known]]

@@ -6,7 +6,8 @@ from torch import nn
 
 from colorize import photo as photo_module
 from colorize.lab import set_ab
-from colorize.photo import PhotoColorizer, color_photo, small_size
+from colorize.photo import PhotoColorizer, color_photo
+from common.photos import small_size
 
 
 class Painter(nn.Module):

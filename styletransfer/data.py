@@ -1,0 +1,51 @@
+"""Photos in, batches of (photo, photo) out: what is painted, and what is to be recognised in it."""
+
+from functools import partial
+
+from fastai.vision.augment import FlipItem, RandomResizedCrop, Resize
+from fasttransform import ItemTransform
+
+from common.dataloaders import photo_dls, split_usable_photos
+from common.photos import open_shrunk_photo
+
+
+class AsTarget(ItemTransform):
+    """(photo,) -> (photo, photo), as fastai's batch transform."""
+
+    order = 90  # after IntToFloatTensor
+
+    def encodes(self, batch):
+        (photo,) = batch
+        return photo, photo
+
+
+def get_opener(config):
+    """What opens a photo to train on."""
+    return partial(open_shrunk_photo, crop=config.train.largest_crop(), min_scale=config.data.min_scale)
+
+
+def get_photos(config):
+    """(training photos, held-out photos) of a config. Raises UserError if there is not enough to train on."""
+    return split_usable_photos(config.data, config.train, get_opener(config))
+
+
+def get_dls(photos, config, stage, device):
+    """fastai DataLoaders of (photo, photo) batches for one stage: random parts and left-right flips to train on.
+
+    photos: of `get_photos`. Validation takes the middle of each held-out photo, its short side as long as the largest
+    crop's, in every stage.
+    """
+    return photo_dls(
+        photos,
+        config.data,
+        config.train,
+        stage,
+        device,
+        open_photo=get_opener(config),
+        item_tfms=[
+            RandomResizedCrop(stage.crop, min_scale=config.data.min_scale, split_idx=0),
+            Resize(config.train.largest_crop(), split_idx=1),
+            FlipItem(),
+        ],
+        batch_tfms=[AsTarget()],
+    )

@@ -1,0 +1,150 @@
+"""Measures how well a model paints: its loss, that of optimising the pixels, and the seconds of both.
+
+python -m styletransfer.evaluate MODEL.safetensors --data FOLDER
+python -m styletransfer.evaluate MODEL.safetensors --data FOLDER --optimize 50 100 300 500 --size 512
+
+On the middle square of each photo, as Johnson et al. 2016 do (their table 1 and figure 5).
+"""
+
+import logging
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import ImageOps
+
+from common.arguments import at_least, get_parser, results_folder
+from common.command import run_command
+from common.config import LossConfig
+from common.errors import UserError
+from common.folders import find_photos
+from common.inference import get_device, to_tensor
+from common.losses import PerceptualLoss
+from common.modelfile import check_section
+from common.photos import PhotoError, open_photo
+from common.report import evaluate_photos
+from styletransfer.config import StyleConfig
+from styletransfer.metrics import content_kept, warn_if_drowned
+from styletransfer.model import load_model
+from styletransfer.optimize import optimize
+from styletransfer.style import NAME, open_style
+
+log = logging.getLogger(__name__)
+
+RUNS = 3  # of the network, the fastest counts
+
+
+def measure(path, style, loss, model, size, iterations=(), start="noise"):
+    """Loss terms of a photo, of its painting by `model` and of optimised pixels after each of `iterations`; pictures.
+
+    On the middle square of the photo, `size` pixels a side. 'kept' is `content_kept`. Seconds are those of one forward
+    pass and of all iterations so far. 'like' is the iteration from which on optimising was better than the network (of
+    those that ran). Raises PhotoError if the photo cannot be measured.
+    """
+    photo = open_photo(path)
+    if min(photo.size) < size:
+        raise PhotoError(f"{path}: {photo.width} x {photo.height} px, smaller than the {size} px square")
+    device = next(model.parameters()).device
+    photo = to_tensor(np.asarray(ImageOps.fit(photo, (size, size)))).to(device)
+    layers = (loss.config.features or loss.config.gram).layers
+    figures = {}
+
+    @torch.no_grad()
+    def add(name, picture, seconds):
+        total = loss(picture, photo).item()
+        figures[f"{name} loss"] = total
+        figures.update({f"{name} {term}": value.item() for term, value in loss.terms.items()})
+        figures[f"{name} kept"] = content_kept(picture, photo, loss.vgg, layers).item()
+        figures[f"{name} seconds"] = seconds
+        return total
+
+    add("photo", photo, 0.0)
+    prediction, seconds = timed(model, photo)
+    reached = add("prediction", prediction, seconds)
+    pictures = {
+        "photo": photo,
+        "style": to_tensor(np.asarray(ImageOps.fit(style, (size, size)))),
+        "prediction": prediction,
+    }
+    for number, picture, losses, seconds in optimize(photo, loss, iterations, start):
+        pictures[f"optimized-{number}"] = picture
+        add(f"optimized-{number}", picture, seconds)
+        figures["prediction like"] = next((i for i, value in enumerate(losses) if value < reached), number)
+    return figures, {name: picture[0] for name, picture in pictures.items()}
+
+
+@torch.inference_mode()
+def timed(model, photo):
+    """(model(photo), seconds of the fastest of RUNS passes, after one to warm up)."""
+    seconds = []
+    for _ in range(RUNS + 1):
+        synchronize(photo)
+        began = time.perf_counter()
+        painted = model(photo)
+        synchronize(photo)
+        seconds.append(time.perf_counter() - began)
+    return painted, min(seconds[1:])
+
+
+def synchronize(tensor):
+    if tensor.is_cuda:
+        torch.cuda.synchronize(tensor.device)
+
+
+def evaluate(paths, folder, style, loss, model, size, iterations=(), start="noise"):
+    """`common.report.evaluate_photos` for style transfer; a line on how the network compares with optimising."""
+    loss, model = loss.to(next(model.parameters()).device), model.eval()
+    options = {"style": style, "loss": loss, "model": model, "size": size, "iterations": iterations, "start": start}
+    average = evaluate_photos(paths, partial(measure, **options), folder)
+    if iterations:
+        last = iterations[-1]
+        ratio = average[f"optimized-{last} seconds"] / average["prediction seconds"]
+        log.info("%d iterations take %.0f times as long as the network at %d px", last, ratio, size)
+        log.info("the network's loss is that of %.0f iterations", average["prediction like"])
+    warn_if_drowned(average["prediction kept"])
+    return average
+
+
+def main():
+    parser = get_parser("styletransfer.evaluate", __doc__)
+    parser.add_argument("model", type=Path, help="model.safetensors of a training run")
+    parser.add_argument("--data", type=Path, required=True, help="folder of photos, searched recursively")
+    parser.add_argument("--style", type=Path, help="the style picture [style.png beside the model]")
+    parser.add_argument("--vgg", help="VGG16 weights, as loss.vgg, if the model was trained with a file of them")
+    parser.add_argument(
+        "--optimize",
+        nargs="+",
+        type=at_least(1, int),
+        default=[],
+        metavar="N",
+        help="compare with N iterations of L-BFGS",
+    )
+    parser.add_argument("--start", choices=["noise", "photo"], default="noise", help="its first picture [noise]")
+    parser.add_argument("--size", type=at_least(32, int), default=256, help="side of the squares, in pixels [256]")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="folder for results.csv and comparison.png [beside the model]"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
+    parser.set_defaults(baseline=None)
+    args = parser.parse_args()
+    folder = results_folder(args)
+    model, values = load_model(args.model)
+    loss_config = check_section(args.model, LossConfig, values.get("loss"))
+    if args.vgg is not None:
+        loss_config = loss_config.model_copy(update={"vgg": args.vgg})
+    elif loss_config.vgg == "file":
+        raise UserError(f"{args.model}: was trained with a VGG16 from a file: name it with --vgg")
+    style_config = check_section(args.model, StyleConfig, values.get("style"))
+    path = args.style or args.model.parent / NAME
+    style = open_style(style_config.model_copy(update={"image": path}))
+    paths = find_photos(args.data)
+    device = get_device(args.device)
+    loss = PerceptualLoss(loss_config, to_tensor(np.asarray(style)))
+    evaluate(paths, folder, style, loss, model.to(device), args.size, sorted(set(args.optimize)), args.start)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,37 @@
+"""How much of a photo is left in its painted version."""
+
+import logging
+
+import torch
+
+log = logging.getLogger(__name__)
+
+DROWNED = 0.1  # of content_kept
+
+
+def content_kept(pred, photo, vgg, layers):
+    """(N,) how much nearer `pred` is to its photo than to that photo turned upside down: 1 the photo, 0 no nearer.
+
+    Nearer in squared error of VGG16 activations, averaged over `layers`. What a style does to a whole picture moves it
+    away from both and does not count; a picture of which one cannot say which way up its photo was has 0.
+    vgg: `common.features.VGG16Features`. pred, photo: (N, 3, H, W) in [0, 1].
+    """
+    pred, photo = (image.as_subclass(torch.Tensor).float() for image in (pred, photo))
+    result, upright, turned = vgg(pred), vgg(photo), vgg(photo.flip(-1, -2))
+    kept = 0
+    for layer in layers:
+        near, far = ((result[layer] - other[layer]).square().flatten(1).mean(dim=1) for other in (upright, turned))
+        kept = kept + (1 - near / far.clamp_min(1e-12)) / len(layers)
+    return kept
+
+
+def warn_if_drowned(kept):
+    """A warning if the results, on average, keep too little of their photos."""
+    if kept < DROWNED:
+        log.warning(
+            "WARNING: the style has drowned the photos: the results are hardly nearer to their own photo than to the "
+            "same photo turned upside down (content kept %.2f, below %.2f). Lower loss.gram.weight or raise "
+            "loss.features.weight",
+            kept,
+            DROWNED,
+        )

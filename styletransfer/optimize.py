@@ -1,0 +1,117 @@
+"""Paints one photo by optimising its pixels, without a network (Gatys et al. 2015): slow, the reference.
+
+python -m styletransfer.optimize PHOTO STYLE -o OUT.png
+python -m styletransfer.optimize PHOTO STYLE -o OUT.png configs/styletransfer_demo.yaml loss.gram.weight=3
+"""
+
+import json
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from common.arguments import at_least, get_parser
+from common.command import run_command
+from common.configfile import load_config
+from common.errors import TrainingDiverged, UserError
+from common.files import written_whole
+from common.inference import get_device, to_pixels, to_tensor
+from common.losses import PerceptualLoss
+from common.photos import open_photo, small_size
+from styletransfer.config import Config
+from styletransfer.metrics import content_kept, warn_if_drowned
+from styletransfer.style import open_style
+
+log = logging.getLogger(__name__)
+
+CONFIG = Path(__file__).parent.parent / "configs" / "styletransfer_johnson.yaml"
+SHOWN_EVERY = 50  # iterations
+MEMORY = 20  # past steps that L-BFGS remembers
+
+
+def optimize(photo, loss, iterations, start="noise"):
+    """Yields (iteration, picture, losses of all iterations so far, seconds so far) at each of `iterations`, ascending.
+
+    photo: (1, 3, H, W) in [0, 1], on the device to run on; the pictures as well. loss: a `common.losses.PerceptualLoss`
+    with a style, there too. start: "noise", as in the papers, or "photo". L-BFGS with strong Wolfe line search, on logits,
+    so that pixels stay in [0, 1]. An iteration is a step; it needs one forward and backward pass, some need two.
+    Raises TrainingDiverged at a loss that is not finite.
+    """
+    first = torch.rand(photo.shape, generator=torch.Generator().manual_seed(0)).to(photo) if start == "noise" else photo
+    logits = torch.logit(first, eps=0.01).contiguous().requires_grad_()
+    optimizer = torch.optim.LBFGS(
+        [logits], history_size=MEMORY, tolerance_grad=0, tolerance_change=0, line_search_fn="strong_wolfe"
+    )
+    (group,), state = optimizer.param_groups, optimizer.state[logits]
+    losses = {}
+
+    def closure():
+        optimizer.zero_grad()
+        value = loss(logits.sigmoid(), photo)
+        value.backward()
+        if not torch.isfinite(value):
+            raise TrainingDiverged(f"the loss is {value.item()} in iteration {len(losses)}; lower loss.gram.weight")
+        number = state.get("n_iter", 0)
+        losses[number] = min(value.item(), losses.get(number, float("inf")))
+        return value
+
+    began = time.perf_counter()
+    for iteration in iterations:
+        group["max_iter"] = iteration - state.get("n_iter", 0)
+        group["max_eval"] = 100 * iteration  # never what ends it
+        optimizer.step(closure)
+        picture = logits.detach().sigmoid()
+        yield iteration, picture, list(losses.values()), time.perf_counter() - began
+
+
+def main():
+    parser = get_parser("styletransfer.optimize", __doc__)
+    parser.add_argument("photo", type=Path, help="the photo to paint")
+    parser.add_argument("style", type=Path, help="the picture in whose style")
+    parser.add_argument(
+        "config",
+        nargs="*",
+        metavar="CONFIG.yaml section.key=value",
+        help="whose loss and style.size are used [configs/styletransfer_johnson.yaml]",
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the picture to write, such as painted.png")
+    parser.add_argument("--overwrite", action="store_true", help="replace it if it exists")
+    parser.add_argument("--size", type=at_least(32, int), default=256, help="short side of the result, in pixels [256]")
+    parser.add_argument("--iterations", type=at_least(1, int), default=500, help="steps of L-BFGS [500]")
+    parser.add_argument("--start", choices=["noise", "photo"], default="photo", help="first picture [photo]")
+    parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
+    args = parser.parse_intermixed_args()
+    words, path = args.config, CONFIG
+    if words and words[0].endswith((".yaml", ".yml")):
+        path = Path(words.pop(0))
+    config = load_config(Config, path, [*words, f"style.image={json.dumps(str(args.style))}"])
+    if args.output.exists() and not args.overwrite:
+        raise UserError(f"{args.output}: exists; add --overwrite")
+    if args.output.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"):
+        raise UserError(f"{args.output}: must end in .png, .jpg, .webp, .tif or .bmp")
+    device = get_device(args.device)
+    photo, style = open_photo(args.photo), open_style(config.style)
+    height, width = small_size(photo.height, photo.width, args.size)
+    photo = to_tensor(np.asarray(photo.resize((width, height), reducing_gap=3))).to(device)
+    loss = PerceptualLoss(config.loss, to_tensor(np.asarray(style))).to(device)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+
+    stops = [*range(SHOWN_EVERY, args.iterations, SHOWN_EVERY), args.iterations]
+    for iteration, picture, _, seconds in optimize(photo, loss, stops, args.start):
+        with torch.no_grad():
+            total = loss(picture, photo).item()
+        terms = "  ".join(f"{name} {value.item():.4g}" for name, value in loss.terms.items())
+        log.info("%d/%d  loss %.4g  %s  %.0f s", iteration, args.iterations, total, terms, seconds)
+        with written_whole(args.output) as temporary:
+            Image.fromarray(to_pixels(picture)).save(temporary)
+    layers = (config.loss.features or config.loss.gram).layers
+    with torch.no_grad():
+        warn_if_drowned(content_kept(picture, photo, loss.vgg, layers).item())
+    log.info("%s", args.output)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,48 @@
+import logging
+
+import pytest
+import torch
+
+from common.features import VGG16Features
+from styletransfer.metrics import DROWNED, content_kept, warn_if_drowned
+
+LAYERS = ["relu1_2", "relu2_2"]
+
+
+@pytest.fixture(scope="module")
+def vgg():
+    return VGG16Features(LAYERS, "random")
+
+
+@pytest.fixture
+def photo(picture):
+    return torch.from_numpy(picture[:64, :64].copy()).permute(2, 0, 1)[None].float() / 255
+
+
+def test_a_photo_keeps_all_of_itself(photo, vgg):
+    assert content_kept(photo, photo, vgg, LAYERS).tolist() == [1]
+
+
+def test_what_is_as_near_to_both_keeps_nothing(photo, vgg):
+    grey = torch.full_like(photo, 0.5)
+    both = torch.maximum(photo, photo.flip(-1, -2))  # the same upside down
+    kept = content_kept(torch.cat([grey, both]), photo.expand(2, -1, -1, -1), vgg, LAYERS)
+    assert kept.abs().max() < 0.05
+
+
+def test_a_change_of_all_colours_does_not_count_as_a_loss_but_blending_into_another_photo_does(photo, vgg):
+    def kept(pred):
+        return content_kept(pred, photo, vgg, LAYERS).item()
+
+    assert kept(0.7 * photo + 0.2) > 0.7
+    mixes = [kept((1 - part) * photo + part * photo.flip(-1, -2)) for part in (0.2, 0.35, 0.5)]
+    assert 1 > mixes[0] > mixes[1] > mixes[2] > -0.05
+    assert mixes[2] < 0.05
+
+
+@pytest.mark.parametrize(("kept", "warned"), [(DROWNED - 0.01, True), (DROWNED + 0.01, False)])
+def test_the_warning_names_the_figure_and_what_to_do(caplog, kept, warned):
+    with caplog.at_level(logging.WARNING):
+        warn_if_drowned(kept)
+    assert ("Lower loss.gram.weight" in caplog.text) == warned
+    assert (f"{kept:.2f}" in caplog.text) == warned

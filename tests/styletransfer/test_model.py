@@ -1,0 +1,44 @@
+import copy
+
+import pytest
+import torch
+
+from common.config import ModelConfig
+from common.unet import parameter_groups
+from styletransfer.config import JohnsonConfig, StyleModelConfig
+from styletransfer.model import get_model
+
+UNET = StyleModelConfig(unet=ModelConfig(encoder="resnet18", pretrained=False, norm="spectral"))
+JOHNSON = StyleModelConfig(johnson=JohnsonConfig(width=4))
+
+
+def test_an_untrained_unet_leaves_the_photo_as_it_is(noise):
+    model = get_model(UNET)
+    for mode in (model.train(), model.eval()):
+        torch.testing.assert_close(mode(noise), noise, atol=0.0101, rtol=0)
+
+
+@pytest.mark.parametrize("config", [UNET, JOHNSON], ids=["unet", "johnson"])
+def test_both_networks_learn_stay_in_range_and_are_copied(config):
+    model, photos, target = get_model(config), torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(8):
+        optimizer.zero_grad()
+        pred = model(photos)
+        assert 0 <= pred.min() and pred.max() <= 1
+        loss = (pred - target).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.95 * losses[0]
+    with torch.inference_mode():
+        torch.testing.assert_close(copy.deepcopy(model).eval()(photos), model.eval()(photos))
+
+
+@pytest.mark.parametrize(("config", "groups"), [(UNET, 2), (JOHNSON, 1)], ids=["unet", "johnson"])
+def test_every_parameter_is_in_one_group(config, groups):
+    model = get_model(config)
+    found = parameter_groups(model)
+    assert len(found) == groups
+    assert {id(p) for group in found for p in group} == {id(p) for p in model.parameters()}

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from styletransfer.config import JohnsonConfig, StyleModelConfig
+from styletransfer.johnson import InstanceNorm
+from styletransfer.model import get_model
+from styletransfer.photo import paint_photo
+
+
+@pytest.fixture
+def model():
+    model = get_model(StyleModelConfig(johnson=JohnsonConfig(width=4))).eval()
+    for module in model.modules():
+        if isinstance(module, InstanceNorm):
+            torch.nn.init.normal_(module.weight, mean=1, std=0.3)
+            torch.nn.init.normal_(module.bias, std=0.3)
+    return model
+
+
+@pytest.fixture
+def uneven():
+    """(400, 416, 3) uint8: dark and coarse at the left, light and fine at the right: no tile is like the whole."""
+    y, x = np.mgrid[:400, :416]
+    waves = np.sin(x / (12 - x / 50)) + np.sin(y / 7 + x / 90)
+    grey = 40 + x / 3 + 25 * waves
+    return np.stack([grey, grey * 0.8, 255 - grey], axis=2).clip(0, 255).astype(np.uint8)
+
+
+def test_tiles_share_the_statistics_of_the_whole_photo(model, uneven):
+    whole = paint_photo(model, uneven).astype(float)
+    tiled = paint_photo(model, uneven, tile=256).astype(float)
+    with torch.inference_mode():  # each tile with statistics of its own
+        alone = [model(torch.from_numpy(uneven[:256, x : x + 256].copy()).permute(2, 0, 1)[None] / 255) for x in (0, 160)]
+    apart = np.concatenate([255 * alone[0][0, :, :, :160], 255 * alone[1][0]], axis=2).transpose(1, 2, 0)
+    assert abs(tiled - whole).mean() < 0.25 * abs(apart - whole[:256]).mean()
+    assert abs(tiled - whole).mean() < 3
+    steps = abs(np.diff(tiled - whole, axis=1)).mean(axis=(0, 2))
+    assert steps.max() < 3  # no column where one tile ends and another begins
+    assert all(module.kept is None for module in model.modules() if isinstance(module, InstanceNorm))
+
+
+def test_strength_is_between_photo_and_painting(model, uneven):
+    photo, painted = uneven.astype(float), paint_photo(model, uneven).astype(float)
+    np.testing.assert_array_equal(paint_photo(model, uneven, strength=0), uneven)
+    half = paint_photo(model, uneven, strength=0.5)
+    assert abs(half - (photo + painted) / 2).max() <= 1
+    assert abs(painted - photo).mean() > 10
+
+
+def test_own_colours_with_the_lightness_of_the_painting(model, uneven):
+    muted = (100 + uneven // 8).astype(np.uint8)  # colours that any lightness can have
+    y, cb, cr = np.asarray(Image.fromarray(paint_photo(model, muted, keep_colors=True)).convert("YCbCr")).transpose(2, 0, 1)
+    own = np.asarray(Image.fromarray(muted).convert("YCbCr")).astype(float)
+    painted = np.asarray(Image.fromarray(paint_photo(model, muted)).convert("YCbCr")).astype(float)
+    inside = (painted[..., 0] > 40) & (painted[..., 0] < 215)
+    assert inside.mean() > 0.3
+    assert abs(y - painted[..., 0])[inside].max() <= 2
+    assert abs(cb - own[..., 1])[inside].max() <= 2
+    assert abs(cr - own[..., 2])[inside].max() <= 2

@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.errors import UserError
+from styletransfer.config import StyleConfig
+from styletransfer.style import NAME, open_style
+
+
+def test_the_sample_is_shrunk_to_its_short_side():
+    style = open_style(StyleConfig(size=100))
+    assert (style.size, style.mode) == ((100, 100), "RGB")
+
+
+def test_a_run_goes_on_with_its_own_copy(tmp_path):
+    copy = Image.fromarray(np.random.default_rng(0).integers(256, size=(40, 50, 3), dtype=np.uint8))
+    copy.save(tmp_path / NAME)
+    style = open_style(StyleConfig(image=tmp_path / "gone.jpg", size=40), run=tmp_path)
+    np.testing.assert_array_equal(np.asarray(style), np.asarray(copy))
+
+
+def test_a_style_is_never_enlarged_and_says_so(tmp_path, caplog):
+    Image.new("L", (60, 50)).save(tmp_path / "small.png")
+    assert open_style(StyleConfig(image=tmp_path / "small.png", size=256)).size == (60, 50)
+    assert "its short side has 50 px, less than style.size = 256" in caplog.text
+
+
+def test_a_tiny_style_is_refused(tmp_path):
+    Image.new("RGB", (400, 31)).save(tmp_path / "tiny.png")
+    with pytest.raises(UserError, match=r"style.image = .*tiny.png: 400 x 31 px; needs 32 a side"):
+        open_style(StyleConfig(image=tmp_path / "tiny.png"))
