@@ -24,12 +24,15 @@ def get_device(name="auto"):
         raise UserError(f"device {name}: not available here ({str(error).splitlines()[0]}); use auto or cpu") from None
 
 
-def tile_starts(length, tile, overlap):
-    """Where tiles of `tile` pixels start so that they cover `length` evenly and share at least `overlap` pixels."""
+def tile_starts(length, tile, overlap, grid=1):
+    """Where tiles of `tile` pixels start so that they cover `length` evenly and share at least `overlap` pixels.
+
+    Starts are multiples of `grid`; with more than 1 the last tile may be a little smaller than the others.
+    """
     if length <= tile:
         return [0]
-    count = math.ceil((length - overlap) / (tile - overlap))
-    return [round(i * (length - tile) / (count - 1)) for i in range(count)]
+    count = math.ceil((length - overlap) / (tile - overlap - grid + 1))
+    return [math.ceil(round(i * (length - tile) / (count - 1)) / grid) * grid for i in range(count)]
 
 
 def tile_weights(starts, tile, length):
@@ -59,13 +62,13 @@ def to_pixels(image):
 
 
 @torch.inference_mode()
-def enhance(model, photo, scale=1, tile=TILE, overlap=OVERLAP):
+def enhance(model, photo, scale=1, tile=TILE, overlap=OVERLAP, grid=1):
     """Runs `model`, (1, 3, h, w) in [0, 1] -> (1, 3, scale h, scale w), over a photo: (H, W, 3) uint8 to the same.
 
     The result is exactly `scale` times as large. If it fits into `tile` x `tile` pixels it is made in one piece, else
     in tiles of that size (but at least 3 overlaps) that share `overlap` pixels of the photo or more, with linear
-    cross-fades. Beside the photo and the result only one row of tiles is held. `model` must be in eval mode, on the
-    device to run on.
+    cross-fades. They start at multiples of `grid` pixels of it, for networks with a texture of that grid. Beside
+    the photo and the result only one row of tiles is held. `model` must be in eval mode, on the device to run on.
 
     Where memory runs out it begins again with tiles of half the size, and raises MemoryError if they cannot be smaller.
     """
@@ -73,7 +76,7 @@ def enhance(model, photo, scale=1, tile=TILE, overlap=OVERLAP):
     tile = max(smallest, min(tile, scale * max(photo.shape[:2])))
     while True:
         try:
-            return enhance_in_tiles(model, photo, scale, tile, overlap)
+            return enhance_in_tiles(model, photo, scale, tile, overlap, grid)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -92,11 +95,11 @@ def is_out_of_memory(error):
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in words)
 
 
-def enhance_in_tiles(model, photo, scale, tile, overlap):
+def enhance_in_tiles(model, photo, scale, tile, overlap, grid):
     tile = max(tile // scale, 3 * overlap)
     device = next(model.parameters()).device
     height, width = photo.shape[:2]
-    rows, columns = tile_starts(height, tile, overlap), tile_starts(width, tile, overlap)
+    rows, columns = (tile_starts(side, tile, overlap, grid) for side in (height, width))
     row_weights = tile_weights([scale * y for y in rows], scale * tile, scale * height)
     column_weights = tile_weights([scale * x for x in columns], scale * tile, scale * width)
     result = np.empty((scale * height, scale * width, 3), np.uint8)

@@ -6,7 +6,6 @@ neighbours and a convolution enlarge, since transposed convolutions leave checke
 convolution reflects the picture at its borders, where the paper pads once by 40 pixels and loses them on the way.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -17,18 +16,14 @@ SMALLEST = 16  # pixels a side that reflecting needs
 class InstanceNorm(nn.InstanceNorm2d):
     """Normalises each channel of each picture to mean 0 and variance 1, then scales and shifts it as learned.
 
-    `kept` = (mean, variance), each (C,), takes the place of the picture's own: for a part of a picture. If `keep_next`,
-    those of the whole next batch are kept.
+    `kept` = (mean, variance), each (C,), takes the place of the picture's own: for a part of a picture.
     """
 
     def __init__(self, channels):
         super().__init__(channels, affine=True)
-        self.kept, self.keep_next = None, False
+        self.kept = None
 
     def forward(self, x):
-        if self.keep_next:
-            variance, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
-            self.kept, self.keep_next = (mean, variance), False
         if self.kept is None:
             return super().forward(x)
         return F.batch_norm(x, *self.kept, self.weight, self.bias, eps=self.eps)

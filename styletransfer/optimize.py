@@ -33,11 +33,11 @@ MEMORY = 20  # past steps that L-BFGS remembers
 
 
 def optimize(photo, loss, iterations, start="noise"):
-    """Yields (iteration, picture, losses of all iterations so far, seconds so far) at each of `iterations`, ascending.
+    """Yields (iteration, picture, [loss at the start, after 1, 2, ...], seconds) at each of `iterations`, ascending.
 
     photo: (1, 3, H, W) in [0, 1], on the device to run on; the pictures as well. loss: a `common.losses.PerceptualLoss`
-    with a style, there too. start: "noise", as in the papers, or "photo". L-BFGS with strong Wolfe line search, on logits,
-    so that pixels stay in [0, 1]. An iteration is a step; it needs one forward and backward pass, some need two.
+    with a style, there too. start: 'noise', as in the papers, or 'photo'. L-BFGS with a strong Wolfe line search works
+    on logits, so that pixels stay in [0, 1]. An iteration is a step: one forward and backward pass, sometimes two.
     Raises TrainingDiverged at a loss that is not finite.
     """
     first = torch.rand(photo.shape, generator=torch.Generator().manual_seed(0)).to(photo) if start == "noise" else photo

@@ -1,20 +1,23 @@
 """A photo of any size painted: more or less, in the style's colours or its own.
 
-Instance norm needs statistics of the whole picture, and a large photo is painted tile by tile. So a sample of it, small
-squares from all over the photo at full size, goes through the network first; what instance norm sees there is kept for
-all tiles. They fit together as those of any other network, without seams. A photo of one tile has its own statistics.
+Instance norm needs the mean and variance of each channel over the whole picture, and a large photo is painted tile by
+tile. So they are measured first: norm after norm, the photo goes through the network up to there, piece by piece. The
+tiles then share them, and fit together as those of any other network do. That costs several times the painting itself,
+in memory that does not grow with the photo; a photo of one tile is painted at once.
 """
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import torch
 from PIL import Image
+from tqdm import tqdm
 
 from common.inference import TILE, enhance, to_tensor
 from styletransfer.johnson import InstanceNorm
 
-SAMPLE = 128  # side of the squares, in pixels
+GRID = 32  # pixels that the networks' grids fit into: 4 of Johnson's, 32 of a U-Net's
+PIECE, CONTEXT = 512, 32  # sides of the pieces that are measured, and what they see around them: multiples of GRID
 
 
 def paint_photo(model, photo, strength=1.0, keep_colors=False, tile=TILE):
@@ -24,7 +27,7 @@ def paint_photo(model, photo, strength=1.0, keep_colors=False, tile=TILE):
     YCbCr) is the painting's (Gatys et al. 2016, arXiv 1606.05897). Memory is bounded by `tile`, in pixels a side.
     """
     with whole_photo_statistics(model, photo, tile):
-        painted = Image.fromarray(enhance(model, photo, tile=tile))
+        painted = Image.fromarray(enhance(model, photo, tile=tile, grid=GRID))
     original = Image.fromarray(photo)
     if keep_colors:
         y = painted.convert("YCbCr").getchannel("Y")
@@ -35,23 +38,58 @@ def paint_photo(model, photo, strength=1.0, keep_colors=False, tile=TILE):
 
 @contextmanager
 def whole_photo_statistics(model, photo, tile):
-    """While it lasts, each instance norm of `model` has one mean and variance for a photo of several tiles."""
+    """While it lasts, each instance norm of `model` has the mean and variance of the whole photo, if it needs tiles."""
     norms = [module for module in model.modules() if isinstance(module, InstanceNorm)]
-    if norms and max(photo.shape[:2]) > tile:
-        device = next(model.parameters()).device
-        for norm in norms:
-            norm.keep_next = True
-        with torch.inference_mode():
-            model(sample_squares(photo, max(2, tile // SAMPLE)).to(device))
     try:
+        if max(photo.shape[:2]) > tile:
+            for norm in tqdm(norms, "measuring", leave=False, disable=None):  # in the order that they are passed
+                norm.kept = measure(model, norm, photo)
         yield
     finally:
         for norm in norms:
             norm.kept = None
 
 
-def sample_squares(photo, count):
-    """(count**2, 3, SAMPLE, SAMPLE) in [0, 1]: squares evenly spread over a (H, W, 3) uint8 photo, to its borders."""
-    height, width = photo.shape[:2]
-    tops, lefts = (np.linspace(0, max(0, side - SAMPLE), count).round().astype(int) for side in (height, width))
-    return torch.cat([to_tensor(photo[top : top + SAMPLE, left : left + SAMPLE]) for top in tops for left in lefts])
+class Measured(Exception):
+    """Ends a pass through the network."""
+
+
+@torch.inference_mode()
+def measure(model, norm, photo):
+    """(mean, variance), each (C,), of what reaches `norm` when the whole photo goes through `model`."""
+    device, found = next(model.parameters()).device, []
+    for rows in pieces(photo.shape[0]):
+        for columns in pieces(photo.shape[1]):
+
+            def look(_, inputs, rows=rows, columns=columns):
+                found.append(count_mean_variance(inputs[0], rows, columns))
+                raise Measured
+
+            hook = norm.register_forward_pre_hook(look)
+            with suppress(Measured):
+                model(to_tensor(photo[rows[0] : rows[3], columns[0] : columns[3]]).to(device))
+            hook.remove()
+    count, mean, variance = (torch.stack(values) for values in zip(*found, strict=True))
+    part = (count / count.sum())[:, None]
+    average = (part * mean).sum(dim=0)
+    variance = (part * (variance + mean**2)).sum(dim=0) - average**2
+    return average.float(), variance.float()
+
+
+def pieces(length):
+    """[(start with context, start, end, end with context)] that cover `length` pixels."""
+    return [
+        (max(0, start - CONTEXT), start, min(length, start + PIECE), min(length, start + PIECE + CONTEXT))
+        for start in range(0, length, PIECE)
+    ]
+
+
+def count_mean_variance(x, rows, columns):
+    """Of each channel of (1, C, h, w), a piece's activations, without its context: (pixels, (C,), (C,)), double."""
+    shrunk = round((rows[3] - rows[0]) / x.shape[2])
+    height, width = (
+        slice((start - before) // shrunk, -(-(end - before) // shrunk)) for before, start, end, _ in (rows, columns)
+    )
+    inner = x[:, :, height, width]
+    variance, mean = torch.var_mean(inner, dim=(0, 2, 3), correction=0)
+    return torch.tensor(float(inner[0, 0].numel()), dtype=torch.float64), mean.double(), variance.double()

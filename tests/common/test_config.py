@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 import colorize.config
+import styletransfer.config
 from common.configfile import describe, load_config, save_config
 from common.errors import UserError
 from superres.config import Config
@@ -140,7 +141,11 @@ def test_help_names_every_key_with_its_default():
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 
 
-TASKS = {"superres": Config, "colorize": colorize.config.Config}
+TASKS = {
+    "superres": Config,
+    "colorize": colorize.config.Config,
+    "styletransfer": styletransfer.config.Config,
+}
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)

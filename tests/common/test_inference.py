@@ -38,9 +38,20 @@ def test_tiles_cover_everything_and_share_the_overlap(length):
     assert all(a + 100 - b >= 20 for a, b in pairwise(starts))
 
 
+@pytest.mark.parametrize("length", [50, 100, 101, 130, 777, 1003])
+def test_tiles_on_a_grid_cover_the_photo_too(length):
+    starts = tile_starts(length, tile=100, overlap=20, grid=32)
+    assert starts[0] == 0
+    assert all(start % 32 == 0 for start in starts)
+    assert starts[-1] + 100 >= length
+    assert starts[-1] < length
+    assert all(a + 100 - b >= 20 for a, b in pairwise(starts))
+
+
+@pytest.mark.parametrize("grid", [1, 32])
 @pytest.mark.parametrize("length", [50, 100, 101, 130, 777])
-def test_weights_of_overlapping_tiles_add_up_to_one(length):
-    starts = tile_starts(length, tile=100, overlap=20)
+def test_weights_of_overlapping_tiles_add_up_to_one(length, grid):
+    starts = tile_starts(length, tile=100, overlap=20, grid=grid)
     total = torch.zeros(length)
     for start, weights in zip(starts, tile_weights(starts, 100, length), strict=True):
         assert (weights >= 0).all()

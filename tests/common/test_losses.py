@@ -12,7 +12,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from common.config import LossConfig
 from common.errors import UserError
 from common.features import LAYER_NAMES, VGG16Features
-from common.losses import PerceptualLoss, gram_matrix, psnr, psnr_mae, ssim, tv
+from common.losses import DISTANCES, PerceptualLoss, gram_matrix, psnr, psnr_mae, ssim, tv
 
 
 def loss(**terms):
@@ -189,3 +189,39 @@ def test_perfect_predictions_cost_nothing(noise):
     perceptual = loss(l1=1, mse=1, ssim=1, features={"weight": 1, "layers": {"relu2_2": 1}})
     assert perceptual(noise, noise).item() == pytest.approx(0, abs=1e-5)
     assert math.isfinite(loss(psnr=1)(noise, noise).item())
+
+
+def test_relative_distance_of_a_worked_example():
+    pred, target = torch.zeros(2, 1, 1, 2), torch.tensor([[[[3.0, 4.0]]], [[[0.0, 2.0]]]])
+    pred[0, 0, 0] = torch.tensor([3.0, 5.0])  # off by 1 of 9 + 16, and by all of 4
+    assert DISTANCES["relative"](pred, target).item() == pytest.approx((1 / 25 + 4 / 4) / 2)
+    assert DISTANCES["relative"](100 * pred, 100 * target).item() == pytest.approx((1 / 25 + 4 / 4) / 2)
+
+
+@pytest.mark.parametrize("distance", ["l1", "mse", "relative"])
+def test_a_style_takes_the_place_of_the_targets_grams(noise, distance):
+    term = {"weight": 2, "distance": distance, "layers": {"relu1_1": 1, "relu2_2": 3}}
+    config = LossConfig.model_validate({"vgg": "random", "gram": term, "features": {**term, "layers": {"relu1_2": 1}}})
+    photos, style = noise, torch.rand(1, 3, 40, 56) ** 2
+    styled = PerceptualLoss(config, style)
+    assert styled(style, style).item() == pytest.approx(0, abs=1e-7)
+    styled(photos, photos)
+    assert styled.terms["features"] == 0
+    vgg = VGG16Features(["relu1_1", "relu2_2"], "random")
+    expected = 0
+    for layer, weight in term["layers"].items():
+        pred, target = gram_matrix(vgg(photos)[layer]), gram_matrix(vgg(style)[layer]).expand(2, -1, -1)
+        expected += 2 * weight * DISTANCES[distance](pred, target)
+    torch.testing.assert_close(styled.terms["gram"], expected)
+    plain = PerceptualLoss(config)
+    plain(photos, photos)
+    assert plain.terms["gram"] == 0  # without a style it is the target that is compared with
+
+
+def test_random_filters_tell_textures_of_equal_colours_apart():
+    y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
+    lying, standing, dots = (p.float().expand(1, 3, 64, 64) for p in (y // 4 % 2, x // 4 % 2, (x // 4 + y // 4) % 2))
+    vgg = VGG16Features(["relu2_2"], "random")
+    grams = [gram_matrix(vgg(picture)["relu2_2"]) for picture in (lying, standing, dots, lying.roll(2, dims=2))]
+    far = min(DISTANCES["relative"](grams[i], grams[j]).item() for i, j in ((0, 1), (0, 2), (1, 2)))
+    assert far > 20 * DISTANCES["relative"](grams[3], grams[0]).item()

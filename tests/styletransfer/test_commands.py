@@ -153,7 +153,7 @@ def test_a_run_goes_on_with_its_own_copy_of_the_style(trained):
     [
         (["model.unet.norm=batch"], "model: give one of model.unet and model.johnson; the other is null"),
         (["loss.gram=null", "loss.l1=1"], "loss.gram: missing; it is what compares styles"),
-        (["train.stages.0.lr=[1e-4, 1e-3]"], "train.stages.0.lr: must be one number, since model.johnson has no encoder"),
+        (["train.stages.0.lr=[1e-4, 1e-3]"], "lr: must be one number, since model.johnson has no encoder"),
         (["model.johnson.widht=3"], "model.johnson.widht: unknown key; must be one of width; did you mean 'width'?"),
         (["style.image=none.jpg"], "none.jpg: no such file"),
     ],

