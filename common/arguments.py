@@ -56,8 +56,12 @@ def train_command(name, doc, config_class, demo, train):
     except TrainingStopped as error:
         stop = error
     except WriteError as error:
+        if run_at_work() is None:
+            raise
         stop = TrainingStopped(f"{error}; what was saved before is intact")
     except KeyboardInterrupt:
+        if run_at_work() is None:
+            raise
         stop = TrainingStopped("stopped at once: what was done since the last save is lost", status=130)
     message = f"error: {stop}" if stop.status == 1 else f"{stop}"
     if (folder := run_at_work()) is not None:

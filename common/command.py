@@ -7,7 +7,7 @@ import traceback
 from contextlib import suppress
 from logging.handlers import MemoryHandler
 
-from common.errors import UserError
+from common.errors import Told, UserError
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,10 @@ def run_command(command):
         if debug:
             raise
         sys.exit(exit_with(2, f"error: {error}"))
+    except Told as error:
+        if debug:
+            raise
+        sys.exit(exit_with(1, f"error: {error}"))
     except KeyboardInterrupt:
         sys.exit(exit_with(130, "\nstopped"))
     except Exception as error:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -32,7 +33,8 @@ def tile_starts(length, tile, overlap, grid=1):
     if length <= tile:
         return [0]
     count = math.ceil((length - overlap) / (tile - overlap - grid + 1))
-    return [math.ceil(round(i * (length - tile) / (count - 1)) / grid) * grid for i in range(count)]
+    starts = (math.ceil(round(i * (length - tile) / (count - 1)) / grid) * grid for i in range(count))
+    return list(dict.fromkeys(starts))  # on a coarse grid two may meet
 
 
 def tile_weights(starts, tile, length):
@@ -62,7 +64,7 @@ def to_pixels(image):
 
 
 @torch.inference_mode()
-def enhance(model, photo, scale=1, tile=TILE, overlap=OVERLAP, grid=1):
+def enhance(model, photo, scale=1, tile=TILE, overlap=OVERLAP, grid=1, prepare=nullcontext):
     """Runs `model`, (1, 3, h, w) in [0, 1] -> (1, 3, scale h, scale w), over a photo: (H, W, 3) uint8 to the same.
 
     The result is exactly `scale` times as large. If it fits into `tile` x `tile` pixels it is made in one piece, else
@@ -70,13 +72,15 @@ def enhance(model, photo, scale=1, tile=TILE, overlap=OVERLAP, grid=1):
     cross-fades. They start at multiples of `grid` pixels of it, for networks with a texture of that grid. Beside
     the photo and the result only one row of tiles is held. `model` must be in eval mode, on the device to run on.
 
+    prepare(tile) is a context that all tiles are worked off in, for what a network must know of the whole photo.
     Where memory runs out it begins again with tiles of half the size, and raises MemoryError if they cannot be smaller.
     """
     smallest = 3 * overlap * scale
     tile = max(smallest, min(tile, scale * max(photo.shape[:2])))
     while True:
         try:
-            return enhance_in_tiles(model, photo, scale, tile, overlap, grid)
+            with prepare(tile):
+                return enhance_in_tiles(model, photo, scale, tile, overlap, grid)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -110,7 +114,7 @@ def enhance_in_tiles(model, photo, scale, tile, overlap, grid):
             piece = to_tensor(photo[y : y + tile, x : x + tile]).to(device)
             output = model(piece)[0].clamp(0, 1).permute(1, 2, 0).float().cpu()
             weight = row_weight[:, None, None] * column_weight[None, :, None]
-            band[:, scale * x : scale * (x + tile)] += weight * output
+            band[: len(output), scale * x : scale * (x + tile)] += weight * output
             progress.update()
         done = scale * (next_y - y)
         result[scale * y : scale * next_y] = (band[:done] * 255).round().clamp(0, 255).byte().numpy()

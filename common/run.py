@@ -96,7 +96,7 @@ def continue_run(folder, config, device):
     lock(folder)
     earlier = load_config(type(config), folder / "config.yaml")
     position = read_state(folder / NAME) or BEGINNING
-    changes = check_changes(earlier, config, position, folder)
+    changes = check_changes(earlier, from_anywhere(config), position, folder)
     remove_temporaries(folder)
     save_config(from_anywhere(config), folder / "config.yaml")
     starts = read_json(folder / "environment.json")

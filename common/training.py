@@ -50,7 +50,7 @@ def resolve(train, pretrained, device):
     workers = train.workers if train.workers is not None else 8 if on_gpu else 0
     stages = train.stages
     if not pretrained and any(stage.frozen for stage in stages):
-        log.warning("WARNING: model.pretrained = false: there is no trained encoder to keep, so frozen stages train it")
+        log.warning("WARNING: pretrained = false: there is no trained encoder to keep, so frozen stages train it")
         stages = [stage.model_copy(update={"frozen": False}) for stage in stages]
     name = str(device) if processes.count() == 1 else device.type  # of several processes each has its own GPU
     decided = {"device": name, "precision": precision, "workers": workers, "stages": stages}
@@ -163,7 +163,7 @@ def out_of_memory(number, stage, train, error):
     options += [f"train.stages.{number}.crop={crop}"] if crop < stage.crop else []
     return (
         f"train.stages.{number} does not fit into memory ({textwrap.shorten(str(error), 120)}). Each of these needs "
-        f"about half as much: {', '.join(options) or 'a smaller model.encoder'}. On resume train.accumulate may change"
+        f"about half as much: {', '.join(options) or 'a smaller model'}. On resume train.accumulate may change"
     )
 
 

@@ -108,7 +108,7 @@ def get_encoder(name, pretrained):
     except URLError as error:
         raise UserError(
             f"the pretrained {name} could not be downloaded ({error.reason}). Without network set "
-            "model.pretrained=false, or copy torch's cache folder (TORCH_HOME) from a machine that has it."
+            "pretrained=false in the model's section, or copy torch's cache folder (TORCH_HOME) from elsewhere."
         ) from error
 
 

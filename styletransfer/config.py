@@ -66,11 +66,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def rates_fit_the_network(self):
-        for i, stage in enumerate(self.train.stages):
-            if self.model.johnson is not None and isinstance(stage.lr, list):
-                raise ValueError(
-                    f"train.stages.{i}.lr: one number; model.johnson has no encoder to learn at another rate"
-                )
+        for i, stage in enumerate(self.train.stages if self.model.johnson is not None else []):
+            if isinstance(stage.lr, list):
+                raise ValueError(f"train.stages.{i}.lr: must be one number, since model.johnson has no encoder")
+            if stage.frozen:
+                raise ValueError(f"train.stages.{i}.frozen: must be false, since model.johnson has no encoder")
         return self
 
 

@@ -7,6 +7,7 @@ On the middle square of each photo, as Johnson et al. 2016 do (their table 1 and
 """
 
 import logging
+import math
 import time
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from common.command import run_command
 from common.config import LossConfig
 from common.errors import UserError
 from common.folders import find_photos
-from common.inference import get_device, to_tensor
+from common.inference import get_device, is_out_of_memory, to_tensor
 from common.losses import PerceptualLoss
 from common.modelfile import check_section
 from common.photos import PhotoError, open_photo
@@ -40,8 +41,8 @@ def measure(path, style, loss, model, size, iterations=(), start="noise"):
     """Loss terms of a photo, of its painting by `model` and of optimised pixels after each of `iterations`; pictures.
 
     On the middle square of the photo, `size` pixels a side. 'kept' is `content_kept`. Seconds are those of one forward
-    pass and of all iterations so far. 'like' is the iteration from which on optimising was better than the network (of
-    those that ran). Raises PhotoError if the photo cannot be measured.
+    pass and of all iterations so far. 'like' is the first iteration as good as the network; infinite if none was.
+    Raises PhotoError if the photo cannot be measured.
     """
     photo = open_photo(path)
     if min(photo.size) < size:
@@ -71,7 +72,7 @@ def measure(path, style, loss, model, size, iterations=(), start="noise"):
     for number, picture, losses, seconds in optimize(photo, loss, iterations, start):
         pictures[f"optimized-{number}"] = picture
         add(f"optimized-{number}", picture, seconds)
-        figures["prediction like"] = next((i for i, value in enumerate(losses) if value < reached), number)
+        figures["prediction like"] = next((i for i, value in enumerate(losses) if value <= reached), math.inf)
     return figures, {name: picture[0] for name, picture in pictures.items()}
 
 
@@ -102,7 +103,7 @@ def evaluate(paths, folder, style, loss, model, size, iterations=(), start="nois
         last = iterations[-1]
         ratio = average[f"optimized-{last} seconds"] / average["prediction seconds"]
         log.info("%d iterations take %.0f times as long as the network at %d px", last, ratio, size)
-        log.info("the network's loss is that of %.0f iterations", average["prediction like"])
+        log.info("its loss is reached by %.0f iterations (inf: not by %d)", average["prediction like"], last)
     warn_if_drowned(average["prediction kept"])
     return average
 
@@ -139,11 +140,19 @@ def main():
         raise UserError(f"{args.model}: was trained with a VGG16 from a file: name it with --vgg")
     style_config = check_section(args.model, StyleConfig, values.get("style"))
     path = args.style or args.model.parent / NAME
+    if args.style is None and not path.exists():
+        raise UserError(f"{path}: not here; name the picture whose style was learned with --style")
     style = open_style(style_config.model_copy(update={"image": path}))
     paths = find_photos(args.data)
     device = get_device(args.device)
     loss = PerceptualLoss(loss_config, to_tensor(np.asarray(style)))
-    evaluate(paths, folder, style, loss, model.to(device), args.size, sorted(set(args.optimize)), args.start)
+    iterations = sorted(set(args.optimize))
+    try:
+        evaluate(paths, folder, style, loss, model.to(device), args.size, iterations, args.start)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(f"--size {args.size}: does not fit into memory; half of it needs a quarter") from error
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ python -m styletransfer.optimize PHOTO STYLE -o OUT.png
 python -m styletransfer.optimize PHOTO STYLE -o OUT.png configs/styletransfer_demo.yaml loss.gram.weight=3
 """
 
-import json
 import logging
 import time
 from pathlib import Path
@@ -14,16 +13,17 @@ import torch
 from PIL import Image
 
 from common.arguments import at_least, get_parser
+from common.batch import KEPT_SUFFIXES
 from common.command import run_command
 from common.configfile import load_config
 from common.errors import TrainingDiverged, UserError
 from common.files import written_whole
-from common.inference import get_device, to_pixels, to_tensor
+from common.inference import get_device, is_out_of_memory, to_pixels, to_tensor
 from common.losses import PerceptualLoss
-from common.photos import open_photo, small_size
+from common.photos import as_rgb_photo, read_photo, small_size, write_photo
 from styletransfer.config import Config
 from styletransfer.metrics import content_kept, warn_if_drowned
-from styletransfer.style import open_style
+from styletransfer.style import SMALLEST, open_style
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +58,15 @@ def optimize(photo, loss, iterations, start="noise"):
         losses[number] = min(value.item(), losses.get(number, float("inf")))
         return value
 
-    began = time.perf_counter()
+    seconds = 0.0
     for iteration in iterations:
+        began = time.perf_counter()
         group["max_iter"] = iteration - state.get("n_iter", 0)
         group["max_eval"] = 100 * iteration  # never what ends it
         optimizer.step(closure)
         picture = logits.detach().sigmoid()
-        yield iteration, picture, list(losses.values()), time.perf_counter() - began
+        seconds += time.perf_counter() - began
+        yield iteration, picture, list(losses.values()), seconds
 
 
 def main():
@@ -87,30 +89,56 @@ def main():
     words, path = args.config, CONFIG
     if words and words[0].endswith((".yaml", ".yml")):
         path = Path(words.pop(0))
-    config = load_config(Config, path, [*words, f"style.image={json.dumps(str(args.style))}"])
-    if args.output.exists() and not args.overwrite:
-        raise UserError(f"{args.output}: exists; add --overwrite")
-    if args.output.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"):
-        raise UserError(f"{args.output}: must end in .png, .jpg, .webp, .tif or .bmp")
+    config = load_config(Config, path, words)
+    check_output(args)
+    photo = as_rgb_photo(read_photo(args.photo))
+    style = open_style(config.style.model_copy(update={"image": args.style}))
+    height, width = small_size(*photo.rgb.shape[:2], args.size)
+    if min(height, width) < SMALLEST:
+        raise UserError(f"{args.photo}: {width} x {height} px; a photo needs {SMALLEST} a side")
+    small = Image.fromarray(photo.rgb).resize((width, height), reducing_gap=3)
     device = get_device(args.device)
-    photo, style = open_photo(args.photo), open_style(config.style)
-    height, width = small_size(photo.height, photo.width, args.size)
-    photo = to_tensor(np.asarray(photo.resize((width, height), reducing_gap=3))).to(device)
     loss = PerceptualLoss(config.loss, to_tensor(np.asarray(style))).to(device)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        paint(to_tensor(np.asarray(small)).to(device), loss, args, like=photo)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(f"--size {args.size}: does not fit into memory; half of it needs a quarter") from error
 
-    stops = [*range(SHOWN_EVERY, args.iterations, SHOWN_EVERY), args.iterations]
-    for iteration, picture, _, seconds in optimize(photo, loss, stops, args.start):
+
+def check_output(args):
+    """Raises UserError if the result cannot or must not be written."""
+    output = args.output
+    if output.suffix.lower() not in KEPT_SUFFIXES:
+        raise UserError(f"{output}: must end in one of {' '.join(sorted(KEPT_SUFFIXES))}")
+    if output.resolve() in (args.photo.resolve(), args.style.resolve()):
+        raise UserError(f"{output}: is one of the pictures to read; give another name with -o")
+    if output.exists() and not args.overwrite:
+        raise UserError(f"{output}: exists; add --overwrite")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{output.parent}: cannot be made a folder for the result ({error.strerror})") from None
+
+
+def paint(photo, loss, args, like):
+    """Optimises, with a line and the picture so far every SHOWN_EVERY iterations."""
+    for iteration, picture, _, seconds in optimize(photo, loss, stops(args.iterations), args.start):
         with torch.no_grad():
             total = loss(picture, photo).item()
         terms = "  ".join(f"{name} {value.item():.4g}" for name, value in loss.terms.items())
         log.info("%d/%d  loss %.4g  %s  %.0f s", iteration, args.iterations, total, terms, seconds)
         with written_whole(args.output) as temporary:
-            Image.fromarray(to_pixels(picture)).save(temporary)
-    layers = (config.loss.features or config.loss.gram).layers
+            write_photo(temporary, to_pixels(picture), like)
+    layers = (loss.config.features or loss.config.gram).layers
     with torch.no_grad():
         warn_if_drowned(content_kept(picture, photo, loss.vgg, layers).item())
     log.info("%s", args.output)
+
+
+def stops(iterations):
+    return [*range(SHOWN_EVERY, iterations, SHOWN_EVERY), iterations]
 
 
 if __name__ == "__main__":

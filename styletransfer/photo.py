@@ -7,6 +7,7 @@ in memory that does not grow with the photo; a photo of one tile is painted at o
 """
 
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,8 +27,8 @@ def paint_photo(model, photo, strength=1.0, keep_colors=False, tile=TILE):
     strength: 0 the photo, 1 the painting, between them a mix of their pixels. keep_colors: only the lightness (Y of
     YCbCr) is the painting's (Gatys et al. 2016, arXiv 1606.05897). Memory is bounded by `tile`, in pixels a side.
     """
-    with whole_photo_statistics(model, photo, tile):
-        painted = Image.fromarray(enhance(model, photo, tile=tile, grid=GRID))
+    statistics = partial(whole_photo_statistics, model, photo)
+    painted = Image.fromarray(enhance(model, photo, tile=tile, grid=GRID, prepare=statistics))
     original = Image.fromarray(photo)
     if keep_colors:
         y = painted.convert("YCbCr").getchannel("Y")
@@ -43,7 +44,7 @@ def whole_photo_statistics(model, photo, tile):
     try:
         if max(photo.shape[:2]) > tile:
             for norm in tqdm(norms, "measuring", leave=False, disable=None):  # in the order that they are passed
-                norm.kept = measure(model, norm, photo)
+                norm.kept = measure(model, norm, photo, max(GRID, min(PIECE, tile) // GRID * GRID))
         yield
     finally:
         for norm in norms:
@@ -55,41 +56,40 @@ class Measured(Exception):
 
 
 @torch.inference_mode()
-def measure(model, norm, photo):
-    """(mean, variance), each (C,), of what reaches `norm` when the whole photo goes through `model`."""
+def measure(model, norm, photo, piece=PIECE):
+    """(mean, variance), each (C,), of what reaches `norm` when the whole photo goes through `model` in pieces."""
     device, found = next(model.parameters()).device, []
-    for rows in pieces(photo.shape[0]):
-        for columns in pieces(photo.shape[1]):
+    for rows in pieces(photo.shape[0], piece):
+        for columns in pieces(photo.shape[1], piece):
 
             def look(_, inputs, rows=rows, columns=columns):
                 found.append(count_mean_variance(inputs[0], rows, columns))
                 raise Measured
 
-            hook = norm.register_forward_pre_hook(look)
-            with suppress(Measured):
+            with norm.register_forward_pre_hook(look), suppress(Measured):
                 model(to_tensor(photo[rows[0] : rows[3], columns[0] : columns[3]]).to(device))
-            hook.remove()
     count, mean, variance = (torch.stack(values) for values in zip(*found, strict=True))
     part = (count / count.sum())[:, None]
     average = (part * mean).sum(dim=0)
     variance = (part * (variance + mean**2)).sum(dim=0) - average**2
-    return average.float(), variance.float()
+    return average.float().to(device), variance.float().to(device)
 
 
-def pieces(length):
+def pieces(length, piece):
     """[(start with context, start, end, end with context)] that cover `length` pixels."""
     return [
-        (max(0, start - CONTEXT), start, min(length, start + PIECE), min(length, start + PIECE + CONTEXT))
-        for start in range(0, length, PIECE)
+        (max(0, start - CONTEXT), start, min(length, start + piece), min(length, start + piece + CONTEXT))
+        for start in range(0, length, piece)
     ]
 
 
 def count_mean_variance(x, rows, columns):
     """Of each channel of (1, C, h, w), a piece's activations, without its context: (pixels, (C,), (C,)), double."""
-    shrunk = round((rows[3] - rows[0]) / x.shape[2])
+    # The network pads what is smaller than 16 pixels, so the longer side tells how much it shrinks.
+    shrunk = max(1, *(round((side[3] - side[0]) / n) for side, n in ((rows, x.shape[2]), (columns, x.shape[3]))))
     height, width = (
         slice((start - before) // shrunk, -(-(end - before) // shrunk)) for before, start, end, _ in (rows, columns)
     )
     inner = x[:, :, height, width]
     variance, mean = torch.var_mean(inner, dim=(0, 2, 3), correction=0)
-    return torch.tensor(float(inner[0, 0].numel()), dtype=torch.float64), mean.double(), variance.double()
+    return torch.tensor(inner[0, 0].numel(), dtype=torch.float64), mean.cpu().double(), variance.cpu().double()

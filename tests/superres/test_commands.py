@@ -58,7 +58,7 @@ def test_training_leaves_everything_in_its_run_folder(trained):
     (start,) = json.loads((folder / "environment.json").read_text())
     assert "torch" in start["packages"]
     assert start["task"] == "superres"
-    for warning in ("loss.vgg = random", "model.pretrained = false"):
+    for warning in ("loss.vgg = random", "pretrained = false"):
         assert warning in printed
         assert warning in (folder / "log.txt").read_text()
     for shown in ("PSNR-Y SSIM-Y", "bicubic", "comparison.png", "model.safetensors"):
