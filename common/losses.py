@@ -76,31 +76,39 @@ class PerceptualLoss(nn.Module):
         self.config = config
         self.names = config.terms()
         self.vgg = VGG16Features(config.vgg_layers(), config.vgg) if config.vgg_layers() else None
-        self.terms = {}
+        self.terms, self.remembered = {}, (None, None)
         self.style_grams = nn.ParameterDict()  # they move to the device with the loss
         if style is not None and config.gram is not None:
             with torch.no_grad():
                 grams = self.grams(self.vgg(style))
             self.style_grams.update({name: nn.Parameter(gram, requires_grad=False) for name, gram in grams.items()})
 
+    @torch.no_grad()
+    def remember(self, target):
+        """Computes the VGG16 activations of a target once, for many calls with this very tensor."""
+        if self.vgg is not None:
+            self.remembered = target, self.vgg(target)
+
     def forward(self, pred, target, reduction="mean"):
+        known = self.remembered[1] if target is self.remembered[0] else None
         pred, target = pred.as_subclass(torch.Tensor), target.as_subclass(torch.Tensor)
         if reduction == "none":
             return torch.stack([self(p[None], t[None]) for p, t in zip(pred, target, strict=True)])
         with torch.autocast(pred.device.type, enabled=False):
-            terms = self.weighted_terms(pred.float(), target.float())
+            terms = self.weighted_terms(pred.float(), target.float(), known)
         self.terms = {name: term.detach() for name, term in terms.items()}
         return sum(terms.values())
 
-    def weighted_terms(self, pred, target):
+    def weighted_terms(self, pred, target, target_features=None):
         config = self.config
         terms = {
             name: getattr(config, name) * term(pred, target) for name, term in PIXEL_TERMS.items() if name in self.names
         }
         if self.vgg is not None:
             pred_features = self.vgg(pred)
-            with torch.no_grad():
-                target_features = self.vgg(target)
+            if target_features is None:
+                with torch.no_grad():
+                    target_features = self.vgg(target)
         if config.features is not None:
             terms["features"] = layer_distance(config.features, pred_features, target_features)
         if config.gram is not None:

@@ -30,23 +30,26 @@ from styletransfer.config import StyleConfig
 from styletransfer.metrics import content_kept, warn_if_drowned
 from styletransfer.model import load_model
 from styletransfer.optimize import optimize
-from styletransfer.style import NAME, open_style
+from styletransfer.style import NAME, SMALLEST, open_style
 
 log = logging.getLogger(__name__)
 
+SIZE = 256  # of the squares, as in the paper
 RUNS = 3  # of the network, the fastest counts
 
 
 def measure(path, style, loss, model, size, iterations=(), start="noise"):
     """Loss terms of a photo, of its painting by `model` and of optimised pixels after each of `iterations`; pictures.
 
-    On the middle square of the photo, `size` pixels a side. 'kept' is `content_kept`. Seconds are those of one forward
-    pass and of all iterations so far. 'like' is the first iteration as good as the network; infinite if none was.
+    On the middle square of the photo, `size` pixels a side, or as many as there are. 'kept' is `content_kept`. Seconds
+    are those of one forward pass and of all iterations so far. 'like' is the first iteration as good as the network;
+    infinite if none was.
     Raises PhotoError if the photo cannot be measured.
     """
     photo = open_photo(path)
-    if min(photo.size) < size:
-        raise PhotoError(f"{path}: {photo.width} x {photo.height} px, smaller than the {size} px square")
+    if min(photo.size) < SMALLEST:
+        raise PhotoError(f"{path}: {photo.width} x {photo.height} px; a photo needs {SMALLEST} a side")
+    size = min(size, *photo.size)
     device = next(model.parameters()).device
     photo = to_tensor(np.asarray(ImageOps.fit(photo, (size, size)))).to(device)
     layers = (loss.config.features or loss.config.gram).layers
@@ -102,7 +105,7 @@ def evaluate(paths, folder, style, loss, model, size, iterations=(), start="nois
     if iterations:
         last = iterations[-1]
         ratio = average[f"optimized-{last} seconds"] / average["prediction seconds"]
-        log.info("%d iterations take %.0f times as long as the network at %d px", last, ratio, size)
+        log.info("%d iterations take %.0f times as long as the network, at up to %d px", last, ratio, size)
         log.info("its loss is reached by %.0f iterations (inf: not by %d)", average["prediction like"], last)
     warn_if_drowned(average["prediction kept"])
     return average
@@ -123,7 +126,9 @@ def main():
         help="compare with N iterations of L-BFGS",
     )
     parser.add_argument("--start", choices=["noise", "photo"], default="noise", help="its first picture [noise]")
-    parser.add_argument("--size", type=at_least(32, int), default=256, help="side of the squares, in pixels [256]")
+    parser.add_argument(
+        "--size", type=at_least(SMALLEST, int), default=SIZE, help="of the squares, pixels a side [256]"
+    )
     parser.add_argument(
         "-o", "--output", type=Path, help="folder for results.csv and comparison.png [beside the model]"
     )

@@ -47,6 +47,7 @@ def optimize(photo, loss, iterations, start="noise"):
     )
     (group,), state = optimizer.param_groups, optimizer.state[logits]
     losses = {}
+    loss.remember(photo)
 
     def closure():
         optimizer.zero_grad()

@@ -24,7 +24,7 @@ from common.runphotos import run_photos
 from common.training import fit_stages, get_learner, resolve
 from styletransfer.config import Config
 from styletransfer.data import get_dls, get_photos
-from styletransfer.evaluate import evaluate
+from styletransfer.evaluate import SIZE, evaluate
 from styletransfer.metrics import content_kept
 from styletransfer.model import TASK, get_model, load_model, save
 from styletransfer.style import NAME, open_style
@@ -62,7 +62,7 @@ def train(config, name, resume=None):
     export_learner(run / "export.pkl", best)
     log.info("held-out photos:")
     _, held_out = photos
-    evaluate(held_out, run, style, loss, best.to(device), size=config.train.largest_crop())
+    evaluate(held_out, run, style, loss, best.to(device), SIZE)
     log.info("model file:     %s\nfastai learner: %s", run / "model.safetensors", run / "export.pkl")
     return run
 

@@ -218,6 +218,18 @@ def test_a_style_takes_the_place_of_the_targets_grams(noise, distance):
     assert plain.terms["gram"] == 0  # without a style it is the target that is compared with
 
 
+def test_a_remembered_target_changes_nothing_but_what_is_computed(noise):
+    layers = {"relu1_1": 1, "relu2_1": 1}
+    criterion = loss(features={"weight": 1, "layers": layers}, gram={"weight": 9, "layers": layers}, l1=1)
+    other, seen = noise.flip(-1), []
+    criterion.vgg.register_forward_hook(lambda *_: seen.append(1))
+    expected = criterion(other, noise), criterion(noise, other)
+    criterion.remember(noise)
+    seen.clear()
+    torch.testing.assert_close((criterion(other, noise), criterion(noise, other)), expected)
+    assert len(seen) == 3  # the prediction; the prediction and another target
+
+
 def test_random_filters_tell_textures_of_equal_colours_apart():
     y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
     lying, standing, dots = (p.float().expand(1, 3, 64, 64) for p in (y // 4 % 2, x // 4 % 2, (x // 4 + y // 4) % 2))

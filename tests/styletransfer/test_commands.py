@@ -9,10 +9,10 @@ from tests.commands import learner_predicts, run, run_here
 
 LAYERS = "layers: {relu1_1: 1, relu1_2: 1}"
 TINY = [
-    "model.johnson.width=8", "data.crops_per_photo=20", "data.valid=[1.png]", "style.size=48", "loss.vgg=random",
-    "loss.tv=0.1", f"loss.features={{weight: 2, distance: relative, {LAYERS}}}",
+    "model.johnson.width=8", "data.crops_per_photo=40", "data.valid=[1.png]", "style.size=48", "loss.vgg=random",
+    "loss.tv=0.1", f"loss.features={{weight: 0.5, distance: relative, {LAYERS}}}",
     f"loss.gram={{weight: 1, distance: relative, {LAYERS}}}",
-    "train.stages=[{crop: 48, bs: 2, epochs: 3, lr: 3e-3}]",
+    "train.stages=[{crop: 48, bs: 1, epochs: 3, lr: 3e-3}]",
 ]  # fmt: skip
 
 
@@ -55,9 +55,9 @@ def test_training_leaves_everything_in_its_run_folder(trained):
 def test_seconds_of_training_bring_the_style_nearer_and_keep_the_photo(trained):
     _, folder, _, _ = trained
     (results,) = pd.read_csv(folder / "results.csv").to_dict("records")
-    assert results["prediction gram"] < 0.3 * results["photo gram"]
+    assert results["prediction gram"] < 0.5 * results["photo gram"]
     assert results["photo kept"] == 1
-    assert results["prediction kept"] > 0.3
+    assert results["prediction kept"] > 0.15
     shares = sum(results[f"prediction {term}"] for term in ("tv", "features", "gram"))
     assert results["prediction loss"] == pytest.approx(shares, rel=1e-5)
 
@@ -105,7 +105,7 @@ def test_the_exported_learner_works_in_a_fresh_process_elsewhere(trained, tmp_pa
 
 def test_evaluate_compares_with_optimising_the_pixels(trained, tmp_path):
     photos, folder, _, _ = trained
-    arguments = ["--data", photos, "-o", tmp_path, "--size", 48, "--optimize", 2, 30]
+    arguments = ["--data", photos, "-o", tmp_path, "--optimize", 2, 30]
     done = run("styletransfer.evaluate", folder / "model.safetensors", *arguments)
     assert done.returncode == 0, done.stderr
     results = pd.read_csv(tmp_path / "results.csv")
@@ -117,7 +117,7 @@ def test_evaluate_compares_with_optimising_the_pixels(trained, tmp_path):
     assert (results["optimized-30 seconds"] > 5 * results["prediction seconds"]).all()
     assert results["prediction like"].between(1, 30).all()
     ratio = results["optimized-30 seconds"].mean() / results["prediction seconds"].mean()
-    assert f"30 iterations take {ratio:.0f} times as long as the network at 48 px" in done.stdout
+    assert f"30 iterations take {ratio:.0f} times as long as the network, at up to 256 px" in done.stdout
 
 
 def test_optimize_paints_one_photo(trained, tmp_path, capsys):
