@@ -97,9 +97,9 @@ def load_weights(vgg, weights):
 def draw_weights(vgg):
     """Fills the convolutions in place by chance, seeded, so that textures show; plain noise sees blots only.
 
-    Every other filter mixes its inputs and looks at the mix through one kernel that smooths or finds edges or lines (in the
-    first layer all smooth, for colours); the rest look at each input through a kernel of its own, of sum 0. That random
-    filters tell textures apart: Ustyuzhaninov et al. 2017 (arXiv 1606.00021).
+    Every other filter mixes its inputs and looks at the mix through one kernel that smooths or finds edges or lines
+    (in the first layer all smooth, for colours); the rest look at each input through a kernel of their own, of sum 0.
+    That random filters tell textures apart: Ustyuzhaninov et al. 2017 (arXiv 1606.00021).
     """
     generator = torch.Generator().manual_seed(0)
     smooth, edge, line = (torch.tensor([1.0, 2.0, 1.0]).outer(torch.tensor(k)) for k in KERNELS)
