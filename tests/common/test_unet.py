@@ -107,5 +107,5 @@ def test_missing_network_says_how_to_go_on(monkeypatch, tmp_path):
         raise URLError("no route to host")
 
     monkeypatch.setattr("torch.hub.download_url_to_file", offline)
-    with pytest.raises(UserError, match=r"resnet18.*could not be downloaded.*model.pretrained=false"):
+    with pytest.raises(UserError, match=r"resnet18.*could not be downloaded.*pretrained=false"):
         Unet("resnet18", pretrained=True)

@@ -10,7 +10,7 @@ from tests.commands import learner_predicts, run, run_here
 LAYERS = "layers: {relu1_1: 1, relu1_2: 1}"
 TINY = [
     "model.johnson.width=8", "data.crops_per_photo=40", "data.valid=[1.png]", "style.size=48", "loss.vgg=random",
-    "loss.tv=0.1", f"loss.features={{weight: 0.5, distance: relative, {LAYERS}}}",
+    "loss.tv=0.1", f"loss.features={{weight: 1, distance: relative, {LAYERS}}}",
     f"loss.gram={{weight: 1, distance: relative, {LAYERS}}}",
     "train.stages=[{crop: 48, bs: 1, epochs: 3, lr: 3e-3}]",
 ]  # fmt: skip
@@ -57,7 +57,7 @@ def test_seconds_of_training_bring_the_style_nearer_and_keep_the_photo(trained):
     (results,) = pd.read_csv(folder / "results.csv").to_dict("records")
     assert results["prediction gram"] < 0.5 * results["photo gram"]
     assert results["photo kept"] == 1
-    assert results["prediction kept"] > 0.15
+    assert results["prediction kept"] > 0.05
     shares = sum(results[f"prediction {term}"] for term in ("tv", "features", "gram"))
     assert results["prediction loss"] == pytest.approx(shares, rel=1e-5)
 
