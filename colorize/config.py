@@ -8,13 +8,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.config import LossConfig, ModelConfig, OutputConfig, PhotosConfig, Section, TrainConfig
+from common.config import LossConfig, ModelConfig, OutputConfig, PhotoPartsConfig, Section, TrainConfig
 
 
-class DataConfig(PhotosConfig):
-    min_scale: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.5, description="smallest crop, as a part of the photo's area; each is then shrunk to train.stages.*.crop"
-    )
+class DataConfig(PhotoPartsConfig):
     fade: Annotated[float, Field(ge=0, lt=0.5)] = Field(
         0.0, description="how far blacks rise and whites fall at most, as in faded prints; 0 to 0.5"
     )

@@ -5,12 +5,11 @@ from functools import partial
 import numpy as np
 import torch
 from fastai.torch_core import TensorImage
-from fastai.vision.augment import FlipItem, RandomResizedCrop, Resize
 from fasttransform import ItemTransform
 
 from colorize.lab import get_ab, set_ab, to_grey
 from colorize.metrics import colourfulness
-from common.dataloaders import photo_dls, split_usable_photos
+from common.dataloaders import part_tfms, photo_dls, split_usable_photos
 from common.inference import to_tensor
 from common.photos import PhotoError, open_shrunk_photo
 
@@ -88,10 +87,6 @@ def get_dls(photos, config, stage, device):
         stage,
         device,
         open_photo=get_opener(config),
-        item_tfms=[
-            RandomResizedCrop(stage.crop, min_scale=data.min_scale, split_idx=0),
-            Resize(config.train.largest_crop(), split_idx=1),
-            FlipItem(),
-        ],
+        item_tfms=part_tfms(data, config.train, stage),
         batch_tfms=[ToGrey(), *ageing],
     )

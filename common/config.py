@@ -32,6 +32,12 @@ class PhotosConfig(Section):
     crops_per_photo: Count = Field(1, description="random crops taken from each training photo in one epoch")
 
 
+class PhotoPartsConfig(PhotosConfig):
+    min_scale: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="smallest crop, as a part of the photo's area; each is then shrunk to train.stages.*.crop"
+    )
+
+
 class ModelConfig(Section):
     encoder: Encoder = Field("resnet34", description="torchvision ResNet that reads the picture")
     pretrained: bool = Field(True, description="start the encoder from torchvision's ImageNet weights")

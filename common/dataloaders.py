@@ -6,6 +6,7 @@ from pathlib import Path
 from fastai.data.block import DataBlock, TransformBlock
 from fastai.data.load import SkipItemException
 from fastai.data.transforms import IndexSplitter, IntToFloatTensor
+from fastai.vision.augment import FlipItem, RandomResizedCrop, Resize
 from fastai.vision.core import PILImage
 from fasttransform import Transform
 
@@ -67,6 +68,19 @@ class OpenPhoto(Transform):
                 log.warning("skipped %s", error)
                 self.reported.add(path)
             raise SkipItemException from None
+
+
+def part_tfms(data, train, stage):
+    """Item transforms for `photo_dls`: random parts of photos, shrunk to `stage.crop`, and in training random flips.
+
+    Of the held-out ones the middle, its short side as long as the largest crop's, in every stage.
+    data: `common.config.PhotoPartsConfig`.
+    """
+    return [
+        RandomResizedCrop(stage.crop, min_scale=data.min_scale, split_idx=0),
+        Resize(train.largest_crop(), split_idx=1),
+        FlipItem(),
+    ]
 
 
 def photo_dls(photos, data, train, stage, device, open_photo, item_tfms, batch_tfms):

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -97,6 +97,17 @@ def is_out_of_memory(error):
     """Of a GPU or of the machine, in the words of torch's allocators and CUDA's libraries."""
     words = ("out of memory", "ALLOC_FAILED", "can't allocate memory")
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in words)
+
+
+@contextmanager
+def must_fit(size):
+    """UserError if memory runs out. size: the user's word for the side of the picture that is worked on."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(f"{size}: does not fit into memory; half of it needs a quarter") from error
 
 
 def enhance_in_tiles(model, photo, scale, tile, overlap, grid):

@@ -35,6 +35,8 @@ def decode(path):
         raise
     except FileNotFoundError:
         raise PhotoError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise PhotoError(f"{path}: a folder, not a picture") from None
     except Image.UnidentifiedImageError:
         empty = Path(path).stat().st_size == 0
         raise PhotoError(f"{path}: {'the file is empty' if empty else 'not a picture that Pillow can read'}") from None

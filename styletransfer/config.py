@@ -14,16 +14,10 @@ from common.config import (
     ModelConfig,
     OutputConfig,
     PathInYaml,
-    PhotosConfig,
+    PhotoPartsConfig,
     Section,
     TrainConfig,
 )
-
-
-class DataConfig(PhotosConfig):
-    min_scale: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.5, description="smallest crop, as a part of the photo's area; each is then shrunk to train.stages.*.crop"
-    )
 
 
 class StyleConfig(Section):
@@ -51,7 +45,7 @@ class StyleModelConfig(Section):
 
 
 class Config(Section):
-    data: DataConfig = DataConfig()
+    data: PhotoPartsConfig = PhotoPartsConfig()
     style: StyleConfig = StyleConfig()
     model: StyleModelConfig
     loss: LossConfig

@@ -2,10 +2,9 @@
 
 from functools import partial
 
-from fastai.vision.augment import FlipItem, RandomResizedCrop, Resize
 from fasttransform import ItemTransform
 
-from common.dataloaders import photo_dls, split_usable_photos
+from common.dataloaders import part_tfms, photo_dls, split_usable_photos
 from common.photos import open_shrunk_photo
 
 
@@ -42,10 +41,6 @@ def get_dls(photos, config, stage, device):
         stage,
         device,
         open_photo=get_opener(config),
-        item_tfms=[
-            RandomResizedCrop(stage.crop, min_scale=config.data.min_scale, split_idx=0),
-            Resize(config.train.largest_crop(), split_idx=1),
-            FlipItem(),
-        ],
+        item_tfms=part_tfms(config.data, config.train, stage),
         batch_tfms=[AsTarget()],
     )

@@ -21,13 +21,13 @@ from common.command import run_command
 from common.config import LossConfig
 from common.errors import UserError
 from common.folders import find_photos
-from common.inference import get_device, is_out_of_memory, to_tensor
+from common.inference import get_device, must_fit, to_tensor
 from common.losses import PerceptualLoss
 from common.modelfile import check_section
 from common.photos import PhotoError, open_photo
 from common.report import evaluate_photos
 from styletransfer.config import StyleConfig
-from styletransfer.metrics import content_kept, warn_if_drowned
+from styletransfer.metrics import content_kept_of, warn_if_drowned
 from styletransfer.model import load_model
 from styletransfer.optimize import optimize
 from styletransfer.style import NAME, SMALLEST, open_style
@@ -52,15 +52,14 @@ def measure(path, style, loss, model, size, iterations=(), start="noise"):
     size = min(size, *photo.size)
     device = next(model.parameters()).device
     photo = to_tensor(np.asarray(ImageOps.fit(photo, (size, size)))).to(device)
-    layers = (loss.config.features or loss.config.gram).layers
-    figures = {}
+    kept, figures = content_kept_of(loss), {}
 
     @torch.no_grad()
     def add(name, picture, seconds):
         total = loss(picture, photo).item()
         figures[f"{name} loss"] = total
         figures.update({f"{name} {term}": value.item() for term, value in loss.terms.items()})
-        figures[f"{name} kept"] = content_kept(picture, photo, loss.vgg, layers).item()
+        figures[f"{name} kept"] = kept(picture, photo).item()
         figures[f"{name} seconds"] = seconds
         return total
 
@@ -151,13 +150,8 @@ def main():
     paths = find_photos(args.data)
     device = get_device(args.device)
     loss = PerceptualLoss(loss_config, to_tensor(np.asarray(style)))
-    iterations = sorted(set(args.optimize))
-    try:
-        evaluate(paths, folder, style, loss, model.to(device), args.size, iterations, args.start)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        raise UserError(f"--size {args.size}: does not fit into memory; half of it needs a quarter") from error
+    with must_fit(f"--size {args.size}"):
+        evaluate(paths, folder, style, loss, model.to(device), args.size, sorted(set(args.optimize)), args.start)
 
 
 if __name__ == "__main__":

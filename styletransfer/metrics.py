@@ -1,6 +1,7 @@
 """How much of a photo is left in its painted version."""
 
 import logging
+from functools import partial
 
 import torch
 
@@ -25,6 +26,11 @@ def content_kept(pred, photo, vgg, layers):
         near, far = ((result[layer] - other[layer]).square().flatten(1).mean(dim=1) for other in (upright, turned))
         kept = kept + (1 - near / far.clamp_min(1e-12)) / len(layers)
     return kept
+
+
+def content_kept_of(loss):
+    """`content_kept` in the layers that hold the content of a `common.losses.PerceptualLoss` (without: the style's)."""
+    return partial(content_kept, vgg=loss.vgg, layers=(loss.config.features or loss.config.gram).layers)
 
 
 def warn_if_drowned(kept):

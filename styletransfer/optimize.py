@@ -18,11 +18,11 @@ from common.command import run_command
 from common.configfile import load_config
 from common.errors import TrainingDiverged, UserError
 from common.files import written_whole
-from common.inference import get_device, is_out_of_memory, to_pixels, to_tensor
+from common.inference import get_device, must_fit, to_pixels, to_tensor
 from common.losses import PerceptualLoss
 from common.photos import as_rgb_photo, read_photo, small_size, write_photo
 from styletransfer.config import Config
-from styletransfer.metrics import content_kept, warn_if_drowned
+from styletransfer.metrics import content_kept_of, warn_if_drowned
 from styletransfer.style import SMALLEST, open_style
 
 log = logging.getLogger(__name__)
@@ -100,12 +100,8 @@ def main():
     small = Image.fromarray(photo.rgb).resize((width, height), reducing_gap=3)
     device = get_device(args.device)
     loss = PerceptualLoss(config.loss, to_tensor(np.asarray(style))).to(device)
-    try:
+    with must_fit(f"--size {args.size}"):
         paint(to_tensor(np.asarray(small)).to(device), loss, args, like=photo)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise UserError(f"--size {args.size}: does not fit into memory; half of it needs a quarter") from error
 
 
 def check_output(args):
@@ -125,21 +121,17 @@ def check_output(args):
 
 def paint(photo, loss, args, like):
     """Optimises, with a line and the picture so far every SHOWN_EVERY iterations."""
-    for iteration, picture, _, seconds in optimize(photo, loss, stops(args.iterations), args.start):
+    stops = [*range(SHOWN_EVERY, args.iterations, SHOWN_EVERY), args.iterations]
+    for iteration, picture, _, seconds in optimize(photo, loss, stops, args.start):
         with torch.no_grad():
             total = loss(picture, photo).item()
         terms = "  ".join(f"{name} {value.item():.4g}" for name, value in loss.terms.items())
         log.info("%d/%d  loss %.4g  %s  %.0f s", iteration, args.iterations, total, terms, seconds)
         with written_whole(args.output) as temporary:
             write_photo(temporary, to_pixels(picture), like)
-    layers = (loss.config.features or loss.config.gram).layers
     with torch.no_grad():
-        warn_if_drowned(content_kept(picture, photo, loss.vgg, layers).item())
+        warn_if_drowned(content_kept_of(loss)(picture, photo).item())
     log.info("%s", args.output)
-
-
-def stops(iterations):
-    return [*range(SHOWN_EVERY, iterations, SHOWN_EVERY), iterations]
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def whole_photo_statistics(model, photo, tile):
     try:
         if max(photo.shape[:2]) > tile:
             for norm in tqdm(norms, "measuring", leave=False, disable=None):  # in the order that they are passed
-                norm.kept = measure(model, norm, photo, max(GRID, min(PIECE, tile) // GRID * GRID))
+                norm.kept = measure(model, norm, photo, max(GRID, min(PIECE, tile - 2 * CONTEXT) // GRID * GRID))
         yield
     finally:
         for norm in norms:

@@ -4,7 +4,7 @@ import logging
 
 from common.errors import UserError
 from common.folders import sample_photos
-from common.photos import open_photo, small_size
+from common.photos import PhotoError, open_photo, small_size
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,10 @@ def open_style(config, run=None):
     path = config.image
     if path is None:
         path = next(photo for photo in sample_photos() if photo.name == SAMPLE)
-    picture = open_photo(path.expanduser())
+    try:
+        picture = open_photo(path.expanduser())
+    except PhotoError as error:
+        raise UserError(f"style.image = {error}") from None
     short = min(picture.size)
     if short < SMALLEST:
         raise UserError(f"style.image = {path}: {picture.width} x {picture.height} px; needs {SMALLEST} a side")

@@ -25,7 +25,7 @@ from common.training import fit_stages, get_learner, resolve
 from styletransfer.config import Config
 from styletransfer.data import get_dls, get_photos
 from styletransfer.evaluate import SIZE, evaluate
-from styletransfer.metrics import content_kept
+from styletransfer.metrics import content_kept_of
 from styletransfer.model import TASK, get_model, load_model, save
 from styletransfer.style import NAME, open_style
 
@@ -50,8 +50,7 @@ def train(config, name, resume=None):
             style.save(temporary)
     stage_dls = partial(get_dls, photos, config, device=device)
     first_dls = stage_dls(config.train.stages[0])
-    layers = (config.loss.features or config.loss.gram).layers
-    metrics = [partial(content_kept, vgg=loss.vgg, layers=layers)]
+    metrics = [content_kept_of(loss)]
     learn = get_learner(run, config.train, first_dls, model, loss, metrics, columns, partial(save, config=config))
     fit_stages(learn, config.train, stage_dls)
     if not processes.is_main():

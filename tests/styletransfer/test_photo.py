@@ -39,6 +39,23 @@ def test_tiles_share_the_statistics_of_the_whole_photo(model, uneven, monkeypatc
     assert all(module.kept is None for module in model.modules() if isinstance(module, InstanceNorm))
 
 
+def test_out_of_memory_leaves_no_seams(model, uneven, monkeypatch):
+    whole, forward, sizes = paint_photo(model, uneven).astype(float), model.forward, []
+
+    def small_only(photo):
+        sizes.append(max(photo.shape[-2:]))
+        if sizes[-1] > 210:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(photo)
+
+    monkeypatch.setattr(model, "forward", small_only)
+    painted = paint_photo(model, uneven).astype(float)
+    assert sizes[0] == 416
+    assert max(sizes[1:]) == 208
+    apart = enhance(model, uneven, tile=208, grid=32).astype(float)
+    assert abs(painted - whole).mean() < 1 < 5 < abs(apart - whole).mean()
+
+
 def test_measured_in_pieces_is_as_measured_whole(model, uneven, monkeypatch):
     norm = [module for module in model.modules() if isinstance(module, InstanceNorm)][2]  # at a quarter of the size
     mean, variance = photo_module.measure(model, norm, uneven)
