@@ -13,22 +13,24 @@ from colorize.metrics import ab_error, colourfulness, psnr_ab
 from colorize.model import load_model
 from colorize.photo import color_photo, shrink
 from colorize.predict import add_color_arguments
-from common.arguments import get_evaluate_parser, results_folder
+from common.arguments import add_perceptual_arguments, get_evaluate_parser, results_folder
 from common.command import run_command
 from common.folders import find_photos
 from common.inference import get_device, to_tensor
 from common.metrics import psnr, round_to_8_bits, ssim
+from common.perceptual import get_perceptual
 from common.photos import PhotoError, open_photo
 from common.report import evaluate_photos
 
 SHOWN = 256  # short side of the photos that pictures show, in pixels
 
 
-def measure(path, model=None, **options):
-    """PSNR and SSIM over RGB and colour errors of the grey photo and of `model` on one colour photo, and the pictures.
+def measure(path, models, perceptual=None, shown=SHOWN):
+    """PSNR and SSIM over RGB and colour errors of the grey photo and of `models` on one colour photo, and the pictures.
 
-    All are measured in 8 bits at full size, and returned shrunk. options: of `colorize.photo.color_photo`. The
-    colourfulness is off by its distance from the true photo's.
+    models: {name: function((H, W, 3) uint8) -> the same, coloured}. perceptual: more to measure, {name:
+    function(result, target)}. All are measured in 8 bits at full size, and returned shrunk to `shown` pixels a short
+    side. The colourfulness is off by its distance from the true photo's.
     Raises PhotoError if the photo cannot be measured.
     """
     pixels = np.asarray(open_photo(path))
@@ -36,8 +38,8 @@ def measure(path, model=None, **options):
         raise PhotoError(f"{path}: {pixels.shape[1]} x {pixels.shape[0]} px, too small to measure SSIM on")
     target = to_tensor(pixels)
     results = {"grey": round_to_8_bits(to_grey(target))}
-    if model is not None:
-        results["prediction"] = to_tensor(color_photo(model, pixels, **options))
+    for name, color in models.items():
+        results[name] = to_tensor(color(pixels))
     figures, colours = {}, colourfulness(target).item()
     for name, result in results.items():
         figures[f"{name} PSNR"] = psnr(result, target, peak=1).item()
@@ -46,27 +48,32 @@ def measure(path, model=None, **options):
         figures[f"{name} ab error"] = ab_error(result, target).item()
         figures[f"{name} colourfulness"] = colourfulness(result).item()
         figures[f"{name} off by"] = abs(figures[f"{name} colourfulness"] - colours)
+        figures.update(
+            {f"{name} {metric}": distance(result, target) for metric, distance in (perceptual or {}).items()}
+        )
     figures["target colourfulness"] = colours
-    return figures, {name: shrink(picture, SHOWN)[0] for name, picture in {**results, "target": target}.items()}
+    return figures, {name: shrink(picture, shown)[0] for name, picture in {**results, "target": target}.items()}
 
 
-def evaluate(paths, folder, model=None, **options):
-    """`common.report.evaluate_photos` for colourisation; options: of `colorize.photo.color_photo`."""
-    return evaluate_photos(paths, partial(measure, model=model, **options), folder)
+def evaluate(paths, models, folder, **options):
+    """`common.report.evaluate_photos` for colourisation; options: of `measure`."""
+    return evaluate_photos(paths, partial(measure, models=models, **options), folder)
 
 
 def main():
     parser = get_evaluate_parser("colorize.evaluate", __doc__, baseline="grey")
     add_color_arguments(parser)
+    add_perceptual_arguments(parser)
     args = parser.parse_args()
     folder = results_folder(args)
     paths = find_photos(args.data)
-    if args.model is None:
-        evaluate(paths, folder)
-        return
-    model, size = load_model(args.model)
-    model = model.to(get_device(args.device))
-    evaluate(paths, folder, model, size=args.size or size, saturation=args.saturation, tile=args.tile)
+    models, device = {}, get_device(args.device)
+    if args.model is not None:
+        model, size = load_model(args.model)
+        options = {"size": args.size or size, "saturation": args.saturation, "tile": args.tile}
+        models["prediction"] = partial(color_photo, model.to(device), **options)
+    perceptual, _ = get_perceptual(args.vgg, args.lpips, device)
+    evaluate(paths, models, folder, perceptual=perceptual)
 
 
 if __name__ == "__main__":

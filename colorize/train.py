@@ -16,7 +16,7 @@ from colorize.data import get_dls, get_photos
 from colorize.evaluate import evaluate
 from colorize.metrics import ab_error, psnr_ab
 from colorize.model import TASK, get_model, load_model, save
-from colorize.photo import PhotoColorizer
+from colorize.photo import PhotoColorizer, color_photo
 from common import processes
 from common.arguments import train_command
 from common.command import run_command
@@ -31,13 +31,13 @@ log = logging.getLogger(__name__)
 DEMO = Path(__file__).parent.parent / "configs" / "colorize_demo.yaml"
 
 
-def train(config, name, resume=None):
+def train(config, name, resume=None, photos=None):
     """Trains as `config` says and returns the run folder, with the model file, the export and the comparisons in it."""
     device = processes.start(config.train.device)
     config = config.model_copy(update={"train": resolve(config.train, config.model.pretrained, device)})
-    photos = run_photos(resume, config, get_photos)
+    photos = photos or run_photos(resume, config, get_photos)
     set_seed(config.train.seed)
-    model, loss = get_model(config.model), PerceptualLoss(config.loss)
+    model, loss = build(config)
 
     run = open_run(resume, TASK, config, name, device, photos)  # all input is known to be good
     stage_dls = partial(get_dls, photos, config, device=device)
@@ -51,13 +51,19 @@ def train(config, name, resume=None):
     best, size = load_model(learn.checkpoints.best)
     save(run / "model.safetensors", best, config)
     export_learner(run / "export.pkl", PhotoColorizer(best, size))
+    color = {"prediction": partial(color_photo, best.to(device), size=size)}
     seen, held_out = photos
     log.info("photos that it trained on:")
-    evaluate(seen[:20], run / "seen", best.to(device), size=size)
+    evaluate(seen[:20], color, run / "seen")
     log.info("held-out photos:")
-    evaluate(held_out, run, best, size=size)
+    evaluate(held_out, color, run)
     log.info("model file:     %s\nfastai learner: %s", run / "model.safetensors", run / "export.pkl")
     return run
+
+
+def build(config):
+    """(Colorizer, PerceptualLoss) of a config, seeded before."""
+    return get_model(config.model), PerceptualLoss(config.loss)
 
 
 def columns(grey, pred, colour):

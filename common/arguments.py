@@ -3,6 +3,7 @@
 import argparse
 import logging
 import shlex
+from functools import partial
 from pathlib import Path
 
 from common.configfile import describe, load_config
@@ -47,8 +48,16 @@ def train_command(name, doc, config_class, demo, train):
     if words and (words[0].endswith((".yaml", ".yml")) or Path(words[0]).exists()):
         path = Path(words.pop(0))
     config = load_config(config_class, path, words)
+    return stoppable(name, partial(train, config, path.stem, run), run_at_work)
+
+
+def stoppable(name, work, folder_at_work):
+    """Calls work(), which trains, and returns the exit status; what stops it early is told with how to go on.
+
+    name: of the module, whose `--resume` takes the folder that folder_at_work() returns (None before there is one).
+    """
     try:
-        train(config, path.stem, run)
+        work()
         return 0
     except TrainingDiverged as error:
         log.error("error: %s", error)
@@ -56,15 +65,15 @@ def train_command(name, doc, config_class, demo, train):
     except TrainingStopped as error:
         stop = error
     except WriteError as error:
-        if run_at_work() is None:
+        if folder_at_work() is None:
             raise
         stop = TrainingStopped(f"{error}; what was saved before is intact")
     except KeyboardInterrupt:
-        if run_at_work() is None:
+        if folder_at_work() is None:
             raise
         stop = TrainingStopped("stopped at once: what was done since the last save is lost", status=130)
     message = f"error: {stop}" if stop.status == 1 else f"{stop}"
-    if (folder := run_at_work()) is not None:
+    if (folder := folder_at_work()) is not None:
         message += f"\nto go on:  python -m {name} --resume {shlex.quote(str(folder))}"
     log.log(logging.ERROR if stop.status == 1 else logging.INFO, message)
     return stop.status
@@ -106,6 +115,22 @@ def add_device_arguments(parser):
         "--tile", type=at_least(1, int), default=TILE, help=f"side of the tiles of a large result, in pixels [{TILE}]"
     )
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
+
+
+def add_perceptual_arguments(parser):
+    """[--vgg WEIGHTS] [--lpips WEIGHTS]: of `common.perceptual.get_perceptual`."""
+    parser.add_argument(
+        "--vgg",
+        metavar="WEIGHTS",
+        help="VGG16 to measure the VGG distance with: torchvision (downloaded once, 528 MB), random, or a .pth or "
+        ".safetensors file [torchvision if it was downloaded before, else random]",
+    )
+    parser.add_argument(
+        "--lpips",
+        metavar="WEIGHTS",
+        help="AlexNet to measure LPIPS with: torchvision (downloaded once, 233 MB), or a .pth or .safetensors file "
+        "[torchvision if it was downloaded before, else LPIPS is left out]",
+    )
 
 
 def at_least(lowest, number, at_most=None):

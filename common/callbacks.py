@@ -15,6 +15,7 @@ from fastai.learner import AvgMetric, AvgSmoothLoss
 from fastai.torch_core import find_bs, to_detach
 
 from common import processes
+from common.ema import kept_model
 from common.errors import TrainingDiverged, UserError
 from common.files import written_whole
 from common.grid import save_grid
@@ -210,7 +211,7 @@ class Checkpoints(Callback):
     def after_epoch(self):
         if not processes.is_main():
             return
-        model = processes.unwrapped(self.learn.model)
+        model = kept_model(self.learn)
         self.save(self.last, model)
         loss = self.recorder.final_record[1]
         if loss < self.best_loss:

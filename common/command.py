@@ -73,7 +73,10 @@ def log_traceback():
 
 
 def log_to(path):
-    """Writes all messages into the file `path`, those that came before included."""
+    """Writes all messages into the file `path`, no longer into an earlier one; those that came before included."""
+    for earlier in [handler for handler in logging.getLogger().handlers if handler.name == RUN_LOG]:
+        logging.getLogger().removeHandler(earlier)
+        earlier.close()
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.name = RUN_LOG
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))

@@ -95,6 +95,9 @@ class TrainConfig(Section):
     stages: list[StageConfig] = Field(min_length=1, description="trained one after the other, each one cycle")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="of everything that is drawn by chance")
     wd: Weight = Field(1e-3, description="weight decay")
+    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="measure and keep a running average of the weights, with this decay (0.999); 0: the weights"
+    )
     device: str = Field("auto", description="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field("auto", description="auto: fp16 on CUDA, else fp32")
     accumulate: Count = Field(1, description="work off each batch in so many parts: less memory, the same result")

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from copy import deepcopy
 from pathlib import Path
 from typing import get_args
 
@@ -17,17 +18,22 @@ def load_config(config_class, path=None, overrides=()):
 
     Raises UserError that lists every mistake with file, key, value, rule and the nearest valid name.
     """
+    return load_changed_config(config_class, path, parse_overrides(overrides))
+
+
+def load_changed_config(config_class, path, changes):
+    """The same with changes [(where they stand, 'section.key', value)], of which the last one counts."""
     data, source = {}, "config"
     if path is not None:
         source = str(path)
         data = read_yaml(Path(path))
-    overridden = {}
-    for override in overrides:
-        set_override(data, override, overridden)
+    for place, key, value in changes:
+        set_key(data, place, key, deepcopy(value))
     try:
         return config_class.model_validate(data)
     except ValidationError as error:
-        raise UserError("\n       ".join(explain(config_class, data, error.errors(), source, overridden))) from None
+        places = {key: place for place, key, _ in changes}
+        raise UserError("\n       ".join(explain(config_class, data, error.errors(), source, places))) from None
 
 
 def save_config(config, path):
@@ -68,45 +74,56 @@ def read_yaml(path):
     return data
 
 
-def set_override(data, override, overridden):
-    """Applies one `section.key=value` to the nested `data`, and notes the key in `overridden`."""
-    key, equals, value = override.partition("=")
-    if not equals or not key:
-        raise UserError(f"command line: '{override}': write an override as section.key=value, for example train.seed=1")
-    try:
-        value = yaml.load(value, Loader)
-    except yaml.YAMLError:
-        raise UserError(f"command line: {key}: '{value}' is not a YAML value") from None
+def parse_overrides(words):
+    """`section.key=value` words of the command line -> [('command line', 'section.key', value)]."""
+    changes = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UserError(f"command line: '{word}': write an override as section.key=value, for example train.seed=1")
+        try:
+            changes.append(("command line", key, yaml.load(value, Loader)))
+        except yaml.YAMLError:
+            raise UserError(f"command line: {key}: '{value}' is not a YAML value") from None
+    return changes
+
+
+def set_key(data, place, key, value):
+    """Sets one `section.key` in the nested `data`; place: where it stands, for errors."""
     *parents, last = key.split(".")
-    place = data
+    section = data
     for name in parents:
-        if isinstance(place, list):
-            place = place[list_index(place, name, key)]
+        if isinstance(section, list):
+            section = section[list_index(section, name, f"{place}: {key}")]
         else:
-            if place.get(name) is None:
-                place[name] = {}
-            place = place[name]
-        if not isinstance(place, dict | list):
-            raise UserError(f"command line: {key}: {name} is a value, not a section")
-    place[list_index(place, last, key) if isinstance(place, list) else last] = value
-    overridden[key] = override
+            if section.get(name) is None:
+                section[name] = {}
+            section = section[name]
+        if not isinstance(section, dict | list):
+            raise UserError(f"{place}: {key}: {name} is a value, not a section")
+    section[list_index(section, last, f"{place}: {key}") if isinstance(section, list) else last] = value
 
 
-def list_index(items, name, key):
+def list_index(items, name, where):
     if not name.isdigit() or int(name) >= len(items):
-        raise UserError(f"command line: {key}: '{name}' must be a number from 0 to {len(items) - 1} (which list entry)")
+        raise UserError(f"{where}: '{name}' must be a number from 0 to {len(items) - 1} (which list entry)")
     return int(name)
 
 
-def explain(config_class, data, mistakes, source, overridden):
-    """A line for each key that pydantic complains of: place, key, value, rule, nearest valid name."""
+def explain(config_class, data, mistakes, source, places):
+    """A line for each key that pydantic complains of: place, key, value, rule, nearest valid name.
+
+    places: where the keys stand that are not the file's own.
+    """
     rules = {}
-    both = f"{source} with the command line" if overridden else source
+    both = " with ".join(
+        [source, *(place if ":" in place else f"the {place}" for place in dict.fromkeys(places.values()))]
+    )
     for mistake in mistakes:
         keys, value, section = locate(config_class, data, mistake["loc"])
         key = ".".join(map(str, keys))
-        from_command = any(f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.") for name in overridden)
-        place = f"{'command line' if from_command else source}: {key}"
+        near = [at for name, at in places.items() if f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.")]
+        place = f"{near[-1] if near else source}: {key}"
         kind, context = mistake["type"], mistake.get("ctx", {})
         if kind == "extra_forbidden":
             head, rule = place, f"unknown key; {nearest(keys[-1], section.model_fields)}"
@@ -119,7 +136,7 @@ def explain(config_class, data, mistakes, source, overridden):
             given = "" if mistake["loc"][-1] == "[key]" else f" = {mistake['input']}"
             head, rule = f"{place}{given}", nearest(str(mistake["input"]), names)
         else:
-            head, rule = f"{place} = {value}", re.sub("^(Input|List|Dictionary) should", "must", mistake["msg"])
+            head, rule = f"{place} = {value}", re.sub("^(Input|List|Dictionary|String) should", "must", mistake["msg"])
         rules.setdefault(head, []).append(rule)
     return [f"{head}: {' or '.join(rule)}" for head, rule in rules.items()]
 

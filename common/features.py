@@ -45,14 +45,14 @@ class VGG16Features(nn.Module):
 
     layers: names from `relu1_1` to `relu5_3`. weights: 'torchvision' (ImageNet, downloaded once and cached),
     'random' (seeded, the same every time), or a .pth or .safetensors file in torchvision's layout.
-    Raises UserError if the weights cannot be had.
+    key: what messages call the weights. Raises UserError if they cannot be had.
     """
 
-    def __init__(self, layers, weights="torchvision"):
+    def __init__(self, layers, weights="torchvision", key="loss.vgg"):
         super().__init__()
         self.wanted = set(layers)
         vgg = make_layers(cfgs["D"])
-        load_weights(vgg, weights)
+        load_weights(vgg, weights, key)
         named = list(name_layers(vgg))
         deepest = max(i for i, (name, _) in enumerate(named) if name in self.wanted)
         self.layers = nn.Sequential()
@@ -75,22 +75,23 @@ class VGG16Features(nn.Module):
         return features
 
 
-def load_weights(vgg, weights):
+def load_weights(vgg, weights, key):
     """Fills torchvision's VGG16 convolutions in place from 'torchvision', 'random' or a file."""
     if weights == "random":
         log.warning(
-            "WARNING: loss.vgg = random: the VGG16 has random weights, so feature and Gram terms compare random "
-            "filters, not what ImageNet taught. Good enough to try the program, not to judge a loss."
+            "WARNING: %s = random: the VGG16 has random weights, so what it compares is random filters, not what "
+            "ImageNet taught. Good enough to try the program, not to judge a loss.",
+            key,
         )
         draw_weights(vgg)
         return
     prefix = "features."
-    state = read_torchvision_weights() if weights == "torchvision" else read_weights_file(Path(weights).expanduser())
+    state = read_torchvision_weights(key) if weights == "torchvision" else read_weights_file(weights, key)
     state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     try:
         vgg.load_state_dict(state)
     except RuntimeError as error:
-        raise UserError(f"loss.vgg = {weights}: not a VGG16 in torchvision's layout (features.0.weight ...)") from error
+        raise UserError(f"{key} = {weights}: not a VGG16 in torchvision's layout (features.0.weight ...)") from error
 
 
 @torch.no_grad()
@@ -122,20 +123,25 @@ def draw_weights(vgg):
     torch.nn.init.normal_(vgg[0].bias, generator=generator)  # ReLUs at several levels, so that colours tell apart
 
 
-def read_torchvision_weights():
+def read_torchvision_weights(key):
     try:
         return VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
     except URLError as error:
         raise UserError(
-            f"loss.vgg = torchvision: the VGG16 weights could not be downloaded ({error.reason}). Without network, set "
-            "loss.vgg to a .pth or .safetensors file in torchvision's layout, or to 'random' just to try the program, "
+            f"{key} = torchvision: the VGG16 weights could not be downloaded ({error.reason}). Without network, set "
+            f"{key} to a .pth or .safetensors file in torchvision's layout, or to 'random' just to try the program, "
             "or remove the features and gram terms."
         ) from error
 
 
-def read_weights_file(path):
+def read_weights_file(weights, key):
+    """The state dict in a .pth or .safetensors file; runs no code from it. key: what messages call the file.
+
+    Raises UserError if it is missing or not a file of weights.
+    """
+    path = Path(weights).expanduser()
     if not path.is_file():
-        raise UserError(f"loss.vgg = {path}: no such file. Give 'torchvision', 'random', or an existing weights file.")
+        raise UserError(f"{key} = {path}: no such file. Give 'torchvision', 'random', or an existing weights file.")
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
@@ -143,6 +149,6 @@ def read_weights_file(path):
     except (SafetensorError, UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
         # torch's own message for a .pth file would advise to run the code inside it.
         raise UserError(
-            f"loss.vgg = {path}: cannot be read as a file of weights. Give a .safetensors file, or a .pth file "
+            f"{key} = {path}: cannot be read as a file of weights. Give a .safetensors file, or a .pth file "
             "that holds a state dict and nothing else."
         ) from error

@@ -8,6 +8,7 @@ import torch
 from fastai.callback.core import Callback
 
 from common import processes
+from common.ema import trained_model
 from common.errors import TrainingStopped, UserError
 from common.files import written_whole
 
@@ -100,7 +101,7 @@ class ResumePoint(Callback):
             "stage": learn.stage,
             "epoch": epoch,
             "step": batch // self.accumulate,
-            "model": processes.unwrapped(learn.model).state_dict(),
+            "model": trained_model(learn).state_dict(),
             "optimizer": plain(learn.opt.state_dict()),
             "scaler": learn.scaler.state_dict() if getattr(learn, "scaler", None) else None,
             "train_loss": self.recorder.smooth_loss.state_dict(),

@@ -24,6 +24,7 @@ from common.callbacks import (
     ValidLoss,
     precision_callbacks,
 )
+from common.ema import Ema
 from common.errors import TrainingStopped, UserError
 from common.inference import is_out_of_memory
 from common.interrupt import StopRequest
@@ -100,6 +101,7 @@ def get_learner(run, train, dls, model, loss, metrics, get_columns, save):
             Checkpoints(run / "checkpoints", save),
             Schedule(accumulate),
             ResumePoint(run / NAME, train.checkpoint_minutes, accumulate, StopRequest()),
+            *([Ema(train.ema)] if train.ema else []),
             *precision_callbacks(train.precision),
             *distributed_callbacks(dls.device),
         ],

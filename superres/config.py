@@ -19,9 +19,21 @@ class DataConfig(PhotosConfig):
 
 
 class SuperresModelConfig(ModelConfig):
+    network: Literal["unet", "srcnn"] = Field("unet", description="srcnn (9-1-5) has none of this section's other keys")
     upsample: Literal["before", "after"] = Field(
         "after", description="before: U-Net on the enlarged picture; after: on the small one, enlarged at the end"
     )
+
+    @model_validator(mode="after")
+    def srcnn_has_no_other_keys(self):
+        for name, field in type(self).model_fields.items():
+            if self.network == "srcnn" and name != "network" and getattr(self, name) != field.default:
+                raise ValueError(f"{name}: SRCNN has none; leave it out, or set network: unet")
+        return self
+
+    def encoder_is_trained(self):
+        """Whether there is an encoder that was trained before."""
+        return self.network == "unet" and self.pretrained
 
 
 class Config(Section):

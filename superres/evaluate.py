@@ -9,12 +9,13 @@ from functools import partial
 import numpy as np
 import torch.nn.functional as F
 
-from common.arguments import get_evaluate_parser, results_folder
+from common.arguments import add_perceptual_arguments, get_evaluate_parser, results_folder
 from common.command import run_command
 from common.errors import UserError
 from common.folders import find_photos
 from common.inference import TILE, enhance, get_device, to_pixels, to_tensor
 from common.metrics import psnr_y, round_to_8_bits, ssim_y
+from common.perceptual import get_perceptual
 from common.photos import PhotoError, open_photo
 from common.report import evaluate_photos
 from common.seeds import seeded
@@ -24,11 +25,12 @@ from superres.model import load_model, resize_bicubic
 DETAIL = 160  # side of the squares that pictures show, in sharp pixels
 
 
-def measure(path, degrade, model=None, tile=TILE):
-    """PSNR-Y in dB and SSIM-Y of bicubic and of `model` on one photo, and a detail of the pictures.
+def measure(path, degrade, models, perceptual=None, tile=TILE, side=DETAIL):
+    """PSNR-Y in dB and SSIM-Y of bicubic and of each of `models` on one photo, and a detail of the pictures.
 
     The photo is cropped to a multiple of the scale, made small by `degrade`, enlarged, and compared as
-    `common.metrics` describes with `scale` pixels shaved. Raises PhotoError if it cannot be read or is too small.
+    `common.metrics` describes with `scale` pixels shaved. models: {name: SuperResolver}. perceptual: more to measure,
+    {name: function(result, sharp)}. Raises PhotoError if the photo cannot be read or is too small.
     """
     scale = degrade.scale
     sharp = to_tensor(np.asarray(open_photo(path)))
@@ -39,22 +41,23 @@ def measure(path, degrade, model=None, tile=TILE):
     with seeded("evaluate", path.name):  # the noise of a photo is the same every time
         low = degrade.low_resolution(sharp)
     results = {"bicubic": round_to_8_bits(resize_bicubic(low, scale))}
-    if model is not None:
-        results["prediction"] = to_tensor(enhance(model, to_pixels(low), scale, tile))
+    for name, model in models.items():
+        results[name] = to_tensor(enhance(model, to_pixels(low), scale, tile))
     figures = {}
     for name, result in results.items():
         figures[f"{name} PSNR-Y"] = psnr_y(result, sharp, border=scale).item()
         figures[f"{name} SSIM-Y"] = ssim_y(result, sharp, border=scale).item()
-    return figures, detail({"input": low, **results, "target": sharp})
+        figures.update({f"{name} {metric}": distance(result, sharp) for metric, distance in (perceptual or {}).items()})
+    return figures, detail({"input": low, **results, "target": sharp}, side)
 
 
-def detail(pictures):
+def detail(pictures, side):
     """The square of each picture where bicubic is furthest from the target, since that is where models differ."""
     target, low = pictures["target"], pictures["input"]
     scale = target.shape[-1] // low.shape[-1]
     error = (pictures["bicubic"] - target).square().mean(dim=1, keepdim=True)
-    size = [min(DETAIL, side) // scale * scale for side in target.shape[-2:]]
-    means = F.avg_pool2d(F.avg_pool2d(error, scale), [side // scale for side in size], stride=4)
+    size = [min(side, length) // scale * scale for length in target.shape[-2:]]
+    means = F.avg_pool2d(F.avg_pool2d(error, scale), [length // scale for length in size], stride=4)
     top, left = (4 * int(i) for i in np.unravel_index(means.argmax().item(), means.shape[-2:]))
     squares = {}
     for name, picture in pictures.items():
@@ -63,27 +66,29 @@ def detail(pictures):
     return squares
 
 
-def evaluate(paths, degrade, model, folder, tile=TILE):
-    """`common.report.evaluate_photos` for super-resolution."""
-    return evaluate_photos(paths, partial(measure, degrade=degrade, model=model, tile=tile), folder, zoom=2)
+def evaluate(paths, degrade, models, folder, zoom=2, **options):
+    """`common.report.evaluate_photos` for super-resolution; options: of `measure`."""
+    return evaluate_photos(paths, partial(measure, degrade=degrade, models=models, **options), folder, zoom)
 
 
 def main():
     parser = get_evaluate_parser("superres.evaluate", __doc__, baseline="bicubic")
+    add_perceptual_arguments(parser)
     parser.add_argument("--scale", type=int, choices=[2, 4, 8], help="for --baseline (a model knows its own)")
     args = parser.parse_args()
     folder = results_folder(args)
     if args.baseline and args.scale is None:
         raise UserError("--baseline bicubic needs --scale 2, 4 or 8")
     paths = find_photos(args.data)
-    model, scale = None, args.scale
+    models, scale, device = {}, args.scale, get_device(args.device)
     if args.model is not None:
         model, data = load_model(args.model)
-        model = model.to(get_device(args.device))
+        models["prediction"] = model.to(device)
         if args.scale not in (None, data.scale):
             raise UserError(f"--scale {args.scale}: {args.model} enlarges {data.scale} times")
         scale = data.scale
-    evaluate(paths, Degrade(scale), model, folder, args.tile)
+    perceptual, _ = get_perceptual(args.vgg, args.lpips, device)
+    evaluate(paths, Degrade(scale), models, folder, perceptual=perceptual, tile=args.tile)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from torch import nn
 from common.modelfile import check_section, load_weights, read_model_file, save_model
 from common.unet import Unet
 from superres.config import DataConfig, SuperresModelConfig
+from superres.srcnn import SRCNN
 
 TASK = "superres"
 
@@ -19,10 +20,10 @@ def resize_bicubic(image, scale):
 
 
 class SuperResolver(nn.Module):
-    """(N, 3, h, w) in [0, 1] -> (N, 3, scale h, scale w): bicubic enlargement + U-Net. Untrained it is bicubic.
+    """(N, 3, h, w) in [0, 1] -> (N, 3, scale h, scale w): bicubic enlargement + network. Untrained it is bicubic.
 
-    upsample: 'before' gives the U-Net the enlarged picture, as lesson 7 does; 'after' gives it the small one and
-    ends in a pixel shuffle, about three times as fast.
+    unet: the network, a Unet or SRCNN. upsample: 'before' gives it the enlarged picture, as lesson 7 does; 'after'
+    the small one, which ends in a pixel shuffle and is about three times as fast.
     """
 
     def __init__(self, unet, scale, upsample):
@@ -37,6 +38,8 @@ class SuperResolver(nn.Module):
 
 def get_model(config: SuperresModelConfig, scale):
     """A SuperResolver as `config` describes it."""
+    if config.network == "srcnn":
+        return SuperResolver(SRCNN(), scale, upsample="before")
     unet = Unet(
         config.encoder,
         pretrained=config.pretrained,

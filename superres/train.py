@@ -30,18 +30,18 @@ log = logging.getLogger(__name__)
 DEMO = Path(__file__).parent.parent / "configs" / "superres_demo.yaml"
 
 
-def train(config, name, resume=None):
+def train(config, name, resume=None, photos=None):
     """Trains as `config` says and returns the run folder, with the model file, the export and the comparison in it."""
-    device, scale = processes.start(config.train.device), config.data.scale
-    config = config.model_copy(update={"train": resolve(config.train, config.model.pretrained, device)})
-    photos = run_photos(resume, config, get_photos)
+    device = processes.start(config.train.device)
+    config = config.model_copy(update={"train": resolve(config.train, config.model.encoder_is_trained(), device)})
+    photos = photos or run_photos(resume, config, get_photos)
     set_seed(config.train.seed)
-    model, loss = get_model(config.model, scale), PerceptualLoss(config.loss)
+    model, loss = build(config)
 
     run = open_run(resume, TASK, config, name, device, photos)  # all input is known to be good
     stage_dls = partial(get_dls, photos, config, device=device)
     first_dls = stage_dls(config.train.stages[0])
-    metrics = [partial(psnr_y, border=scale), partial(ssim_y, border=scale)]
+    metrics = [partial(metric, border=config.data.scale) for metric in (psnr_y, ssim_y)]
     learn = get_learner(run, config.train, first_dls, model, loss, metrics, columns, partial(save, config=config))
     fit_stages(learn, config.train, stage_dls)
     if not processes.is_main():
@@ -52,9 +52,14 @@ def train(config, name, resume=None):
     export_learner(run / "export.pkl", best)
     log.info("held-out photos, whole:")
     _, held_out = photos
-    evaluate(held_out, get_degrade(config.data), best.to(device), run)
+    evaluate(held_out, get_degrade(config.data), {"prediction": best.to(device)}, run)
     log.info("model file:     %s\nfastai learner: %s", run / "model.safetensors", run / "export.pkl")
     return run
+
+
+def build(config):
+    """(SuperResolver, PerceptualLoss) of a config, seeded before."""
+    return get_model(config.model, config.data.scale), PerceptualLoss(config.loss)
 
 
 def columns(low, pred, sharp):

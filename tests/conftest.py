@@ -10,6 +10,14 @@ from PIL import Image
 SHARED = Path(__file__).parent.parent.parent / "shared"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_downloaded(tmp_path_factory):
+    """An empty cache of torch's, here and in processes that tests start: no test depends on what a machine has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)

@@ -53,7 +53,7 @@ TABLE = [
     ),
     (
         "train", "D/small.yaml train.sede=1",
-        "error: command line: train.sede: unknown key; must be one of stages, seed, wd, device, precision, "
+        "error: command line: train.sede: unknown key; must be one of stages, seed, wd, ema, device, precision, "
         "accumulate, workers, checkpoint_minutes, tensorboard; did you mean 'seed'?",
     ),
     (
@@ -312,6 +312,95 @@ TABLE = [
     (
         "predict", "D/model.safetensors D/photos -o D/out --device cuda:7",
         "error: device cuda:7: not available here (...",
+    ),
+    (
+        "train", "D/small.yaml 'model={network: srcnn, norm: batch}'",
+        "error: command line: model: norm: SRCNN has none; leave it out, or set network: unet",
+    ),
+    (
+        "compare", "",
+        "error: give either a STUDY.yaml, such as one of configs/compare, or --resume FOLDER and no keys",
+    ),
+    (
+        "compare", "D/nothing.yaml",
+        "error: D/nothing.yaml: cannot be read as a config (No such file or directory)",
+    ),
+    (
+        "compare", "D/small.yaml",
+        "error: D/small.yaml: base: missing, and it has no default\n"
+        "       D/small.yaml: variants: missing, and it has no default\n"
+        "       D/small.yaml: data: unknown key; must be one of base, changes, variants\n"
+        "       D/small.yaml: model: unknown key; must be one of base, changes, variants\n"
+        "       D/small.yaml: loss: unknown key; must be one of base, changes, variants\n"
+        "       D/small.yaml: train: unknown key; must be one of base, changes, variants\n"
+        "       D/small.yaml: output: unknown key; must be one of base, changes, variants",
+    ),
+    (
+        "compare", "D/lonely.yaml",
+        "error: D/lonely.yaml: variants = {'a': {}}: must have at least 2 items after validation, not 1",
+    ),
+    (
+        "compare", "D/names.yaml",
+        "error: D/names.yaml: variants.a/b = {}: must match pattern '^[A-Za-z0-9][A-Za-z0-9_+-]*$'",
+    ),
+    (
+        "compare", "D/study.yaml model.nrm=batch",
+        "error: command line: model.nrm: unknown key; must be one of encoder, pretrained, norm, attention, blur, "
+        "network, upsample; did you mean 'norm'?",
+    ),
+    (
+        "compare", "D/study.yaml model.norm=batch",
+        "error: D/study.yaml: variants.a and variants.b are the same config with the command line's keys",
+    ),
+    (
+        "compare", "D/taken.yaml",
+        "error: D/taken.yaml: variants.target: the name of something else in the comparison; choose another",
+    ),
+    (
+        "compare", "D/wrong.yaml",
+        "error: D/wrong.yaml: variants.b: loss.l2: unknown key; must be one of vgg, l1, mse, psnr, psnr_mae, ssim,"
+        " tv, features, gram",
+    ),
+    (
+        "compare", "D/unfair.yaml",
+        "error: D/unfair.yaml: variants.b: data: must be the same in every variant; set it under changes",
+    ),
+    (
+        "compare", "D/baseless.yaml",
+        "error: D/none.yaml: cannot be read as a config (No such file or directory)",
+    ),
+    (
+        "compare", "D/study.yaml train.stages.0.bs=8",
+        "error: train.stages.0.bs = 8: more than the 2 crops of an epoch (2 photos x data.crops_per_photo = 1); "
+        "lower it or take more crops",
+    ),
+    (
+        "compare", "D/study.yaml output.name=run",
+        "error: D/run: exists; choose a new output.name, or go on with --resume if it is this study's",
+    ),
+    (
+        "compare", "D/vgg.yaml",
+        "error: loss.vgg = D/none.pth: no such file. Give 'torchvision', 'random', or an existing weights file.",
+    ),
+    (
+        "compare", "D/study.yaml --lpips D/model.safetensors",
+        "error: --lpips D/model.safetensors: not an AlexNet in torchvision's layout (features.0.weight ...)",
+    ),
+    (
+        "compare", "--resume D/earlier",
+        "error: --resume D/earlier: not the folder of a study (no study.yaml in it)",
+    ),
+    (
+        "compare", "--resume D/earlier train.seed=1",
+        "error: give either a STUDY.yaml, such as one of configs/compare, or --resume FOLDER and no keys",
+    ),
+    (
+        "compare", "--resume D/colour_study",
+        "error: --resume D/colour_study: a study of colorize; use python -m colorize.compare",
+    ),
+    (
+        "evaluate", "--baseline bicubic --scale 2 --data D/photos --vgg D/model.safetensors",
+        "error: --vgg = D/model.safetensors: not a VGG16 in torchvision's layout (features.0.weight ...)",
     ),
     (
         "evaluate", "--baseline bicubic --scale 2 --data D/bad",

@@ -126,18 +126,20 @@ def test_predict_enlarges_files_and_folders_and_reports_failures(trained, tmp_pa
 
 def test_evaluate_compares_with_bicubic(trained, tmp_path, capsys):
     photos, folder, _ = trained
-    done = run("superres.evaluate", folder / "model.safetensors", "--data", photos, "-o", tmp_path)
+    done = run("superres.evaluate", folder / "model.safetensors", "--data", photos, "-o", tmp_path, "--vgg=random")
     assert done.returncode == 0, done.stderr
     results = pd.read_csv(tmp_path / "results.csv")
     assert len(results) == 5
     in_training = pd.read_csv(folder / "results.csv")
     assert (in_training["prediction PSNR-Y"] != in_training["bicubic PSNR-Y"]).all()
-    pd.testing.assert_frame_equal(results[:2], in_training, rtol=1e-4)
-    head, bicubic, prediction, *_ = (line.split() for line in done.stdout.splitlines())
-    assert head == ["average", "of", "5", "PSNR-Y", "SSIM-Y"]
+    pd.testing.assert_frame_equal(results[:2][in_training.columns], in_training, rtol=1e-4)
+    printed = done.stdout[done.stdout.index("average of 5") :]
+    head, bicubic, prediction, *_ = (line.split() for line in printed.splitlines())
+    assert head == ["average", "of", "5", "PSNR-Y", "SSIM-Y", "VGG-random"]
     for line in (bicubic, prediction):
-        means = [results[f"{line[0]} {metric}"].mean() for metric in ("PSNR-Y", "SSIM-Y")]
-        assert line[1:] == [f"{means[0]:.2f}", f"{means[1]:.4f}"]
+        means = [results[f"{line[0]} {metric}"].mean() for metric in ("PSNR-Y", "SSIM-Y", "VGG-random")]
+        assert line[1:] == [f"{means[0]:.2f}", f"{means[1]:.4f}", f"{means[2]:#.4g}"]
+    assert "LPIPS is left out" in done.stdout
     assert (tmp_path / "comparison.png").exists()
     assert run_here("superres.evaluate", folder / "model.safetensors", "--data", photos, "-o", tmp_path) == 2
     assert "exists; add --overwrite" in capsys.readouterr().err

@@ -1,0 +1,126 @@
+"""Training the variants of a study one after the other, under the same conditions, and comparing them."""
+
+import gc
+import logging
+import shutil
+import time
+from functools import partial
+from pathlib import Path
+
+from common import processes
+from common.arguments import add_perceptual_arguments, get_parser, stoppable
+from common.dataloaders import check_batches
+from common.errors import TrainingDiverged, UserError
+from common.files import written_whole
+from common.perceptual import get_perceptual
+from common.run import from_anywhere
+from common.runphotos import NAME as PHOTOS
+from common.runphotos import run_photos, save_photos
+from common.study import load_study, read_study, save_study
+from common.studyreport import draw_report
+
+log = logging.getLogger(__name__)
+
+FINISHED = "comparison.png"  # what a training writes last
+
+
+def compare_command(name, doc, config_class, get_photos, build, train, evaluate, best, taken):
+    """Reads `STUDY.yaml [section.key=value ...]` or `--resume FOLDER`, trains and compares; returns the exit status.
+
+    name: of the module, TASK.compare. The task's functions: get_photos(config); build(config) -> (model, loss);
+    train(config, name, resume, photos); evaluate(photos, config, {variant: model file}, folder, perceptual, device) ->
+    {"kind metric": average}, of a baseline and the variants. best: {metric: max or min}. taken: what no variant may be
+    called, because evaluate shows it beside them.
+    """
+    args = parse_arguments(name, doc)
+    task = name.partition(".")[0]
+    if args.resume is None:
+        path, *words = args.study
+        title, variants, configs = read_study(Path(path), config_class, words, taken)
+    else:
+        title, variants, configs = load_study(args.resume, task, config_class)
+    first = next(iter(configs.values()))
+    device = processes.start(first.train.device)
+    photos = study_photos(args.resume, configs, get_photos)
+    for config in configs.values():  # so that what is missing is found out before the first training
+        build(config)
+    trained_with = next((config.loss.vgg for config in configs.values() if config.loss.vgg_layers()), None)
+    perceptual, notes = get_perceptual(args.vgg or trained_with, args.lpips, device)
+    folder = args.resume or processes.on_main(partial(start_study, task, title, variants, configs, photos))
+    log.info("study folder: %s", folder)
+
+    diverged = []
+
+    def work():
+        diverged.extend(train_variants(folder, configs, train, photos))
+        if not processes.is_main():
+            return
+        log.info("\nall variants, held-out photos:")
+        models = {variant: folder / variant / "model.safetensors" for variant in variants if variant not in diverged}
+        averages = evaluate(photos[1], first, models, folder, perceptual, device)
+        report = draw_report(title, variants, configs, photos, folder, averages, best, notes)
+        with written_whole(folder / "report.md") as temporary:
+            temporary.write_text(report, encoding="utf-8")
+        log.info("report:         %s", folder / "report.md")
+
+    return stoppable(name, work, lambda: folder) or bool(diverged)
+
+
+def parse_arguments(name, doc):
+    usage = f"python -m {name} STUDY.yaml [section.key=value ...]\n       python -m {name} --resume FOLDER"
+    parser = get_parser(name, doc, usage=usage)
+    parser.add_argument("study", nargs="*", metavar="STUDY.yaml section.key=value", help="keys are for every variant")
+    parser.add_argument("--resume", type=Path, metavar="FOLDER", help="folder of a study that was stopped: it goes on")
+    add_perceptual_arguments(parser)
+    args = parser.parse_intermixed_args()
+    if (args.resume is None) == (not args.study):
+        raise UserError("give either a STUDY.yaml, such as one of configs/compare, or --resume FOLDER and no keys")
+    return args
+
+
+def study_photos(resume, configs, get_photos):
+    """(training photos, held-out photos) of all variants. Raises UserError if there are too few for one of them."""
+    largest = max(configs.values(), key=lambda config: config.train.largest_crop())
+    photos = run_photos(resume, largest, get_photos)
+    for config in configs.values():
+        check_batches(len(photos[0]), config.data, config.train)
+    return photos
+
+
+def start_study(task, title, variants, configs, photos):
+    """Makes the study's folder, with what --resume needs, and returns its path."""
+    first = next(iter(configs.values()))
+    name = first.output.name or f"{title}_{time.strftime('%Y-%m-%d_%H-%M-%S')}"
+    folder = first.output.path.expanduser().absolute() / name
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        raise UserError(
+            f"{folder}: exists; choose a new output.name, or go on with --resume if it is this study's"
+        ) from None
+    except OSError as error:
+        raise UserError(f"{folder}: cannot make the study's folder ({error.strerror}); set output.path") from None
+    save_photos(folder / PHOTOS, photos, first.data.path)
+    save_study(folder, task, title, variants, {name: from_anywhere(config) for name, config in configs.items()})
+    return folder
+
+
+def train_variants(folder, configs, train, photos):
+    """Trains what is not finished in `folder`, each variant in a run folder in it; returns those that diverged."""
+    diverged = []
+    for number, (name, config) in enumerate(configs.items(), start=1):
+        run = folder / name
+        finished, begun = (run / FINISHED).exists(), (run / "config.yaml").exists()
+        log.info("\nvariant %d of %d: %s%s", number, len(configs), name, " is finished" if finished else "")
+        if finished:
+            continue
+        if processes.is_main() and run.exists() and not begun:
+            shutil.rmtree(run)  # of a start that was killed before its run began
+        output = config.output.model_copy(update={"path": folder, "name": name})
+        try:
+            train(config.model_copy(update={"output": output}), name, run if begun else None, photos)
+        except TrainingDiverged as error:
+            log.error("variant %s: %s", name, error)
+            diverged.append(name)
+        gc.collect()  # a learner is full of cycles, and holds the GPU's memory
+    return diverged

@@ -1,0 +1,54 @@
+"""A running average of the weights, which wanders less than they do: measured and kept in their place."""
+
+from fastai.callback.core import Callback
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from common import processes
+
+
+class Ema(Callback):
+    """After each step: average = d * average + (1 - d) * weights, and validation sees the average.
+
+    d is `decay`, but at most (1 + n) / (10 + n) after n steps, so that where training began is soon forgotten. What is
+    no parameter (statistics, the vectors of spectral norm) is as in the model.
+    """
+
+    def __init__(self, decay):
+        self.decay, self.averaged, self.trained = decay, None, None
+
+    def before_fit(self):
+        if self.averaged is None:
+            self.averaged = AveragedModel(processes.unwrapped(self.learn.model), multi_avg_fn=self.average)
+
+    def average(self, averaged, weights, n):
+        n = n.item()
+        get_ema_multi_avg_fn(min(self.decay, (1 + n) / (10 + n)))(averaged, weights, n)
+
+    def after_step(self):
+        self.averaged.update_parameters(processes.unwrapped(self.learn.model))
+
+    def before_validate(self):
+        self.trained, self.learn.model = self.learn.model, self.averaged.module.eval()
+
+    def after_validate(self):
+        self.learn.model, self.trained = self.trained, None
+
+    after_cancel_validate = after_validate
+
+    def state_dict(self):
+        return self.averaged.state_dict()
+
+    def load_state_dict(self, state):
+        self.before_fit()
+        self.averaged.load_state_dict(state)
+
+
+def trained_model(learn):
+    """The model that is trained, also while its average is measured."""
+    swapped = learn.ema.trained if hasattr(learn, "ema") else None
+    return processes.unwrapped(learn.model if swapped is None else swapped)
+
+
+def kept_model(learn):
+    """The model to keep: the average, if there is one."""
+    return learn.ema.averaged.module if hasattr(learn, "ema") else processes.unwrapped(learn.model)

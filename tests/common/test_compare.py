@@ -1,0 +1,77 @@
+import pandas as pd
+import pytest
+
+from common.compare import train_variants
+from common.configfile import load_config
+from common.errors import TrainingDiverged
+from common.study import read_study
+from common.studyreport import figures_table
+from superres.config import Config
+
+BASE = "data: {scale: 2}\nloss: {l1: 1, ssim: 0.1}\ntrain: {stages: [{crop: 64, bs: 4, epochs: 2, lr: 1e-3}]}\n"
+STUDY = """
+base: ../base.yaml
+changes: {loss: {mse: 1}, train.stages.0.epochs: 3}
+variants:
+  plain: {}
+  mixed: {loss.l1: 0.5}
+  features: {loss: {features: {weight: 1, layers: {relu2_2: 1}}}, train.seed: 7}
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    (tmp_path / "base.yaml").write_text(BASE)
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies/mine.yaml").write_text(STUDY)
+    return tmp_path / "studies/mine.yaml"
+
+
+def test_a_variant_is_the_base_with_the_changes_its_own_and_the_words(study):
+    name, variants, configs = read_study(study, Config, ["train.wd=0", "loss.tv=0.25"], taken=())
+    assert name == "mine"
+    assert variants["mixed"] == {"loss.l1": 0.5}
+    losses = {name: config.loss for name, config in configs.items()}
+    # A section that is given whole takes the place of the one before.
+    assert (losses["plain"].mse, losses["plain"].l1, losses["plain"].ssim, losses["plain"].tv) == (1, 0, 0, 0.25)
+    assert (losses["mixed"].mse, losses["mixed"].l1) == (1, 0.5)
+    assert losses["features"].terms() == ["tv", "features"]
+    assert {config.train.stages[0].epochs for config in configs.values()} == {3}
+    assert [config.train.seed for config in configs.values()] == [0, 0, 7]
+    assert {config.train.wd for config in configs.values()} == {0}
+    assert load_config(Config, study.parent.parent / "base.yaml").train.stages[0].epochs == 2
+
+
+def test_what_is_finished_is_not_trained_again_and_what_began_goes_on(study, tmp_path):
+    _, _, configs = read_study(study, Config, [], taken=())
+    runs, calls = tmp_path / "runs", []
+    for name, file in (("plain", "comparison.png"), ("mixed", "config.yaml"), ("features", "environment.json")):
+        (runs / name).mkdir(parents=True)
+        (runs / name / file).touch()
+
+    def train(config, name, resume, photos):
+        calls.append((name, resume, photos, (runs / name).exists()))
+        assert (config.output.path, config.output.name) == (runs, name)
+        if name == "mixed":
+            raise TrainingDiverged("the loss is nan")
+
+    assert train_variants(runs, configs, train, photos="photos") == ["mixed"]
+    assert calls == [("mixed", runs / "mixed", "photos", True), ("features", None, "photos", False)]
+
+
+def test_the_best_variant_of_each_metric_is_bold_and_a_baseline_never():
+    averages = {"bicubic dB": 40.0, "bicubic ab error": 0.1, "a dB": 30.0, "a ab error": 3.0, "b dB": 31.0}
+    averages |= {"b ab error": 4.0, "target colours": 12.3}
+    table = figures_table(averages, {"dB": max, "ab error": min, "absent": max}, {"a": {}, "b": {}, "c": {}})
+    expected = pd.DataFrame(
+        [
+            ["40.00", "0.1000", ""],
+            ["30.00", "**3.000**", ""],
+            ["**31.00**", "4.000", ""],
+            ["", "", "12.30"],
+            ["diverged", "diverged", "diverged"],
+        ],
+        index=["bicubic", "a", "b", "target", "c"],
+        columns=["dB ↑", "ab error ↓", "colours"],
+    )
+    pd.testing.assert_frame_equal(table, expected, check_names=False)

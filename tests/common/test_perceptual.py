@@ -1,0 +1,108 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from torchvision.models import alexnet, vgg16
+
+from common.errors import UserError
+from common.perceptual import LAYERS, VGGDistance, get_perceptual, measure
+
+CPU = torch.device("cpu")
+RELUS = {"relu1_2": 4, "relu2_2": 9, "relu3_3": 16, "relu4_3": 23, "relu5_3": 30}  # layers of torchvision's VGG16
+
+
+@pytest.fixture(scope="module")
+def vgg_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "vgg.pth"
+    torch.manual_seed(1)
+    state = {name: value for name, value in vgg16().state_dict().items() if name.startswith("features")}
+    torch.save(state, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def alexnet_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "alexnet.pth"
+    torch.manual_seed(1)
+    torch.save(alexnet().state_dict(), path)
+    return path
+
+
+def test_vgg_distance_is_that_of_its_formula(vgg_file, noise):
+    pred, target = noise[:1], noise[1:]
+    vgg = vgg16()
+    vgg.load_state_dict(torch.load(vgg_file), strict=False)
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    expected = 0
+    for end in RELUS.values():
+        a, b = (vgg.features[:end]((picture - mean[:, None, None]) / std[:, None, None]) for picture in (pred, target))
+        a, b = (x / x.norm(dim=1, keepdim=True).clamp_min(1e-12) for x in (a, b))
+        expected += ((a - b) ** 2).sum(dim=1).mean()
+    distance = VGGDistance(vgg_file)
+    torch.testing.assert_close(distance(pred, target), expected.detach(), rtol=1e-4, atol=1e-6)
+    assert list(RELUS) == list(LAYERS)
+    assert distance(pred, pred) == 0
+
+
+def test_lpips_is_torchmetrics_own(alexnet_file, noise, tmp_path, monkeypatch):
+    from torchmetrics.functional.image import learned_perceptual_image_patch_similarity
+
+    pictures = F.interpolate(noise, scale_factor=2)
+    metrics, notes = get_perceptual("random", alexnet_file, CPU)
+    ours = metrics["LPIPS"](pictures[:1], pictures[1:])
+    # torchvision finds the same file as its own download.
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    (tmp_path / "hub/checkpoints/alexnet-owt-7be5be79.pth").write_bytes(alexnet_file.read_bytes())
+    theirs = learned_perceptual_image_patch_similarity(pictures[:1], pictures[1:], net_type="alex", normalize=True)
+    assert ours == pytest.approx(theirs.item(), rel=1e-5)
+    assert ours > 0
+    assert "LPIPS is AlexNet's, alexnet.pth." in notes
+    found, notes = get_perceptual("random", None, CPU)  # what was downloaded before is used
+    assert found["LPIPS"](pictures[:1], pictures[1:]) == ours
+    assert "LPIPS is AlexNet's." in notes
+
+
+def test_without_downloads_the_vgg_is_random_and_lpips_left_out_by_name(caplog):
+    with caplog.at_level("INFO"):
+        metrics, notes = get_perceptual(None, None, CPU)
+    assert list(metrics) == ["VGG-random"]
+    assert any(note.startswith("LPIPS is left out: AlexNet's weights") for note in notes)
+    assert all(note in caplog.text for note in notes)
+
+
+def test_without_torchmetrics_lpips_is_left_out_or_refused(monkeypatch):
+    monkeypatch.setattr("common.perceptual.find_spec", lambda name: None)
+    metrics, notes = get_perceptual("random", None, CPU)
+    assert list(metrics) == ["VGG-random"]
+    assert "LPIPS is left out: it needs the package torchmetrics." in notes
+    with pytest.raises(UserError, match="pip install torchmetrics"):
+        get_perceptual("random", "torchvision", CPU)
+
+
+def test_weights_of_another_network_are_refused(vgg_file, alexnet_file, tmp_path):
+    with pytest.raises(UserError, match=r"--lpips .*not an AlexNet"):
+        get_perceptual("random", vgg_file, CPU)
+    with pytest.raises(UserError, match=r"--vgg .*not a VGG16"):
+        get_perceptual(str(alexnet_file), None, CPU)
+    with pytest.raises(UserError, match=r"--lpips .*no such file"):
+        get_perceptual("random", tmp_path / "none.pth", CPU)
+
+
+def test_large_pictures_are_measured_in_pieces_weighted_by_their_area(monkeypatch):
+    monkeypatch.setattr("common.perceptual.PIECE", 100)
+    pred, target = torch.rand(2, 1, 3, 130, 220).unbind()
+
+    def squared(a, b):
+        return (a - b).square().mean()
+
+    # Pieces of 20 or 30 pixels are padded, which a plain mean of squares feels only there.
+    whole = measure(squared, CPU, pred[..., :100, :200], target[..., :100, :200])
+    assert whole == pytest.approx(squared(pred[..., :100, :200], target[..., :100, :200]).item(), rel=1e-5)
+    constant = torch.full_like(pred, 0.5)
+    assert measure(squared, CPU, constant, constant + 0.1) == pytest.approx(0.01, rel=1e-4)
+
+
+def test_the_smallest_pictures_are_measured():
+    metrics, _ = get_perceptual("random", None, CPU)
+    small = torch.rand(2, 1, 3, 11, 13)
+    assert metrics["VGG-random"](*small) > 0

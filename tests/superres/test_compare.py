@@ -1,0 +1,108 @@
+"""A study of trainings that last seconds: its report, and that stopping changes nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.commands import run
+from tests.superres.test_stop import WEIGHTS, history, write_config
+
+STUDY = """
+base: tiny.yaml
+changes: {train.stages: [{crop: 32, bs: 4, epochs: 1, lr: 1e-3}], train.ema: 0.9, data.noise: 0}
+variants:
+  first: {}
+  srcnn: {model: {network: srcnn}}
+  wild: {train.stages.0.lr: 1e+30, train.stages.0.epochs: 9}
+"""
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """(the study's file, its folder, what the command printed)."""
+    folder = tmp_path_factory.mktemp("compare")
+    write_config(folder)
+    (folder / "study.yaml").write_text(STUDY)
+    done = run("superres.compare", folder / "study.yaml", "data.crops_per_photo=3", "output.name=whole")
+    assert done.returncode == 1, done.stdout + done.stderr  # one of the variants diverged
+    return folder / "study.yaml", folder / "whole", done.stdout
+
+
+def test_the_report_has_a_line_a_variant_with_the_averages_of_the_photos(compared):
+    _, folder, printed = compared
+    table = [line.strip("|").split("|") for line in (folder / "report.md").read_text().splitlines() if "|" in line]
+    head, _, *rows = [[cell.strip() for cell in row] for row in table]
+    assert head == ["", "PSNR-Y ↑", "SSIM-Y ↑", "VGG-random ↓", "steps", "minutes"]
+    results = pd.read_csv(folder / "results.csv").mean(numeric_only=True)
+    for name, *cells, steps, _ in rows[:3]:
+        averages = [f"{results[f'{name} {metric}']:#.4g}" for metric in ("PSNR-Y", "SSIM-Y", "VGG-random")]
+        assert [cell.strip("*") for cell in cells] == averages
+        assert steps == ("" if name == "bicubic" else "3")
+    assert [row[0] for row in rows] == ["bicubic", "first", "srcnn", "wild"]
+    assert rows[3][1:5] == ["diverged", "diverged", "diverged", "27"]
+    bold = {row[0] for row in rows if row[1].startswith("**")}
+    assert bold == {max(("first", "srcnn"), key=lambda name: results[f"{name} PSNR-Y"])}
+    text = (folder / "report.md").read_text()
+    assert "**but not with as many steps**" in text
+    assert '- `srcnn`: `{"model": {"network": "srcnn"}}`' in text
+    assert "LPIPS is left out" in text
+    assert "variant wild: the loss is" in printed
+    assert (folder / "comparison.png").is_file()
+
+
+def test_a_variant_is_the_run_that_train_makes_of_its_config(compared, tmp_path):
+    _, folder, _ = compared
+    done = run("superres.train", folder / "srcnn/config.yaml", f"output.path={tmp_path}", "output.name=alone")
+    assert done.returncode == 0, done.stderr
+    for name in WEIGHTS:
+        assert (tmp_path / "alone" / name).read_bytes() == (folder / "srcnn" / name).read_bytes(), name
+    pd.testing.assert_frame_equal(history(tmp_path / "alone"), history(folder / "srcnn"), check_exact=True)
+    logs = [(folder / name / "log.txt").read_text() for name in ("first", "srcnn")]
+    assert [f"run folder: {folder}/srcnn" in log for log in logs] == [False, True]
+
+
+def test_a_study_that_is_stopped_goes_on_and_ends_the_same(compared, tmp_path):
+    study, whole, _ = compared
+    command = [sys.executable, "-m", "superres.compare", study, "data.crops_per_photo=3"]
+    process = subprocess.Popen(
+        [*map(str, command), f"output.path={tmp_path}", "output.name=parts"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith(f"run folder: {tmp_path}/parts/first"):
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    printed = "".join(lines) + process.communicate(timeout=200)[0]
+    assert process.returncode == 130, printed
+    assert printed.splitlines()[-1] == f"to go on:  python -m superres.compare --resume {tmp_path / 'parts'}"
+    assert not (tmp_path / "parts/srcnn").exists()
+
+    (whole.parent / "photos/new.png").write_bytes((whole.parent / "photos/0.png").read_bytes())
+    done = run("superres.compare", "--resume", tmp_path / "parts")  # with the photos of before
+    (whole.parent / "photos/new.png").unlink()
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert (tmp_path / "parts/results.csv").read_bytes() == (whole / "results.csv").read_bytes()
+    for variant in ("first", "srcnn"):
+        assert (tmp_path / f"parts/{variant}/model.safetensors").read_bytes() == (
+            whole / f"{variant}/model.safetensors"
+        ).read_bytes()
+
+
+def test_every_variant_has_its_changes_and_the_words_of_the_command_line(compared):
+    _, folder, _ = compared
+    first, srcnn = (yaml.safe_load((folder / name / "config.yaml").read_text()) for name in ("first", "srcnn"))
+    assert first["model"]["norm"] == "spectral"
+    assert srcnn["model"]["network"] == "srcnn"
+    for config in (first, srcnn):
+        assert config["data"]["crops_per_photo"] == 3
+        assert config["train"]["ema"] == 0.9
+        assert config["train"]["stages"] == [
+            {"crop": 32, "bs": 4, "epochs": 1, "lr": 1e-3, "frozen": False, "pct_start": 0.25}
+        ]
