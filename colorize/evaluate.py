@@ -28,9 +28,9 @@ SHOWN = 256  # short side of the photos that pictures show, in pixels
 def measure(path, models, perceptual=None, shown=SHOWN):
     """PSNR and SSIM over RGB and colour errors of the grey photo and of `models` on one colour photo, and the pictures.
 
-    models: {name: function((H, W, 3) uint8) -> the same, coloured}. perceptual: more to measure, {name:
-    function(result, target)}. All are measured in 8 bits at full size, and returned shrunk to `shown` pixels a short
-    side. The colourfulness is off by its distance from the true photo's.
+    models: {name: function((H, W, 3) uint8) -> the same, coloured}. perceptual: measures more, as of
+    `common.perceptual.get_perceptual`. All are measured in 8 bits at full size, and returned shrunk to `shown` pixels a
+    short side. The colourfulness is off by its distance from the true photo's.
     Raises PhotoError if the photo cannot be measured.
     """
     pixels = np.asarray(open_photo(path))
@@ -48,10 +48,9 @@ def measure(path, models, perceptual=None, shown=SHOWN):
         figures[f"{name} ab error"] = ab_error(result, target).item()
         figures[f"{name} colourfulness"] = colourfulness(result).item()
         figures[f"{name} off by"] = abs(figures[f"{name} colourfulness"] - colours)
-        figures.update(
-            {f"{name} {metric}": distance(result, target) for metric, distance in (perceptual or {}).items()}
-        )
     figures["target colourfulness"] = colours
+    if perceptual is not None:
+        figures |= perceptual(results, target)
     return figures, {name: shrink(picture, shown)[0] for name, picture in {**results, "target": target}.items()}
 
 

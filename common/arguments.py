@@ -123,13 +123,13 @@ def add_perceptual_arguments(parser):
         "--vgg",
         metavar="WEIGHTS",
         help="VGG16 to measure the VGG distance with: torchvision (downloaded once, 528 MB), random, or a .pth or "
-        ".safetensors file [torchvision if it was downloaded before, else random]",
+        ".safetensors file [torchvision if it was downloaded before]",
     )
     parser.add_argument(
         "--lpips",
         metavar="WEIGHTS",
         help="AlexNet to measure LPIPS with: torchvision (downloaded once, 233 MB), or a .pth or .safetensors file "
-        "[torchvision if it was downloaded before, else LPIPS is left out]",
+        "[torchvision if it was downloaded before]",
     )
 
 

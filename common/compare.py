@@ -3,29 +3,34 @@
 import gc
 import logging
 import shutil
+import sys
 import time
 from functools import partial
 from pathlib import Path
 
+from torchvision.models import VGG16_Weights
+
 from common import processes
 from common.arguments import add_perceptual_arguments, get_parser, stoppable
+from common.command import log_to
 from common.dataloaders import check_batches
 from common.errors import TrainingDiverged, UserError
 from common.files import written_whole
-from common.perceptual import get_perceptual
+from common.perceptual import get_perceptual, on_this_machine
 from common.run import from_anywhere
 from common.runphotos import NAME as PHOTOS
 from common.runphotos import run_photos, save_photos
-from common.study import load_study, read_study, save_study
+from common.study import SavedStudy, load_study, read_study, save_study
 from common.studyreport import draw_report
+from common.training import resolve
 
 log = logging.getLogger(__name__)
 
-FINISHED = "comparison.png"  # what a training writes last
+FINISHED, DIVERGED = "comparison.png", "diverged.txt"  # what the end of a training leaves, one way or the other
 
 
 def compare_command(name, doc, config_class, get_photos, build, train, evaluate, best, taken):
-    """Reads `STUDY.yaml [section.key=value ...]` or `--resume FOLDER`, trains and compares; returns the exit status.
+    """Reads `STUDY.yaml [section.key=value ...]` or `--resume FOLDER ...`, trains, compares; returns the exit status.
 
     name: of the module, TASK.compare. The task's functions: get_photos(config); build(config) -> (model, loss);
     train(config, name, resume, photos); evaluate(photos, config, {variant: model file}, folder, perceptual, device) ->
@@ -33,37 +38,35 @@ def compare_command(name, doc, config_class, get_photos, build, train, evaluate,
     called, because evaluate shows it beside them.
     """
     args = parse_arguments(name, doc)
-    task = name.partition(".")[0]
-    if args.resume is None:
-        path, *words = args.study
-        title, variants, configs = read_study(Path(path), config_class, words, taken)
-    else:
-        title, variants, configs = load_study(args.resume, task, config_class)
+    study, configs = open_study(args, name.partition(".")[0], config_class, taken)
     first = next(iter(configs.values()))
-    device = processes.start(first.train.device)
     photos = study_photos(args.resume, configs, get_photos)
     for config in configs.values():  # so that what is missing is found out before the first training
+        device = processes.start(config.train.device)
+        resolve(config.train, True, device)
         build(config)
-    trained_with = next((config.loss.vgg for config in configs.values() if config.loss.vgg_layers()), None)
-    perceptual, notes = get_perceptual(args.vgg or trained_with, args.lpips, device)
-    folder = args.resume or processes.on_main(partial(start_study, task, title, variants, configs, photos))
+    perceptual, notes = get_perceptual(study.vgg, study.lpips, device)
+    folder = args.resume or processes.on_main(partial(start_study, study.name, first, photos))
+    if processes.is_main():
+        save_study(folder, study, {name: from_anywhere(config) for name, config in configs.items()})
     log.info("study folder: %s", folder)
-
     diverged = []
 
     def work():
         diverged.extend(train_variants(folder, configs, train, photos))
         if not processes.is_main():
             return
+        log_to(folder / "log.txt")
         log.info("\nall variants, held-out photos:")
-        models = {variant: folder / variant / "model.safetensors" for variant in variants if variant not in diverged}
+        models = {variant: folder / variant / "model.safetensors" for variant in configs if variant not in diverged}
         averages = evaluate(photos[1], first, models, folder, perceptual, device)
-        report = draw_report(title, variants, configs, photos, folder, averages, best, notes)
+        report = draw_report(study, configs, photos, folder, averages, best, diverged, notes)
         with written_whole(folder / "report.md") as temporary:
             temporary.write_text(report, encoding="utf-8")
         log.info("report:         %s", folder / "report.md")
 
-    return stoppable(name, work, lambda: folder) or bool(diverged)
+    # The main process alone says that one diverged: a launcher ends all when one fails, and it still has to measure.
+    return stoppable(name, work, lambda: folder) or int(processes.is_main() and bool(diverged))
 
 
 def parse_arguments(name, doc):
@@ -73,9 +76,27 @@ def parse_arguments(name, doc):
     parser.add_argument("--resume", type=Path, metavar="FOLDER", help="folder of a study that was stopped: it goes on")
     add_perceptual_arguments(parser)
     args = parser.parse_intermixed_args()
-    if (args.resume is None) == (not args.study):
-        raise UserError("give either a STUDY.yaml, such as one of configs/compare, or --resume FOLDER and no keys")
+    if args.resume is None and not args.study:
+        raise UserError("give a STUDY.yaml, such as one of configs/compare, or --resume FOLDER")
     return args
+
+
+def open_study(args, task, config_class, taken):
+    """(SavedStudy, {variant: its config}) of the command line: of a study file, or of an earlier start's folder."""
+    if args.resume is not None:
+        study, configs = load_study(args.resume, task, config_class, args.study)
+        return study.model_copy(update={"vgg": args.vgg or study.vgg, "lpips": args.lpips or study.lpips}), configs
+    path, *words = args.study
+    title, variants, configs = read_study(Path(path), config_class, words, taken)
+    trained_with = [config.loss.vgg for config in configs.values() if config.loss.vgg_layers()]
+    vgg = args.vgg or (trained_with or [on_this_machine(VGG16_Weights.IMAGENET1K_V1) or "random"])[0]
+    command = [sys.orig_argv[0], *sys.orig_argv[1:]]
+    weights = {"vgg": from_any_folder(vgg), "lpips": from_any_folder(args.lpips)}
+    return SavedStudy(task=task, name=title, command=command, variants=variants, **weights), configs
+
+
+def from_any_folder(weights):
+    return weights if weights in (None, "torchvision", "random") else str(Path(weights).expanduser().absolute())
 
 
 def study_photos(resume, configs, get_photos):
@@ -87,21 +108,17 @@ def study_photos(resume, configs, get_photos):
     return photos
 
 
-def start_study(task, title, variants, configs, photos):
-    """Makes the study's folder, with what --resume needs, and returns its path."""
-    first = next(iter(configs.values()))
-    name = first.output.name or f"{title}_{time.strftime('%Y-%m-%d_%H-%M-%S')}"
-    folder = first.output.path.expanduser().absolute() / name
+def start_study(title, config, photos):
+    """Makes the study's folder and returns its path. config: of the first variant."""
+    name = config.output.name or f"{title}_{time.strftime('%Y-%m-%d_%H-%M-%S')}"
+    folder = config.output.path.expanduser().absolute() / name
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        raise UserError(
-            f"{folder}: exists; choose a new output.name, or go on with --resume if it is this study's"
-        ) from None
+        raise UserError(f"{folder}: exists; choose a new output.name, or give --resume if it is this study's") from None
     except OSError as error:
         raise UserError(f"{folder}: cannot make the study's folder ({error.strerror}); set output.path") from None
-    save_photos(folder / PHOTOS, photos, first.data.path)
-    save_study(folder, task, title, variants, {name: from_anywhere(config) for name, config in configs.items()})
+    save_photos(folder / PHOTOS, photos, config.data.path)
     return folder
 
 
@@ -110,7 +127,11 @@ def train_variants(folder, configs, train, photos):
     diverged = []
     for number, (name, config) in enumerate(configs.items(), start=1):
         run = folder / name
-        finished, begun = (run / FINISHED).exists(), (run / "config.yaml").exists()
+        if processes.is_main():
+            log_to(folder / "log.txt")
+        if (run / DIVERGED).exists():
+            diverged.append(name)
+        finished, begun = name in diverged or (run / FINISHED).exists(), (run / "config.yaml").exists()
         log.info("\nvariant %d of %d: %s%s", number, len(configs), name, " is finished" if finished else "")
         if finished:
             continue
@@ -120,6 +141,9 @@ def train_variants(folder, configs, train, photos):
         try:
             train(config.model_copy(update={"output": output}), name, run if begun else None, photos)
         except TrainingDiverged as error:
+            (run / DIVERGED).write_text(f"{error}\n", encoding="utf-8")
+            if processes.count() > 1:
+                raise  # the others do not know; the study goes on with --resume
             log.error("variant %s: %s", name, error)
             diverged.append(name)
         gc.collect()  # a learner is full of cycles, and holds the GPU's memory

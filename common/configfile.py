@@ -39,7 +39,8 @@ def load_changed_config(config_class, path, changes):
 def save_config(config, path):
     """Writes every key of `config`, defaults included, as YAML."""
     with written_whole(path) as temporary:
-        temporary.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+        text = yaml.dump(config.model_dump(mode="json"), Dumper=Dumper, sort_keys=False)
+        temporary.write_text(text, encoding="utf-8")
 
 
 class Loader(yaml.SafeLoader):
@@ -53,9 +54,14 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
+class Dumper(yaml.SafeDumper):
+    """Quotes a string that Loader would read as a number."""
+
+
+for reads_or_writes in (Loader, Dumper):
+    reads_or_writes.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+    )
 
 
 def read_yaml(path):

@@ -13,8 +13,10 @@ class Ema(Callback):
     no parameter (statistics, the vectors of spectral norm) is as in the model.
     """
 
+    order = 12  # after `common.distributed.Distributed`, which takes the model out of its wrapper and puts it back
+
     def __init__(self, decay):
-        self.decay, self.averaged, self.trained = decay, None, None
+        self.decay, self.averaged, self.trained, self.skipped = decay, None, None, False
 
     def before_fit(self):
         if self.averaged is None:
@@ -24,16 +26,24 @@ class Ema(Callback):
         n = n.item()
         get_ema_multi_avg_fn(min(self.decay, (1 + n) / (10 + n)))(averaged, weights, n)
 
-    def after_step(self):
-        self.averaged.update_parameters(processes.unwrapped(self.learn.model))
+    def after_cancel_step(self):
+        self.skipped = True  # fp16's gradients overflowed: no step was made
+
+    def after_step(self):  # comes after a skipped one, too
+        if not self.skipped:
+            self.averaged.update_parameters(processes.unwrapped(self.learn.model))
+        self.skipped = False
 
     def before_validate(self):
-        self.trained, self.learn.model = self.learn.model, self.averaged.module.eval()
+        self.trained, average = self.learn.model, self.averaged.module
+        for ours, theirs in zip(average.buffers(), self.trained.buffers(), strict=True):
+            ours.copy_(theirs)  # several processes have just agreed on them
+        self.learn.model = average.eval()
 
     def after_validate(self):
-        self.learn.model, self.trained = self.trained, None
-
-    after_cancel_validate = after_validate
+        if self.learn.model is self.averaged.module:  # else it is in its wrapper again
+            self.learn.model = self.trained
+        self.trained = None
 
     def state_dict(self):
         return self.averaged.state_dict()
@@ -45,8 +55,8 @@ class Ema(Callback):
 
 def trained_model(learn):
     """The model that is trained, also while its average is measured."""
-    swapped = learn.ema.trained if hasattr(learn, "ema") else None
-    return processes.unwrapped(learn.model if swapped is None else swapped)
+    measured = hasattr(learn, "ema") and learn.ema.trained is not None
+    return processes.unwrapped(learn.ema.trained if measured else learn.model)
 
 
 def kept_model(learn):

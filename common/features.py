@@ -2,12 +2,10 @@
 
 import logging
 from pathlib import Path
-from pickle import UnpicklingError
 from urllib.error import URLError
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import nn
 from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
@@ -86,7 +84,7 @@ def load_weights(vgg, weights, key):
         draw_weights(vgg)
         return
     prefix = "features."
-    state = read_torchvision_weights(key) if weights == "torchvision" else read_weights_file(weights, key)
+    state = read_weights(weights, key, VGG16_Weights.IMAGENET1K_V1)
     state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     try:
         vgg.load_state_dict(state)
@@ -123,30 +121,33 @@ def draw_weights(vgg):
     torch.nn.init.normal_(vgg[0].bias, generator=generator)  # ReLUs at several levels, so that colours tell apart
 
 
-def read_torchvision_weights(key):
-    try:
-        return VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
-    except URLError as error:
-        raise UserError(
-            f"{key} = torchvision: the VGG16 weights could not be downloaded ({error.reason}). Without network, set "
-            f"{key} to a .pth or .safetensors file in torchvision's layout, or to 'random' just to try the program, "
-            "or remove the features and gram terms."
-        ) from error
+def read_weights(weights, key, torchvision):
+    """A state dict: of 'torchvision' (its weights of the enum member `torchvision`), or in a .pth or .safetensors file.
 
-
-def read_weights_file(weights, key):
-    """The state dict in a .pth or .safetensors file; runs no code from it. key: what messages call the file.
-
-    Raises UserError if it is missing or not a file of weights.
+    Runs no code from files. key: what messages call the weights. Raises UserError if they cannot be had.
     """
     path = Path(weights).expanduser()
-    if not path.is_file():
+    if weights != "torchvision" and not path.is_file():
         raise UserError(f"{key} = {path}: no such file. Give 'torchvision', 'random', or an existing weights file.")
     try:
+        if weights == "torchvision":
+            return torchvision.get_state_dict(progress=True, check_hash=True, weights_only=True)
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+    except URLError as error:
+        name = type(torchvision).__name__.removesuffix("_Weights")
+        raise UserError(
+            f"{key} = torchvision: the weights of {name} could not be downloaded ({error.reason}). Without network, "
+            f"set {key} to a .pth or .safetensors file in torchvision's layout; or do without: to train, set loss.vgg "
+            "to 'random' just to try the program, or remove the features and gram terms."
+        ) from error
+    except Exception as error:  # torch fails in many ways on bytes that are not its own
+        if weights == "torchvision":
+            raise UserError(
+                f"{key} = torchvision: what was downloaded is broken; delete {Path(torchvision.url).name} in "
+                f"{torch.hub.get_dir()}/checkpoints"
+            ) from error
         # torch's own message for a .pth file would advise to run the code inside it.
         raise UserError(
             f"{key} = {path}: cannot be read as a file of weights. Give a .safetensors file, or a .pth file "

@@ -1,14 +1,13 @@
-"""How far apart two pictures are to a network: the VGG distance, which is always there, and LPIPS, if it can be had.
+"""How far apart two pictures are to a network: the VGG distance, and LPIPS, which weighs channels as people judge.
 
-Zhang et al. 2018 (arXiv 1801.03924): activations of each pixel are brought to length 1, and squared differences are
-averaged over the pixels and added up over the layers. LPIPS weighs channels as people judge, the VGG distance does not.
+Zhang et al. 2018 (arXiv 1801.03924): activations of each pixel are brought to length 1, squared differences averaged
+over the pixels and added up over the layers. LPIPS is torchmetrics', over AlexNet.
 """
 
 import logging
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +15,7 @@ from torch import nn
 from torchvision.models import AlexNet_Weights, VGG16_Weights
 
 from common.errors import UserError
-from common.features import VGG16Features, read_weights_file
+from common.features import VGG16Features, read_weights
 
 log = logging.getLogger(__name__)
 
@@ -25,52 +24,57 @@ SMALLEST, PIECE = 64, 1024  # pixels a side: smaller pictures are padded, of lar
 
 
 def get_perceptual(vgg, lpips, device):
-    """({name: function(pred, target) -> float}, lines on what they are). Pictures: (1, 3, H, W) in [0, 1]; 0 is alike.
+    """(measure, lines on what it measures); measure(results, target) -> {"kind metric": value}, 0 for what is alike.
 
-    vgg: weights as `common.features.VGG16Features` takes them; None: torchvision's if this machine has them, else
-    random ones, under another name. lpips: 'torchvision' or a file of AlexNet's weights; None: torchvision's if this
-    machine has them, else LPIPS is left out. The lines are logged, too. Raises UserError if weights cannot be had.
+    results: {kind: picture}, target: a picture, (1, 3, H, W) in [0, 1]. vgg: weights as `VGG16Features` takes them;
+    lpips: 'torchvision' or a file of AlexNet's. None: torchvision's if this machine has them, else the metric is left
+    out. All lines are logged. Raises UserError if weights that were asked for cannot be had.
     """
+    vgg = vgg or on_this_machine(VGG16_Weights.IMAGENET1K_V1)
+    lpips = lpips or (on_this_machine(AlexNet_Weights.IMAGENET1K_V1) if find_spec("torchmetrics") else None)
+    metrics, notes = {}, []
     if vgg is None:
-        vgg = "torchvision" if is_downloaded(VGG16_Weights.IMAGENET1K_V1) else "random"
-    if vgg == "random":
-        name, note = "VGG-random", "VGG-random is the VGG distance with random weights (--vgg gives others)."
+        notes.append("The VGG distance is left out: no VGG16 is on this machine (--vgg downloads or reads one).")
     else:
-        name = "VGG"
-        note = f"VGG is the VGG distance{'' if vgg == 'torchvision' else f' with {Path(vgg).name}'}."
-    metrics, notes = {name: partial(measure, VGGDistance(vgg).to(device), device)}, [note]
-    if find_spec("torchmetrics") is None:
-        if lpips is not None:
-            raise UserError("--lpips: needs the package torchmetrics: pip install torchmetrics")
-        notes.append("LPIPS is left out: it needs the package torchmetrics.")
-    elif lpips is None and not is_downloaded(AlexNet_Weights.IMAGENET1K_V1):
-        notes.append("LPIPS is left out: AlexNet's weights are not on this machine (--lpips downloads or reads them).")
+        name = "VGG-random" if vgg == "random" else "VGG"
+        metrics[name] = VGGDistance(vgg).to(device)
+        notes.append(f"{name} is the VGG distance{origin(vgg)}.")
+    if lpips is None:
+        lack = "AlexNet's weights are not" if find_spec("torchmetrics") else "the package torchmetrics is not"
+        notes.append(f"LPIPS is left out: {lack} on this machine (--lpips downloads or reads the weights).")
     else:
-        network = get_lpips(lpips or "torchvision").to(device)
-        metrics["LPIPS"] = partial(measure, partial(network, normalize=True), device)  # of pictures in [0, 1]
-        notes.append(f"LPIPS is AlexNet's{'' if lpips in (None, 'torchvision') else f', {Path(lpips).name}'}.")
+        metrics["LPIPS"] = LPIPS(lpips).to(device)
+        notes.append(f"LPIPS is AlexNet's{origin(lpips)}.")
     for note in notes:
         log.info("%s", note)
-    return metrics, notes
+    return partial(measure, metrics, device), notes
 
 
-def is_downloaded(weights):
-    """Whether torch's cache holds these torchvision weights."""
-    return (Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name).is_file()
+def on_this_machine(weights):
+    """'torchvision' if torch's cache holds these torchvision weights, else None."""
+    return "torchvision" if (Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name).is_file() else None
+
+
+def origin(weights):
+    if weights == "torchvision":
+        return ""
+    return f" with {'random weights' if weights == 'random' else Path(weights).name}"
 
 
 @torch.inference_mode()
-def measure(distance, device, pred, target):
-    """distance(pred, target) as a float, of pictures of any size, computed on `device`."""
+def measure(metrics, device, results, target):
+    """metrics: {name: function([pictures], target) -> [number for each]}."""
     height, width = target.shape[-2:]
-    total = 0.0
+    figures = {f"{kind} {name}": 0.0 for kind in results for name in metrics}
     for top in range(0, height, PIECE):
         for left in range(0, width, PIECE):
             square = (..., slice(top, top + PIECE), slice(left, left + PIECE))
-            pieces = [pad(picture[square]).to(device) for picture in (pred, target)]
-            area = (min(top + PIECE, height) - top) * (min(left + PIECE, width) - left)
-            total += distance(*pieces).item() * area
-    return total / (height * width)
+            part = target[square].shape[-2] * target[square].shape[-1] / (height * width)
+            *pictures, piece = (pad(picture[square]).to(device) for picture in (*results.values(), target))
+            for name, metric in metrics.items():
+                for kind, value in zip(results, metric(pictures, piece), strict=True):
+                    figures[f"{kind} {name}"] += value.item() * part
+    return figures
 
 
 def pad(picture):
@@ -80,39 +84,44 @@ def pad(picture):
 
 
 class VGGDistance(nn.Module):
-    """(1, 3, H, W), the same in [0, 1] -> a tensor of one number. weights: of `common.features.VGG16Features`."""
+    """[pictures], target, each (1, 3, H, W) in [0, 1] -> [number for each picture].
+
+    weights: of `common.features.VGG16Features`.
+    """
 
     def __init__(self, weights):
         super().__init__()
         self.vgg = VGG16Features(LAYERS, weights, key="--vgg")
 
-    def forward(self, pred, target):
-        pred, target = (map(F.normalize, self.vgg(picture).values()) for picture in (pred, target))
-        return sum((p - t).square().sum(dim=1).mean() for p, t in zip(pred, target, strict=True))
+    def forward(self, pictures, target):
+        target = self.look(target)
+        return [
+            sum((p - t).square().sum(dim=1).mean() for p, t in zip(self.look(picture), target, strict=True))
+            for picture in pictures
+        ]
+
+    def look(self, picture):
+        return [F.normalize(activation) for activation in self.vgg(picture).values()]
 
 
-def get_lpips(weights):
-    """torchmetrics' LPIPS over AlexNet: (1, 3, H, W), the same -> a tensor of one number.
+class LPIPS(nn.Module):
+    """The same. weights: 'torchvision', or a .pth or .safetensors file of AlexNet in its layout."""
 
-    weights: 'torchvision', or a file in its layout. Raises UserError if they cannot be had.
-    """
-    from torchmetrics.functional.image.lpips import _LPIPS
+    def __init__(self, weights):
+        super().__init__()
+        if find_spec("torchmetrics") is None:
+            raise UserError("--lpips: needs the package torchmetrics: pip install torchmetrics")
+        from torchmetrics.functional.image.lpips import _LPIPS  # the public class downloads AlexNet as it likes
 
-    if weights == "torchvision":
+        state = read_weights(weights, "--lpips", AlexNet_Weights.IMAGENET1K_V1)
+        self.lpips = _LPIPS(net="alex", pnet_rand=True)
+        names = self.lpips.net.state_dict()  # "slice1.0.weight" is torchvision's "features.0.weight"
         try:
-            state = AlexNet_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
-        except URLError as error:
+            self.lpips.net.load_state_dict({name: state[f"features.{name.partition('.')[2]}"] for name in names})
+        except (KeyError, RuntimeError) as error:
             raise UserError(
-                f"--lpips torchvision: AlexNet's weights could not be downloaded ({error.reason}); give a file"
+                f"--lpips = {weights}: not an AlexNet in torchvision's layout (features.0.weight ...)"
             ) from error
-    else:
-        state = read_weights_file(weights, "--lpips")
-    lpips = _LPIPS(net="alex", pnet_rand=True)  # its own weights come with the package; AlexNet's would be downloaded
-    try:
-        # Ours "slice1.0.weight" is torchvision's "features.0.weight".
-        lpips.net.load_state_dict(
-            {name: state[f"features.{name.partition('.')[2]}"] for name in lpips.net.state_dict()}
-        )
-    except (KeyError, RuntimeError) as error:
-        raise UserError(f"--lpips {weights}: not an AlexNet in torchvision's layout (features.0.weight ...)") from error
-    return lpips
+
+    def forward(self, pictures, target):
+        return [self.lpips(picture, target, normalize=True) for picture in pictures]

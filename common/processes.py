@@ -5,6 +5,7 @@ so a run gives the same curves on one GPU as on eight.
 """
 
 import os
+from datetime import timedelta
 from importlib.util import find_spec
 
 import torch
@@ -13,6 +14,8 @@ from fastai.torch_core import num_distrib, rank_distrib
 
 from common.errors import UserError
 from common.inference import get_device
+
+PATIENCE = timedelta(hours=2)  # the others wait while the main one measures a trained model
 
 
 def count():
@@ -44,7 +47,7 @@ def start(device_name):
         device_name = "cuda" if torch.cuda.is_available() else "cpu"
     own_gpu = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     device = get_device(own_gpu if device_name.startswith("cuda") else device_name)
-    PartialState(cpu=device.type == "cpu")
+    PartialState(cpu=device.type == "cpu", timeout=PATIENCE)
     joined = torch.distributed.get_world_size()
     if joined != count():
         raise UserError(f"WORLD_SIZE says {count()} processes, {joined} are here; start all of them with torchrun")

@@ -3,18 +3,17 @@
 from itertools import combinations
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field
 
 from common.config import PathInYaml, Section
-from common.configfile import load_changed_config, load_config, parse_overrides
+from common.configfile import load_changed_config, load_config, parse_overrides, save_config
 from common.errors import UserError
-from common.files import written_whole
-from common.modelfile import check_section
+from common.resume import FREE
 
 Changes = dict[str, Any]
 VariantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]  # names a folder and a column
-NAME = "study.yaml"
+
+NAME, CONFIGS = "study.yaml", "configs"  # in a study's folder
 
 
 class Study(Section):
@@ -26,8 +25,10 @@ class Study(Section):
 class SavedStudy(Section):
     task: str
     name: str
+    command: list[str]
+    vgg: str | None
+    lpips: str | None
     variants: dict[VariantName, Changes]
-    configs: dict[VariantName, Changes]
 
 
 def read_study(path, config_class, words, taken):
@@ -37,7 +38,7 @@ def read_study(path, config_class, words, taken):
     compared: of other data, with an output of their own, or the same as another one.
     """
     study = load_config(Study, path)
-    for name in taken:
+    for name in (*taken, CONFIGS):
         if name in study.variants:
             raise UserError(f"{path}: variants.{name}: the name of something else in the comparison; choose another")
     base = path.parent / study.base.expanduser()
@@ -58,21 +59,26 @@ def read_study(path, config_class, words, taken):
     return path.stem, study.variants, configs
 
 
-def save_study(folder, task, name, variants, configs):
-    """Writes into `folder` what `load_study` needs. variants: {name: its changes}; configs: {name: config}."""
-    dumped = {name: config.model_dump(mode="json") for name, config in configs.items()}
-    saved = SavedStudy(task=task, name=name, variants=variants, configs=dumped)
-    with written_whole(folder / NAME) as temporary:
-        temporary.write_text(yaml.safe_dump(saved.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+def save_study(folder, study, configs):
+    """Writes into `folder` what `load_study` needs. study: SavedStudy; configs: {variant: its config}."""
+    (folder / CONFIGS).mkdir(exist_ok=True)
+    for name, config in configs.items():
+        save_config(config, folder / CONFIGS / f"{name}.yaml")
+    save_config(study, folder / NAME)
 
 
-def load_study(folder, task, config_class):
-    """(name, {variant: its changes}, {variant: its config}) of a study folder. Raises UserError if it is none."""
-    path = folder / NAME
-    if not path.is_file():
+def load_study(folder, task, config_class, words):
+    """(SavedStudy, {variant: its config}) of a study's folder; words: `section.key=value` for all that is not finished.
+
+    Raises UserError if it is no such folder, or if the words change what a variant is.
+    """
+    if not (folder / NAME).is_file():
         raise UserError(f"--resume {folder}: not the folder of a study (no {NAME} in it)")
-    saved = load_config(SavedStudy, path)
-    if saved.task != task:
-        raise UserError(f"--resume {folder}: a study of {saved.task}; use python -m {saved.task}.compare")
-    configs = {name: check_section(path, config_class, values) for name, values in saved.configs.items()}
-    return saved.name, saved.variants, configs
+    study = load_config(SavedStudy, folder / NAME)
+    if study.task != task:
+        raise UserError(f"--resume {folder}: a study of {study.task}; use python -m {study.task}.compare")
+    for _, key, _ in parse_overrides(words):
+        if key not in FREE:
+            raise UserError(f"command line: {key}: may not change once a study began; {', '.join(FREE)} may")
+    paths = {name: folder / CONFIGS / f"{name}.yaml" for name in study.variants}
+    return study, {name: load_config(config_class, path, words) for name, path in paths.items()}

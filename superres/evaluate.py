@@ -29,8 +29,8 @@ def measure(path, degrade, models, perceptual=None, tile=TILE, side=DETAIL):
     """PSNR-Y in dB and SSIM-Y of bicubic and of each of `models` on one photo, and a detail of the pictures.
 
     The photo is cropped to a multiple of the scale, made small by `degrade`, enlarged, and compared as
-    `common.metrics` describes with `scale` pixels shaved. models: {name: SuperResolver}. perceptual: more to measure,
-    {name: function(result, sharp)}. Raises PhotoError if the photo cannot be read or is too small.
+    `common.metrics` describes with `scale` pixels shaved. models: {name: SuperResolver}. perceptual: measures more, as
+    of `common.perceptual.get_perceptual`. Raises PhotoError if the photo cannot be read or is too small.
     """
     scale = degrade.scale
     sharp = to_tensor(np.asarray(open_photo(path)))
@@ -47,7 +47,8 @@ def measure(path, degrade, models, perceptual=None, tile=TILE, side=DETAIL):
     for name, result in results.items():
         figures[f"{name} PSNR-Y"] = psnr_y(result, sharp, border=scale).item()
         figures[f"{name} SSIM-Y"] = ssim_y(result, sharp, border=scale).item()
-        figures.update({f"{name} {metric}": distance(result, sharp) for metric, distance in (perceptual or {}).items()})
+    if perceptual is not None:
+        figures |= perceptual(results, sharp)
     return figures, detail({"input": low, **results, "target": sharp}, side)
 
 
@@ -62,7 +63,8 @@ def detail(pictures, side):
     squares = {}
     for name, picture in pictures.items():
         s = 1 if name == "input" else scale
-        squares[name] = picture[0, :, s * top :, s * left :][:, : s * size[0] // scale, : s * size[1] // scale]
+        square = picture[0, :, s * top :, s * left :][:, : s * size[0] // scale, : s * size[1] // scale]
+        squares[name] = square.clone()  # a view would keep the whole picture in memory
     return squares
 
 

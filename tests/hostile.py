@@ -70,6 +70,7 @@ def make_configs(folder):
         "lonely": "{a: {}}",
         "names": "{a/b: {}, c: {model.norm: batch}}",
         "taken": "{target: {}, b: {model.norm: batch}}",
+        "fast": "{a: {}, b: {train.precision: fp16}}",
         "wrong": "{a: {}, b: {loss.l2: 1}}",
         "unfair": "{a: {}, b: {data.crops_per_photo: 9}}",
         "vgg": "{a: {}, b: {loss: {vgg: D/none.pth, features: {weight: 1, layers: {relu1_2: 1}}}}}",
@@ -78,7 +79,9 @@ def make_configs(folder):
         (folder / f"{name}.yaml").write_text(f"base: small.yaml\nvariants: {variants}\n")
     (folder / "baseless.yaml").write_text("base: none.yaml\nvariants: {a: {}, b: {model.norm: batch}}\n")
     (folder / "colour_study").mkdir()
-    (folder / "colour_study/study.yaml").write_text("{task: colorize, name: x, variants: {}, configs: {}}\n")
+    (folder / "colour_study/study.yaml").write_text(
+        "{task: colorize, name: x, command: [], vgg: null, lpips: null, variants: {}}\n"
+    )
     (folder / "broken.yaml").write_text("train: {stages: [\n")
     (folder / "twice.yaml").write_text("loss: {l1: 1, l1: 2}\n")
     (folder / "list.yaml").write_text("- 1\n")

@@ -319,7 +319,7 @@ TABLE = [
     ),
     (
         "compare", "",
-        "error: give either a STUDY.yaml, such as one of configs/compare, or --resume FOLDER and no keys",
+        "error: give a STUDY.yaml, such as one of configs/compare, or --resume FOLDER",
     ),
     (
         "compare", "D/nothing.yaml",
@@ -376,7 +376,7 @@ TABLE = [
     ),
     (
         "compare", "D/study.yaml output.name=run",
-        "error: D/run: exists; choose a new output.name, or go on with --resume if it is this study's",
+        "error: D/run: exists; choose a new output.name, or give --resume if it is this study's",
     ),
     (
         "compare", "D/vgg.yaml",
@@ -384,15 +384,15 @@ TABLE = [
     ),
     (
         "compare", "D/study.yaml --lpips D/model.safetensors",
-        "error: --lpips D/model.safetensors: not an AlexNet in torchvision's layout (features.0.weight ...)",
+        "error: --lpips = D/model.safetensors: not an AlexNet in torchvision's layout (features.0.weight ...)",
     ),
     (
         "compare", "--resume D/earlier",
         "error: --resume D/earlier: not the folder of a study (no study.yaml in it)",
     ),
     (
-        "compare", "--resume D/earlier train.seed=1",
-        "error: give either a STUDY.yaml, such as one of configs/compare, or --resume FOLDER and no keys",
+        "compare", "D/fast.yaml",
+        "error: train.precision = fp16: needs a CUDA GPU, this run is on cpu; set auto, fp32 or bf16",
     ),
     (
         "compare", "--resume D/colour_study",

@@ -3,8 +3,8 @@ import pytest
 
 from common.compare import train_variants
 from common.configfile import load_config
-from common.errors import TrainingDiverged
-from common.study import read_study
+from common.errors import TrainingDiverged, UserError
+from common.study import SavedStudy, load_study, read_study, save_study
 from common.studyreport import figures_table
 from superres.config import Config
 
@@ -42,12 +42,13 @@ def test_a_variant_is_the_base_with_the_changes_its_own_and_the_words(study):
     assert load_config(Config, study.parent.parent / "base.yaml").train.stages[0].epochs == 2
 
 
-def test_what_is_finished_is_not_trained_again_and_what_began_goes_on(study, tmp_path):
+def test_what_is_finished_is_not_trained_again_and_what_began_goes_on(study, tmp_path, monkeypatch):
     _, _, configs = read_study(study, Config, [], taken=())
     runs, calls = tmp_path / "runs", []
     for name, file in (("plain", "comparison.png"), ("mixed", "config.yaml"), ("features", "environment.json")):
         (runs / name).mkdir(parents=True)
         (runs / name / file).touch()
+    monkeypatch.setattr("common.compare.log_to", lambda path: None)
 
     def train(config, name, resume, photos):
         calls.append((name, resume, photos, (runs / name).exists()))
@@ -57,6 +58,23 @@ def test_what_is_finished_is_not_trained_again_and_what_began_goes_on(study, tmp
 
     assert train_variants(runs, configs, train, photos="photos") == ["mixed"]
     assert calls == [("mixed", runs / "mixed", "photos", True), ("features", None, "photos", False)]
+    (runs / "features").mkdir()
+    (runs / "features/comparison.png").touch()
+    assert train_variants(runs, configs, train, photos="photos") == ["mixed"]  # not again: it would be a second chance
+    assert len(calls) == 2
+
+
+def test_a_study_can_be_loaded_as_it_was_saved_and_changes_where_it_may(study, tmp_path):
+    name, variants, configs = read_study(study, Config, [], taken=())
+    variants = {"1e-3": {"train.seed": 5}, **variants}  # a name that looks like a number
+    configs["1e-3"] = configs["plain"]
+    saved = SavedStudy(task="t", name=name, command=["python"], vgg=None, lpips=None, variants=variants)
+    save_study(tmp_path, saved, configs)
+    assert load_study(tmp_path, "t", Config, []) == (saved, configs)
+    _, changed = load_study(tmp_path, "t", Config, ["train.accumulate=2"])
+    assert {config.train.accumulate for config in changed.values()} == {2}
+    with pytest.raises(UserError, match=r"train.wd: may not change once a study began; data.path, loss.vgg, .* may"):
+        load_study(tmp_path, "t", Config, ["train.wd=2"])
 
 
 def test_the_best_variant_of_each_metric_is_bold_and_a_baseline_never():

@@ -8,6 +8,7 @@ import colorize.config
 import styletransfer.config
 from common.configfile import describe, load_config, save_config
 from common.errors import UserError
+from common.study import read_study
 from superres.config import Config
 
 MINIMAL = {"loss": {"l1": 1}, "train": {"stages": [{"crop": 64, "bs": 2, "epochs": 1, "lr": 0.001}]}}
@@ -157,6 +158,17 @@ def test_shipped_configs_are_valid_and_say_what_to_expect(path):
     assert "TODO" not in path.read_text()
     for word in ("command:", "hardware:", "time:", "seen:"):
         assert any(word in line for line in header), f"the header of {path.name} lacks {word}"
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "compare").glob("*.yaml")), ids=lambda path: path.name)
+def test_shipped_studies_are_valid_and_say_what_to_expect(path):
+    task = "colorize" if path.name.startswith("colorize") else "superres"
+    _, variants, _ = read_study(path, TASKS[task], [], taken=())
+    text = path.read_text()
+    assert "TODO" not in text
+    for word in (f"command:  python -m {task}.compare configs/compare/{path.name}", "hardware:", "time:", "seen:"):
+        assert f"# {word}" in text, f"the header of {path.name} lacks {word}"
+    assert 2 <= len(variants) <= 10
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -37,46 +37,53 @@ def test_vgg_distance_is_that_of_its_formula(vgg_file, noise):
         a, b = (vgg.features[:end]((picture - mean[:, None, None]) / std[:, None, None]) for picture in (pred, target))
         a, b = (x / x.norm(dim=1, keepdim=True).clamp_min(1e-12) for x in (a, b))
         expected += ((a - b) ** 2).sum(dim=1).mean()
-    distance = VGGDistance(vgg_file)
-    torch.testing.assert_close(distance(pred, target), expected.detach(), rtol=1e-4, atol=1e-6)
+    distance, same = VGGDistance(vgg_file)([pred, target], target)
+    torch.testing.assert_close(distance, expected.detach(), rtol=1e-4, atol=1e-6)
+    assert same == 0
     assert list(RELUS) == list(LAYERS)
-    assert distance(pred, pred) == 0
 
 
 def test_lpips_is_torchmetrics_own(alexnet_file, noise, tmp_path, monkeypatch):
     from torchmetrics.functional.image import learned_perceptual_image_patch_similarity
 
-    pictures = F.interpolate(noise, scale_factor=2)
-    metrics, notes = get_perceptual("random", alexnet_file, CPU)
-    ours = metrics["LPIPS"](pictures[:1], pictures[1:])
+    pred, target = F.interpolate(noise, scale_factor=2).split(1)
+    perceptual, notes = get_perceptual("random", alexnet_file, CPU)
+    ours = perceptual({"a": pred, "b": target}, target)
     # torchvision finds the same file as its own download.
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     (tmp_path / "hub/checkpoints").mkdir(parents=True)
     (tmp_path / "hub/checkpoints/alexnet-owt-7be5be79.pth").write_bytes(alexnet_file.read_bytes())
-    theirs = learned_perceptual_image_patch_similarity(pictures[:1], pictures[1:], net_type="alex", normalize=True)
-    assert ours == pytest.approx(theirs.item(), rel=1e-5)
-    assert ours > 0
-    assert "LPIPS is AlexNet's, alexnet.pth." in notes
-    found, notes = get_perceptual("random", None, CPU)  # what was downloaded before is used
-    assert found["LPIPS"](pictures[:1], pictures[1:]) == ours
+    theirs = learned_perceptual_image_patch_similarity(pred, target, net_type="alex", normalize=True)
+    assert ours["a LPIPS"] == pytest.approx(theirs.item(), rel=1e-5)
+    assert ours["a LPIPS"] > 0 == ours["b LPIPS"]
+    assert "LPIPS is AlexNet's with alexnet.pth." in notes
+    perceptual, notes = get_perceptual("random", None, CPU)  # what was downloaded before is used
+    assert perceptual({"a": pred, "b": target}, target) == ours
     assert "LPIPS is AlexNet's." in notes
 
 
-def test_without_downloads_the_vgg_is_random_and_lpips_left_out_by_name(caplog):
+def test_what_cannot_be_had_is_left_out_by_name(caplog):
     with caplog.at_level("INFO"):
-        metrics, notes = get_perceptual(None, None, CPU)
-    assert list(metrics) == ["VGG-random"]
-    assert any(note.startswith("LPIPS is left out: AlexNet's weights") for note in notes)
+        perceptual, notes = get_perceptual(None, None, CPU)
+    assert perceptual({"a": torch.rand(1, 3, 64, 64)}, torch.rand(1, 3, 64, 64)) == {}
+    assert [note.split(":")[0] for note in notes] == ["The VGG distance is left out", "LPIPS is left out"]
     assert all(note in caplog.text for note in notes)
 
 
 def test_without_torchmetrics_lpips_is_left_out_or_refused(monkeypatch):
     monkeypatch.setattr("common.perceptual.find_spec", lambda name: None)
-    metrics, notes = get_perceptual("random", None, CPU)
-    assert list(metrics) == ["VGG-random"]
-    assert "LPIPS is left out: it needs the package torchmetrics." in notes
+    _, notes = get_perceptual("random", None, CPU)
+    assert notes[1].startswith("LPIPS is left out: the package torchmetrics is not on this machine")
     with pytest.raises(UserError, match="pip install torchmetrics"):
         get_perceptual("random", "torchvision", CPU)
+
+
+def test_a_broken_download_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    (tmp_path / "hub/checkpoints").mkdir(parents=True)
+    (tmp_path / "hub/checkpoints/alexnet-owt-7be5be79.pth").write_bytes(b"half")
+    with pytest.raises(UserError, match=r"is broken; delete alexnet-owt-7be5be79.pth in .*checkpoints"):
+        get_perceptual("random", None, CPU)
 
 
 def test_weights_of_another_network_are_refused(vgg_file, alexnet_file, tmp_path):
@@ -92,17 +99,21 @@ def test_large_pictures_are_measured_in_pieces_weighted_by_their_area(monkeypatc
     monkeypatch.setattr("common.perceptual.PIECE", 100)
     pred, target = torch.rand(2, 1, 3, 130, 220).unbind()
 
-    def squared(a, b):
-        return (a - b).square().mean()
+    def squared(pictures, target):
+        return [(picture - target).square().mean() for picture in pictures]
 
-    # Pieces of 20 or 30 pixels are padded, which a plain mean of squares feels only there.
-    whole = measure(squared, CPU, pred[..., :100, :200], target[..., :100, :200])
-    assert whole == pytest.approx(squared(pred[..., :100, :200], target[..., :100, :200]).item(), rel=1e-5)
-    constant = torch.full_like(pred, 0.5)
-    assert measure(squared, CPU, constant, constant + 0.1) == pytest.approx(0.01, rel=1e-4)
+    figures = measure(
+        {"error": squared}, CPU, {"a": pred[..., :100, :], "b": target[..., :100, :]}, target[..., :100, :]
+    )
+    # The last piece, 20 pixels wide, is padded to 64 with its last column.
+    last = (pred - target)[..., :100, 200:].square()
+    last = (last.sum() + 44 * last[..., -1].sum()) / (64 * 300)
+    whole = ((pred - target)[..., :100, :200].square().mean() * 200 + last * 20) / 220
+    assert figures["a error"] == pytest.approx(whole.item(), rel=1e-5)
+    assert figures["b error"] == 0
 
 
 def test_the_smallest_pictures_are_measured():
-    metrics, _ = get_perceptual("random", None, CPU)
-    small = torch.rand(2, 1, 3, 11, 13)
-    assert metrics["VGG-random"](*small) > 0
+    perceptual, _ = get_perceptual("random", None, CPU)
+    a, b = torch.rand(2, 1, 3, 11, 13)
+    assert perceptual({"a": a, "b": b}, b)["a VGG-random"] > 0

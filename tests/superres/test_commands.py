@@ -139,7 +139,7 @@ def test_evaluate_compares_with_bicubic(trained, tmp_path, capsys):
     for line in (bicubic, prediction):
         means = [results[f"{line[0]} {metric}"].mean() for metric in ("PSNR-Y", "SSIM-Y", "VGG-random")]
         assert line[1:] == [f"{means[0]:.2f}", f"{means[1]:.4f}", f"{means[2]:#.4g}"]
-    assert "LPIPS is left out" in done.stdout
+    assert "LPIPS is left out" in done.stdout  # by name
     assert (tmp_path / "comparison.png").exists()
     assert run_here("superres.evaluate", folder / "model.safetensors", "--data", photos, "-o", tmp_path) == 2
     assert "exists; add --overwrite" in capsys.readouterr().err

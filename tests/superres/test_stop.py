@@ -19,6 +19,7 @@ model: {encoder: resnet18, pretrained: false, norm: NORM}
 loss: {l1: 1, ssim: 0.1}
 train:
   workers: 0
+  ema: 0.9
   device: cpu
   checkpoint_minutes: 0.03
   stages: [{crop: 32, bs: 4, epochs: 2, lr: 1e-3}, {crop: 64, bs: 4, epochs: 1, lr: [1e-4, 1e-3]}]
