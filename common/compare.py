@@ -59,6 +59,8 @@ def compare_command(name, doc, config_class, get_photos, build, train, evaluate,
         log_to(folder / "log.txt")
         log.info("\nall variants, held-out photos:")
         models = {variant: folder / variant / "model.safetensors" for variant in configs if variant not in diverged}
+        if study.vgg in {config.loss.vgg for config in configs.values() if config.loss.vgg_layers()}:
+            notes.append("Variants whose loss sees a VGG16 were trained on this very one.")
         averages = evaluate(photos[1], first, models, folder, perceptual, device)
         report = draw_report(study, configs, photos, folder, averages, best, diverged, notes)
         with written_whole(folder / "report.md") as temporary:

@@ -6,8 +6,8 @@ from torch import nn
 class SRCNN(nn.Module):
     """(N, 3, H, W), enlarged bicubically -> (N, 3, H, W), what to add to it: 64 filters of 9 x 9, 32 of 1 x 1, 5 x 5.
 
-    The paper's network gives the picture itself, of which it takes 8 x 10^8 backward passes to learn the part that
-    bicubic has already; and it sees luma, this one RGB. Edges are repeated outwards, so that no border is lost.
+    The paper's network gives the picture itself, and has to learn first what bicubic has already; and it sees luma,
+    this one RGB. Edges are repeated outwards, so that no border is lost.
     """
 
     def __init__(self):
