@@ -40,10 +40,11 @@ def compare_command(name, doc, config_class, get_photos, build, train, evaluate,
     args = parse_arguments(name, doc)
     study, configs = open_study(args, name.partition(".")[0], config_class, taken)
     first = next(iter(configs.values()))
-    photos = study_photos(args.resume, configs, get_photos)
-    for config in configs.values():  # so that what is missing is found out before the first training
+    for config in configs.values():  # so that what is missing or wrong is found out before the first training
         device = processes.start(config.train.device)
         resolve(config.train, True, device)
+    photos = study_photos(args.resume, configs, get_photos)
+    for config in configs.values():
         build(config)
     perceptual, notes = get_perceptual(study.vgg, study.lpips, device)
     folder = args.resume or processes.on_main(partial(start_study, study.name, first, photos))

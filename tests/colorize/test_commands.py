@@ -146,3 +146,23 @@ def test_a_model_of_the_other_task_is_refused(trained, tmp_path, capsys):
     photos, folder, _ = trained
     assert run_here("superres.predict", folder / "model.safetensors", photos, "-o", tmp_path) == 2
     assert "a model for colorize, not for superres: use python -m colorize.predict" in capsys.readouterr().err
+
+
+def test_compare_measures_each_variant_at_the_size_it_was_trained_at(trained, tmp_path):
+    _, folder, _ = trained
+    study = tmp_path / "sizes.yaml"
+    study.write_text(
+        f"base: {folder}/config.yaml\n"
+        "changes: {loss: {l1: 1}, data.crops_per_photo: 8, train.stages.0.epochs: 1}\n"
+        "variants: {small: {}, large: {train.stages.0.crop: 64}}\n"
+    )
+    done = run("colorize.compare", study, f"output.path={tmp_path}", "output.name=sizes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = pd.read_csv(tmp_path / "sizes/results.csv")
+    for name in ("small", "large"):
+        alone = pd.read_csv(tmp_path / f"sizes/{name}/results.csv")
+        assert (results[f"{name} ab error"] == alone["prediction ab error"]).all()
+    report = (tmp_path / "sizes/report.md").read_text()
+    rows = [line.split("|")[1].strip() for line in report.splitlines() if line.startswith("|")]
+    assert rows == ["", "---", "grey", "small", "large", "target"]
+    assert "ab error ↓ | colourfulness | off by ↓ | VGG-random ↓" in report

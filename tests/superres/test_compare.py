@@ -44,6 +44,8 @@ def test_the_report_has_a_line_a_variant_with_the_averages_of_the_photos(compare
         assert [cell.strip("*") for cell in cells] == averages
         assert steps == ("" if name == "bicubic" else "3")
     assert [row[0] for row in rows] == ["bicubic", "first", "srcnn", "wild"]
+    alone = pd.read_csv(folder / "srcnn/results.csv").mean(numeric_only=True)
+    assert results["srcnn PSNR-Y"] == alone["prediction PSNR-Y"]
     assert rows[3][1:] == ["diverged", "diverged", "diverged", "", ""]
     bold = {row[0] for row in rows if row[1].startswith("**")}
     assert bold == {max(("first", "srcnn"), key=lambda name: results[f"{name} PSNR-Y"])}
