@@ -1,9 +1,10 @@
 import pandas as pd
 import pytest
 
+from common.arguments import stoppable
 from common.compare import train_variants
 from common.configfile import load_config
-from common.errors import TrainingDiverged, UserError
+from common.errors import TrainingDiverged, TrainingStopped, UserError
 from common.study import SavedStudy, load_study, read_study, save_study
 from common.studyreport import figures_table
 from superres.config import Config
@@ -75,6 +76,23 @@ def test_a_study_can_be_loaded_as_it_was_saved_and_changes_where_it_may(study, t
     assert {config.train.accumulate for config in changed.values()} == {2}
     with pytest.raises(UserError, match=r"train.wd: may not change once a study began; data.path, loss.vgg, .* may"):
         load_study(tmp_path, "t", Config, ["train.wd=2"])
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "said"),
+    [
+        (KeyboardInterrupt(), 130, "stopped at once: what was done since the last save is lost"),
+        (TrainingStopped("stopped after epoch 1", 130), 130, "stopped after epoch 1"),
+        (TrainingStopped("does not fit into memory"), 1, "error: does not fit into memory"),
+    ],
+)
+def test_what_stops_a_study_is_told_with_how_to_go_on(tmp_path, caplog, raised, status, said):
+    def work():
+        raise raised
+
+    with caplog.at_level("INFO"):
+        assert stoppable("x.compare", work, lambda: tmp_path) == status
+    assert caplog.messages == [f"{said}\nto go on:  python -m x.compare --resume {tmp_path}"]
 
 
 def test_the_best_variant_of_each_metric_is_bold_and_a_baseline_never():
