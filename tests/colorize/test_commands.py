@@ -1,11 +1,21 @@
 """The three commands, run as a user runs them, on a model trained for seconds."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from skimage.color import rgb2lab
 
+from colorize.compare import evaluate_variants
+from colorize.config import Config
+from colorize.evaluate import measure
+from colorize.model import load_model, save
+from colorize.photo import color_photo
+from common.config import StageConfig, TrainConfig
+from common.configfile import load_config
 from tests.commands import learner_predicts, run, run_here
 
 TINY = [
@@ -112,15 +122,17 @@ def test_the_exported_learner_works_in_a_fresh_process_elsewhere(trained, tmp_pa
     assert ours.std(axis=0).mean() > 5  # it is coloured
 
 
-def test_evaluate_measures_beside_grey(trained, tmp_path):
+def test_evaluate_measures_beside_grey(trained, tmp_path, caplog):
     photos, folder, _ = trained
-    assert run_here("colorize.evaluate", folder / "model.safetensors", "--data", photos, "-o", tmp_path / "a") == 0
+    assert not run_here("colorize.evaluate", folder / "model.safetensors", "--data", photos, "-o", tmp_path / "a")
     results = pd.read_csv(tmp_path / "a" / "results.csv")
     assert len(results) == 4
     pd.testing.assert_frame_equal(results[1:2].reset_index(drop=True), pd.read_csv(folder / "results.csv"), rtol=1e-4)
-    done = run("colorize.evaluate", "--baseline", "grey", "--data", photos)
-    assert done.returncode == 0, done.stderr
-    head, grey, *_ = (line.split() for line in done.stdout[done.stdout.index("average of 4") :].splitlines())
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        assert not run_here("colorize.evaluate", "--baseline", "grey", "--data", photos)
+    (table,) = (message for message in caplog.messages if message.startswith("average of"))
+    head, grey, *_ = (line.split() for line in table.splitlines())
     assert head[:5] == ["average", "of", "4", "PSNR", "PSNR-ab"]
     assert float(grey[1]) == pytest.approx(results["grey PSNR"].mean(), abs=0.01)
     assert float(grey[5]) == pytest.approx(0, abs=0.01)  # colourfulness
@@ -147,20 +159,17 @@ def test_a_model_of_the_other_task_is_refused(trained, tmp_path, capsys):
     assert "a model for colorize, not for superres: use python -m colorize.predict" in capsys.readouterr().err
 
 
-def test_compare_measures_each_variant_at_the_size_it_was_trained_at(trained, tmp_path):
-    _, folder, _ = trained
-    study = tmp_path / "sizes.yaml"
-    study.write_text(
-        f"base: {folder}/config.yaml\n"
-        "changes: {loss: {l1: 1}, data.crops_per_photo: 8, train.stages.0.epochs: 1}\n"
-        "variants: {small: {}, large: {train.stages.0.crop: 64}}\n"
-    )
-    assert run_here("colorize.compare", study, f"output.path={tmp_path}", "output.name=sizes") == 0
-    results = pd.read_csv(tmp_path / "sizes/results.csv")
-    for name in ("small", "large"):
-        alone = pd.read_csv(tmp_path / f"sizes/{name}/results.csv")
-        assert (results[f"{name} ab error"] == alone["prediction ab error"]).all()
-    report = (tmp_path / "sizes/report.md").read_text()
-    rows = [line.split("|")[1].strip() for line in report.splitlines() if line.startswith("|")]
-    assert rows == ["", "---", "grey", "small", "large", "target"]
-    assert "ab error ↓ | colourfulness | off by ↓ | VGG-random ↓" in report
+def test_compare_measures_each_variant_at_the_size_it_was_trained_at(trained, tmp_path, capsys):
+    photos, folder, _ = trained
+    config = load_config(Config, folder / "config.yaml")
+    model, _ = load_model(folder / "model.safetensors")
+    larger = StageConfig(crop=64, bs=8, epochs=1, lr=1e-3)
+    save(tmp_path / "large.safetensors", model, config.model_copy(update={"train": TrainConfig(stages=[larger])}))
+    paths = {"small": folder / "model.safetensors", "large": tmp_path / "large.safetensors"}
+    averages = evaluate_variants([photos / "1.png"], config, paths, tmp_path, None, torch.device("cpu"))
+    for name, size in (("small", 32), ("large", 64)):
+        alone, _ = measure(photos / "1.png", {"model": partial(color_photo, model, size=size)})
+        assert averages[f"{name} ab error"] == alone["model ab error"]
+    assert averages["small ab error"] != averages["large ab error"]
+    assert run_here("colorize.compare") == 2
+    assert capsys.readouterr().err.startswith("error: give a STUDY.yaml")
