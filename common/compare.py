@@ -4,7 +4,6 @@ import gc
 import logging
 import shutil
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from common.dataloaders import check_batches
 from common.errors import TrainingDiverged, UserError
 from common.files import written_whole
 from common.perceptual import get_perceptual, on_this_machine
-from common.run import from_anywhere
+from common.run import from_anywhere, new_folder, weights_from_anywhere
 from common.runphotos import NAME as PHOTOS
 from common.runphotos import run_photos, save_photos
 from common.study import SavedStudy, load_study, read_study, save_study
@@ -93,13 +92,8 @@ def open_study(args, task, config_class, taken):
     title, variants, configs = read_study(Path(path), config_class, words, taken)
     trained_with = [config.loss.vgg for config in configs.values() if config.loss.vgg_layers()]
     vgg = args.vgg or (trained_with or [on_this_machine(VGG16_Weights.IMAGENET1K_V1) or "random"])[0]
-    command = [sys.orig_argv[0], *sys.orig_argv[1:]]
-    weights = {"vgg": from_any_folder(vgg), "lpips": from_any_folder(args.lpips)}
-    return SavedStudy(task=task, name=title, command=command, variants=variants, **weights), configs
-
-
-def from_any_folder(weights):
-    return weights if weights in (None, "torchvision", "random") else str(Path(weights).expanduser().absolute())
+    weights = {"vgg": weights_from_anywhere(vgg), "lpips": weights_from_anywhere(args.lpips)}
+    return SavedStudy(task=task, name=title, command=sys.orig_argv, variants=variants, **weights), configs
 
 
 def study_photos(resume, configs, get_photos):
@@ -113,14 +107,7 @@ def study_photos(resume, configs, get_photos):
 
 def start_study(title, config, photos):
     """Makes the study's folder and returns its path. config: of the first variant."""
-    name = config.output.name or f"{title}_{time.strftime('%Y-%m-%d_%H-%M-%S')}"
-    folder = config.output.path.expanduser().absolute() / name
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
-        raise UserError(f"{folder}: exists; choose a new output.name, or give --resume if it is this study's") from None
-    except OSError as error:
-        raise UserError(f"{folder}: cannot make the study's folder ({error.strerror}); set output.path") from None
+    folder = new_folder(config.output, title)
     save_photos(folder / PHOTOS, photos, config.data.path)
     return folder
 

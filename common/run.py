@@ -37,15 +37,7 @@ def start_run(task, config, default_name, device, photos):
 
     Returns its path. Raises UserError if a folder of that name exists or none can be made.
     """
-    folder = config.output.path.expanduser() / (
-        config.output.name or f"{default_name}_{time.strftime('%Y-%m-%d_%H-%M-%S')}"
-    )
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
-        raise UserError(f"{folder}: exists; a run never writes over another, choose a new output.name") from None
-    except OSError as error:
-        raise UserError(f"{folder}: cannot make the run folder ({error.strerror}); set output.path") from None
+    folder = new_folder(config.output, default_name)
     lock(folder)
     write_json(folder / "environment.json", [environment(task, device)])
     save_photos(folder / "photos.json", photos, config.data.path)
@@ -55,16 +47,34 @@ def start_run(task, config, default_name, device, photos):
     return folder
 
 
+def new_folder(output, default_name):
+    """Makes the folder that an OutputConfig names, by default after `default_name` and the time; returns its path.
+
+    Raises UserError if it exists or cannot be made.
+    """
+    folder = output.path.expanduser() / (output.name or f"{default_name}_{time.strftime('%Y-%m-%d_%H-%M-%S')}")
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        raise UserError(f"{folder}: exists; a run never writes over another, choose a new output.name") from None
+    except OSError as error:
+        raise UserError(f"{folder}: cannot make the run folder ({error.strerror}); set output.path") from None
+    return folder
+
+
 def from_anywhere(config):
     """The config with absolute paths, so that the run can be continued from any folder."""
     sections = {}
     for name, section in config:
         paths = {key: value.expanduser().absolute() for key, value in section if isinstance(value, Path)}
         sections[name] = section.model_copy(update=paths)
-    if config.loss.vgg not in ("torchvision", "random"):
-        vgg = str(Path(config.loss.vgg).expanduser().absolute())
-        sections["loss"] = config.loss.model_copy(update={"vgg": vgg})
+    sections["loss"] = config.loss.model_copy(update={"vgg": weights_from_anywhere(config.loss.vgg)})
     return config.model_copy(update=sections)
+
+
+def weights_from_anywhere(weights):
+    """The same with an absolute path, if it is a file and not None, 'torchvision' or 'random'."""
+    return weights if weights in (None, "torchvision", "random") else str(Path(weights).expanduser().absolute())
 
 
 def run_at_work():
@@ -131,7 +141,7 @@ def environment(task, device):
         "task": task,
         "time": time.strftime("%Y-%m-%d %H:%M:%S"),
         "processes": processes.count(),
-        "command": [sys.orig_argv[0], *sys.orig_argv[1:]],
+        "command": sys.orig_argv,
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
         "device": torch.cuda.get_device_name(device)

@@ -376,7 +376,7 @@ TABLE = [
     ),
     (
         "compare", "D/study.yaml output.name=run",
-        "error: D/run: exists; choose a new output.name, or give --resume if it is this study's",
+        "error: D/run: exists; a run never writes over another, choose a new output.name",
     ),
     (
         "compare", "D/vgg.yaml",
