@@ -220,15 +220,17 @@ class Checkpoints(Callback):
 
 
 class BFloat16(Callback):
-    """The forward pass in bfloat16 autocast, on any device; the loss stays in float32. It needs no gradient scaling."""
+    """Network and loss in bfloat16 autocast, on any device; it needs no gradient scaling."""
 
     def before_batch(self):
         self.autocast = torch.autocast(self.dls.device.type, dtype=torch.bfloat16)
         self.autocast.__enter__()
 
     def after_pred(self):
-        self.autocast.__exit__(None, None, None)
         self.learn.pred = self.pred.float()
+
+    def after_loss(self):
+        self.autocast.__exit__(None, None, None)
 
 
 def precision_callbacks(precision):

@@ -8,6 +8,7 @@ from contextlib import suppress
 from logging.handlers import MemoryHandler
 
 from common.errors import Told, UserError
+from common.memory import keep_freed_memory
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ def run_command(command):
     logging.captureWarnings(True)
     logging.raiseExceptions = debug  # else a pipe that is closed (| head) makes each message print a traceback
     logging.getLogger().addHandler(early_messages)
+    keep_freed_memory()
     try:
         sys.exit(command())
     except UserError as error:

@@ -39,7 +39,9 @@ with torch.device("meta"):
 
 
 class VGG16Features(nn.Module):
-    """(N, 3, H, W) RGB in [0, 1] -> {layer name: activation (N, C, H / 2**k, W / 2**k)}, after the ReLU.
+    """(N, 3, H, W) RGB in [0, 1] -> {layer name: activation (N, C, H / 2**k, W / 2**k)}, after the ReLU, in float32.
+
+    Under autocast the convolutions work in half precision.
 
     layers: names from `relu1_1` to `relu5_3`. weights: 'torchvision' (ImageNet, downloaded once and cached),
     'random' (seeded, the same every time), or a .pth or .safetensors file in torchvision's layout.
@@ -69,7 +71,7 @@ class VGG16Features(nn.Module):
         for name, layer in self.layers.named_children():
             x = layer(x)
             if name in self.wanted:
-                features[name] = x
+                features[name] = x.float()
         return features
 
 

@@ -66,6 +66,9 @@ PIXEL_TERMS = {"l1": F.l1_loss, "mse": F.mse_loss, "psnr": psnr, "psnr_mae": psn
 class PerceptualLoss(nn.Module):
     """loss = sum of weight * term over the terms with a weight, between images (N, 3, H, W) in [0, 1], in float32.
 
+    Under autocast the VGG16 works in half precision: it is most of the arithmetic. The terms do not: Gram matrices are
+    sums that overflow there, SSIM has differences that cancel.
+
     config: `common.config.LossConfig`. style: a picture, (1, 3, H, W): its Gram matrices, computed once, take the place
     of the target's. After a call `terms` holds each weighted term by name, detached: they add up to the loss.
     `names` lists them. `reduction='none'` gives each image's own loss, (N,), as fastai's get_preds asks.
@@ -94,21 +97,22 @@ class PerceptualLoss(nn.Module):
         pred, target = pred.as_subclass(torch.Tensor), target.as_subclass(torch.Tensor)
         if reduction == "none":
             return torch.stack([self(p[None], t[None]) for p, t in zip(pred, target, strict=True)])
+        pred, target, pred_features, target_features = pred.float(), target.float(), {}, known
+        if self.vgg is not None:
+            pred_features = self.vgg(pred)
+            if known is None:
+                with torch.no_grad():
+                    target_features = self.vgg(target)
         with torch.autocast(pred.device.type, enabled=False):
-            terms = self.weighted_terms(pred.float(), target.float(), known)
+            terms = self.weighted_terms(pred, target, pred_features, target_features)
         self.terms = {name: term.detach() for name, term in terms.items()}
         return sum(terms.values())
 
-    def weighted_terms(self, pred, target, target_features=None):
+    def weighted_terms(self, pred, target, pred_features, target_features):
         config = self.config
         terms = {
             name: getattr(config, name) * term(pred, target) for name, term in PIXEL_TERMS.items() if name in self.names
         }
-        if self.vgg is not None:
-            pred_features = self.vgg(pred)
-            if target_features is None:
-                with torch.no_grad():
-                    target_features = self.vgg(target)
         if config.features is not None:
             terms["features"] = layer_distance(config.features, pred_features, target_features)
         if config.gram is not None:

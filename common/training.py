@@ -120,22 +120,22 @@ def fit_stages(learn, train, get_dls):
     Where the run folder holds a resume point it goes on from there. Raises TrainingStopped after Ctrl-C or without
     memory, TrainingDiverged at a loss that is not finite, WriteError if the disk is full.
     """
-    state = read_state(learn.path / NAME)
-    for number, stage in enumerate(train.stages):
-        if state is not None and number < state["stage"]:
-            continue
-        learn.stage, learn.start = number, (0, 0)
-        learn.epochs_before = sum(earlier.epochs for earlier in train.stages[:number])
-        learn.dls = get_dls(stage)
-        if stage.frozen:
-            learn.freeze()
-        else:
-            learn.unfreeze()
-        if state is not None and number == state["stage"]:
-            learn.resume_point.restore(state)
-            state = None  # it is as large as the model and the optimizer
-        if learn.start[0] < stage.epochs:
-            with learn.resume_point.request:
+    with learn.resume_point.request:  # from here on: fastai, making loaders, would swallow what Ctrl-C raises
+        state = read_state(learn.path / NAME)
+        for number, stage in enumerate(train.stages):
+            if state is not None and number < state["stage"]:
+                continue
+            learn.stage, learn.start = number, (0, 0)
+            learn.epochs_before = sum(earlier.epochs for earlier in train.stages[:number])
+            learn.dls = get_dls(stage)
+            if stage.frozen:
+                learn.freeze()
+            else:
+                learn.unfreeze()
+            if state is not None and number == state["stage"]:
+                learn.resume_point.restore(state)
+                state = None  # it is as large as the model and the optimizer
+            if learn.start[0] < stage.epochs:
                 fit_stage(learn, train, stage)
 
 

@@ -168,14 +168,22 @@ def test_reduction_none_gives_each_images_own_loss(noise):
     torch.testing.assert_close(each, (pred - noise).abs().mean(dim=(1, 2, 3)))
 
 
-def test_the_loss_is_float32_under_autocast(noise):
-    perceptual = loss(ssim=1, gram={"weight": 1, "layers": {"relu1_2": 1}})
+def test_under_autocast_the_vgg_alone_is_in_half_precision(noise):
+    layers = {"relu1_2": 1, "relu3_1": 1}
+    perceptual = loss(ssim=1, features={"weight": 1, "layers": layers}, gram={"weight": 9, "layers": layers})
     pred = noise.flip(3).requires_grad_()
-    expected = perceptual(pred, noise)
+    total = perceptual(pred, noise)
+    (expected,), terms = torch.autograd.grad(total, pred), perceptual.terms
+    seen = []
+    perceptual.vgg.layers.conv3_1.register_forward_hook(lambda _module, _inputs, output: seen.append(output.dtype))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        total = perceptual(pred, noise)
-    assert total.dtype == torch.float32
-    assert total.item() == expected.item()
+        half = perceptual(pred, noise)
+    (gradient,) = torch.autograd.grad(half, pred)
+    assert seen == [torch.bfloat16, torch.bfloat16]
+    assert half.dtype == torch.float32
+    assert perceptual.terms["ssim"] == terms["ssim"]
+    torch.testing.assert_close(perceptual.terms, terms, rtol=0.01, atol=0)
+    assert torch.cosine_similarity(gradient.flatten(), expected.flatten(), dim=0) > 0.99
 
 
 def test_gradients_reach_the_prediction_only(noise):

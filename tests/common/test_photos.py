@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from common.photos import PhotoCache, PhotoError, as_rgb_photo, open_photo, read_photo, write_photo
+from common.folders import sample_photos
+from common.photos import (
+    PhotoCache,
+    PhotoError,
+    as_rgb_photo,
+    decode,
+    open_large_photo,
+    open_photo,
+    open_shrunk_photo,
+    read_photo,
+    small_size,
+    write_photo,
+)
 
 GRADIENT = np.tile(np.linspace(0, 255, 40).round().astype(np.uint8), (30, 1))
 
@@ -48,6 +60,24 @@ def test_exif_rotation_is_applied(tmp_path):
     opened = open_photo(path)
     assert opened.size == (30, 40)
     assert np.array_equal(np.asarray(opened)[..., 0], np.rot90(GRADIENT, -1))
+
+
+def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same(tmp_path):
+    photo = Image.open(sample_photos()[0]).convert("RGB").resize((2400, 1600))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save(tmp_path / "a.jpg", photo, quality=95, exif=exif)
+    assert decode(path, least_side=200).size == (200, 300)  # 8 times smaller, and turned
+    assert decode(path, least_side=201).size == (400, 600)
+    assert decode(save(tmp_path / "a.png", photo), least_side=200).size == (2400, 1600)
+    opened = open_shrunk_photo(path, crop=48, min_scale=0.9216)  # a short side of 50
+    whole = open_photo(path)
+    height, width = small_size(whole.height, whole.width, 50)
+    expected = np.asarray(whole.resize((width, height), reducing_gap=2), dtype=int)
+    assert opened.size == (50, 75)
+    assert abs(np.asarray(opened, dtype=int) - expected).mean() < 1
+    with pytest.raises(PhotoError, match="1600 x 2400 px, smaller than the 1601 px crop"):
+        open_large_photo(path, min_side=1601, least_side=100_000)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,74 @@
+"""How cost grows: seconds a step against crop, batch and scale; seconds to start against the number of photos.
+
+python -m benchmarks.cost                    4 minutes on 2 CPU cores
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.measure import in_a_process, machine, quiet, show, side_by_side
+from benchmarks.train_step import CONFIG, Step, ours
+from common.command import run_command
+from common.configfile import load_config
+from common.folders import sample_photos
+from common.inference import get_device
+from superres.config import Config
+from superres.data import get_dls, get_photos
+
+CROPS, SIZES, SCALES, COUNTS = (64, 128, 256), (4, 8, 16), (2, 4, 8), (10, 1_000, 100_000)
+
+
+def time_steps(device, precision):
+    """Rows [crop, bs, scale, seconds a step, crops a second, megapixels a second, memory in GB]."""
+    middle = (128, 8, 2)
+    setups = [(crop, *middle[1:]) for crop in CROPS] + [(128, bs, 2) for bs in SIZES] + [(128, 8, s) for s in SCALES]
+    rows = []
+    for crop, bs, scale in dict.fromkeys(setups):
+        setup = ours(precision), crop, bs, device, "random", scale
+        seconds, memory = in_a_process(time_step, *setup)
+        pixels = bs * crop**2 / 1e6
+        rows.append([f"{crop} px", str(bs), f"{scale}x", seconds, bs / seconds, pixels / seconds, memory])
+        print(".", end="", flush=True)
+    print()
+    return rows
+
+
+def time_step(*setup):
+    step = Step(*setup)
+    return side_by_side([step], 3, step.device)[0]
+
+
+def time_start(folder, device):
+    """(seconds to find and check the photos, seconds to the first batch after that)."""
+    words = ["model.pretrained=false", f"data.path={folder}", "train.workers=0", "train.stages.0.bs=8"]
+    config = load_config(Config, CONFIG, [*words, "train.stages.2.crop=128", "train.stages.3.crop=128"])
+    began = time.perf_counter()
+    photos = get_photos(config)
+    found = time.perf_counter()
+    next(iter(get_dls(photos, config, config.train.stages[0], device).train))
+    return found - began, time.perf_counter() - found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="auto")
+    args = parser.parse_args()
+    quiet()
+    device = get_device(args.device)
+    print(f"superres_2x.yaml, {machine(device)}\n")
+    rows = time_steps(device, "fp16" if device.type == "cuda" else "fp32")
+    show(["crop", "bs", "scale", "s a step", "crops a second", "megapixels a second", "memory, GB"], rows)
+    source, rows = sample_photos()[-1], []
+    for count in COUNTS:
+        with tempfile.TemporaryDirectory() as folder:
+            for number in range(count):
+                Path(folder, f"{number:06}.jpg").symlink_to(source)
+            (found, batch), memory = in_a_process(time_start, folder, device)
+            rows.append([f"{count:,} photos", found, batch, memory])
+    show(["", "s to find and check them", "s to the first batch", "memory, GB"], rows)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,120 @@
+"""From JPEG files to batches on the device: can the loader keep up with the training?
+
+python -m benchmarks.loader                         sample photos; a minute and a half on 2 CPU cores
+python -m benchmarks.loader --data ~/photos --workers 0 8
+"""
+
+import argparse
+import tempfile
+import time
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision.io import ImageReadMode, decode_image, read_file
+
+from benchmarks.measure import machine, quiet, show, side_by_side
+from benchmarks.train_step import CONFIG, Step, ours
+from common.arguments import at_least
+from common.command import run_command
+from common.configfile import load_config
+from common.folders import find_photos, sample_photos
+from common.inference import get_device
+from common.photos import open_photo, open_shrunk_photo
+from superres.config import Config
+from superres.data import get_dls, get_photos
+
+
+def rate(work, items, least=2.0):
+    """Items a second of work(item), for `least` seconds at least."""
+    done, began = 0, time.perf_counter()
+    while time.perf_counter() - began < least:
+        for item in items:
+            work(item)
+        done += len(items)
+    return done / (time.perf_counter() - began)
+
+
+def decoders(photos, crop):
+    """Rows [what, photos a second in one process] of ways to open photos."""
+    ways = {
+        "Pillow, whole (superres)": open_photo,
+        "torchvision, whole": lambda path: decode_image(read_file(str(path)), mode=ImageReadMode.RGB),
+        f"Pillow, whole, then shrunk for crops of {crop} px": lambda path: shrunk(open_photo(path), crop),
+        "Pillow, decoded smaller, then shrunk (colorize, styletransfer)": partial(
+            open_shrunk_photo, crop=crop, min_scale=0.5
+        ),
+    }
+    return [[name, *(rate(work, paths) for paths in photos.values())] for name, work in ways.items()]
+
+
+def shrunk(photo, crop):
+    part = crop / 0.5**0.5 / min(photo.size)
+    return photo.resize((round(part * photo.width), round(part * photo.height)), reducing_gap=2)
+
+
+def loaded(photos, config, workers, device, n_batches):
+    """Crops a second that arrive on the device as pairs of low resolution and sharp, after the first batches."""
+    train = config.train.model_copy(update={"workers": workers})
+    batches = iter(get_dls(photos, config.model_copy(update={"train": train}), train.stages[0], device).train)
+    for _ in range(max(2, 2 * workers)):
+        next(batches)
+    began, crops = time.perf_counter(), 0
+    for _low, sharp in islice(batches, n_batches):
+        crops += len(sharp)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return crops / (time.perf_counter() - began)
+
+
+def large_photos(folder):
+    """Three JPEG files of 12 megapixels, of a sample photo and some noise."""
+    photo = Image.open(sample_photos()[0]).convert("RGB").resize((4000, 3000))
+    pixels = np.asarray(photo, dtype=np.int16)
+    for number in range(3):
+        noise = np.random.default_rng(number).normal(0, 4, pixels.shape)
+        Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8)).save(folder / f"{number}.jpg", quality=92)
+    return find_photos(folder)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", metavar="FOLDER", help="photos [the sample photos]")
+    parser.add_argument("--crop", type=at_least(32, int), default=128, help="pixels [128]")
+    parser.add_argument("--bs", type=at_least(1, int), default=32, help="crops in a step [32]")
+    parser.add_argument("--workers", type=at_least(0, int), nargs="+", default=[0, 1, 2, 8], help="[0 1 2 8]")
+    parser.add_argument("--device", default="auto")
+    args = parser.parse_args()
+    quiet()
+    device = get_device(args.device)
+    print(f"{machine(device)}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        given = find_photos(args.data) if args.data else sample_photos()
+        jpegs = [path for path in given if path.suffix.lower() in (".jpg", ".jpeg")][:50]
+        photos = {"photos of the folder": jpegs, "of 12 megapixels": large_photos(Path(folder))}
+        show(["photos a second, one process", *photos], decoders(photos, args.crop))
+
+    n_batches = 30
+    words = ["model.pretrained=false", f"data.path={args.data or 'null'}"]
+    config = load_config(Config, CONFIG, words)
+    stage = config.train.stages[0].model_copy(update={"crop": args.crop, "bs": args.bs})
+    config = config.model_copy(update={"train": config.train.model_copy(update={"stages": [stage]})})
+    found = get_photos(config)
+    per_photo = -(-(n_batches + 20) * args.bs // len(found[0]))
+    config = config.model_copy(update={"data": config.data.model_copy(update={"crops_per_photo": per_photo})})
+    step = Step(ours("fp16" if device.type == "cuda" else "fp32"), args.crop, args.bs, device, "random")
+    (seconds,) = side_by_side([step], 3, device)
+    need = args.bs / seconds
+    rows = []
+    for workers in args.workers:
+        crops = loaded(found, config, workers, device, n_batches)
+        rows.append([f"{workers} workers", crops, crops / need])
+    show([f"crops of {args.crop} px", "a second", f"times what a step uses ({need:.3g} a second)"], rows)
+    print("Pixels travel to the device in 8 bits; floats and the low resolution are made there.")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,104 @@
+"""Enlarging photos: megapixels of the result a second, and memory, against lesson 7's way.
+
+python -m benchmarks.predict                    6 minutes on 2 CPU cores; a model like superres_2x.yaml's, not trained
+python -m benchmarks.predict --sizes 512 1024 --tile 512
+"""
+
+import argparse
+import os
+import statistics
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.lesson7 import Lesson7Model
+from benchmarks.measure import in_a_process, machine, quiet, seconds, show
+from common.arguments import at_least
+from common.command import run_command
+from common.configfile import load_config
+from common.inference import TILE, enhance, get_device, to_pixels, to_tensor
+from common.memory import keep_freed_memory
+from superres.config import Config
+from superres.model import get_model
+
+CONFIG = Path(__file__).parent.parent / "configs" / "superres_2x.yaml"
+SCALE = 2
+
+
+def our_model():
+    return get_model(load_config(Config, CONFIG, ["model.pretrained=false"]).model, SCALE)
+
+
+def lesson7(photo, _tile, device):
+    """Enlarged first, the U-Net at full size, in one piece."""
+    return whole(Lesson7Model(SCALE, crop=128).eval().to(device), photo, device)
+
+
+def lesson7_attention(photo, _tile, device):
+    """The same with fastai's self-attention, as our model has ours."""
+    return whole(Lesson7Model(SCALE, crop=128, attention=True).eval().to(device), photo, device)
+
+
+def ours_whole(photo, _tile, device):
+    return whole(our_model().eval().to(device), photo, device)
+
+
+def ours(photo, tile, device):
+    """As `superres.predict` does it."""
+    keep_freed_memory()
+    model = our_model().eval().to(device)
+    return lambda: enhance(model, photo, SCALE, tile)
+
+
+def whole(model, photo, device):
+    @torch.inference_mode()
+    def work():
+        return to_pixels(model(to_tensor(photo).to(device)))
+
+    return work
+
+
+WAYS = {
+    "lesson 7": lesson7,
+    "lesson 7 with fastai's attention": lesson7_attention,
+    "ours in one piece": ours_whole,
+    "ours in tiles": ours,
+}
+
+
+def time_one(way, size, tile, device):
+    """Seconds for a result of size x size pixels; of small ones the median of three, after one that does not count."""
+    photo = np.random.default_rng(0).integers(0, 256, (size // SCALE, size // SCALE, 3), dtype=np.uint8)
+    work = WAYS[way](photo, tile, device)
+    if size > TILE:
+        return seconds(work, device)
+    work()
+    return statistics.median(seconds(work, device) for _ in range(3))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=at_least(64, int), nargs="+", default=[512, 1024, 4096], metavar="PIXELS")
+    parser.add_argument("--tile", type=at_least(192, int), default=TILE)
+    parser.add_argument("--device", default="auto")
+    args = parser.parse_args()
+    quiet()
+    device = get_device(args.device)
+    print(f"{SCALE}x, {machine(device)}\n")
+    memory = 0.9 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9 if device.type == "cpu" else None
+    rows, before = [], {}
+    for way in WAYS:
+        for size in args.sizes:
+            time, peak = in_a_process(time_one, way, size, args.tile, device, memory=memory)
+            before.setdefault(size, time)
+            speed = time and size**2 / 1e6 / time
+            ratio = before[size] / time if time and before[size] else ""
+            rows.append([way, f"{size} x {size}", speed, ratio, peak])
+            print(".", end="", flush=True)
+    print()
+    show(["", "result", "megapixels a second", "times as fast", "memory, GB"], rows)
+
+
+if __name__ == "__main__":
+    run_command(main)

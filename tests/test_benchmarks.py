@@ -1,0 +1,73 @@
+"""The benchmarks' parts: that lesson 7's recipe is what it says, and that figures are what they are called."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.lesson7 import FeatureLoss, Lesson7Model
+from benchmarks.measure import figure, flops, in_a_process
+from benchmarks.train_step import Recipe, Step, changes, ours
+from common.features import VGG16Features
+from common.losses import gram_matrix
+
+CPU = torch.device("cpu")
+
+
+def test_lesson7s_loss_is_the_lessons_sum(noise):
+    loss, vgg = FeatureLoss("random"), VGG16Features(["relu3_3", "relu4_3", "relu5_3"], "random")
+    pred = noise.flip(-1)
+    expected = (pred - noise).abs().mean()
+    with torch.no_grad():
+        for weight, x, y in zip((5, 15, 2), vgg(pred).values(), vgg(noise).values(), strict=True):
+            grams = (gram_matrix(x) - gram_matrix(y)).abs().mean()
+            expected += weight * (x - y).abs().mean() + weight**2 * 5e3 * grams
+    torch.testing.assert_close(loss(pred, noise), expected, rtol=1e-4, atol=0)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated:FutureWarning")
+def test_lesson7s_model_enlarges_and_normalises_weights():
+    model = Lesson7Model(scale=2, crop=64)
+    assert model(torch.rand(2, 3, 32, 32)).shape == (2, 3, 64, 64)
+    assert sum(name.endswith("weight_g") for name, _ in model.named_parameters()) > 10
+
+
+@pytest.mark.parametrize("half", ["bf16", "fp16"])
+def test_all_changes_together_make_our_step(half):
+    fields = {field: value for change in changes(half).values() for field, value in change.items()}
+    assert replace(Recipe(), **fields) == ours(half)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated:FutureWarning")
+@pytest.mark.parametrize("recipe", [Recipe(), ours("bf16")])
+def test_a_step_trains(recipe):
+    step = Step(recipe, crop=64, bs=2, device=CPU, vgg="random")
+    before = [parameter.clone() for parameter in step.model.parameters()]
+    step()
+    moved = sum(not torch.equal(a, b) for a, b in zip(before, step.model.parameters(), strict=True))
+    assert moved > 0
+    assert not any(parameter.grad.any() for parameter in step.model.parameters() if parameter.grad is not None)
+
+
+def test_operations_of_a_convolution():
+    conv = nn.Conv2d(3, 8, kernel_size=5, bias=False)
+    image = torch.rand(2, 3, 14, 14)
+    forward = 2 * 2 * 8 * 10 * 10 * 3 * 5 * 5  # a product and a sum, 2 pictures, 8 channels of 10 x 10, 75 weights each
+    assert flops(lambda: conv(image)) == forward
+    assert flops(lambda: conv(image).sum().backward()) == 2 * forward  # and the weights' gradients; the input has none
+
+
+def test_a_process_that_takes_too_much_does_not_fit():
+    rows, columns = 30_000, 25_000
+    assert in_a_process(np.ones, (rows, columns), memory=2) == (None, None)
+    result, peak = in_a_process(np.ones, (5, 5), memory=4)
+    assert result.sum() == 25
+    assert 0.05 < peak < 4
+
+
+def test_figures_are_short():
+    assert [figure(number) for number in (1234567.8, 99.94, 0.012345, None)] == [
+        "1,234,568", "99.9", "0.0123", "does not fit",
+    ]  # fmt: skip
