@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from common.command import run_command
-from common.inference import OVERLAP, enhance, get_device, tile_starts
+from common.inference import OVERLAP, enhance, fitting_tile, get_device, tile_starts
 from common.photos import read_photo
 from superres.model import load_model
 
@@ -30,8 +30,9 @@ def main():
     print(f"{photo.shape[1]} x {photo.shape[0]} photo, {scale}x, tiles of {args.tile} px against whole, in 1/255:")
     print(f"difference: maximum {abs(difference).max()}, mean {abs(difference).mean():.4f}")
     for name, axis in (("rows", 0), ("columns", 1)):
-        starts = tile_starts(photo.shape[axis], args.tile // scale, OVERLAP)
-        edges = [scale * start for start in starts[1:]] + [scale * start + args.tile for start in starts[:-1]]
+        tile = fitting_tile(photo.shape[axis], args.tile // scale, OVERLAP)
+        starts = tile_starts(photo.shape[axis], tile, OVERLAP)
+        edges = [scale * start for start in starts[1:]] + [scale * (start + tile) for start in starts[:-1]]
         # A seam would be a step of the difference between the pixels on the two sides of a tile's edge.
         steps = abs(np.diff(difference, axis=axis)).mean(axis=(1 - axis, 2))
         at_edges = steps[[edge - 1 for edge in edges]]

@@ -37,6 +37,16 @@ def tile_starts(length, tile, overlap, grid=1):
     return list(dict.fromkeys(starts))  # on a coarse grid two may meet
 
 
+def fitting_tile(length, tile, overlap, grid=1):
+    """The smallest tile, in steps of 32 pixels, that covers `length` in as many pieces as `tile`; at most `tile`.
+
+    So the overlaps are as small as allowed: 2,048 pixels in 5 tiles of 448, not of 512.
+    """
+    count = len(tile_starts(length, tile, overlap, grid))
+    least = math.ceil((length - overlap) / count) + overlap + grid - 1
+    return min(tile, math.ceil(least / 32) * 32)
+
+
 def tile_weights(starts, tile, length):
     """Each tile's weights along one axis: 1 where it is alone, linear ramps where two meet; they add up to 1."""
     ramps = torch.zeros(len(starts), length)
@@ -68,7 +78,7 @@ def enhance(model, photo, scale=1, tile=TILE, overlap=OVERLAP, grid=1, prepare=n
     """Runs `model`, (1, 3, h, w) in [0, 1] -> (1, 3, scale h, scale w), over a photo: (H, W, 3) uint8 to the same.
 
     The result is exactly `scale` times as large. If it fits into `tile` x `tile` pixels it is made in one piece, else
-    in tiles of that size (but at least 3 overlaps) that share `overlap` pixels of the photo or more, with linear
+    in tiles of at most that size (but at least 3 overlaps) that share `overlap` pixels of the photo or more, with linear
     cross-fades. They start at multiples of `grid` pixels of it, for networks with a texture of that grid. Beside
     the photo and the result only one row of tiles is held. `model` must be in eval mode, on the device to run on.
 
@@ -114,18 +124,19 @@ def enhance_in_tiles(model, photo, scale, tile, overlap, grid):
     tile = max(tile // scale, 3 * overlap)
     device = next(model.parameters()).device
     height, width = photo.shape[:2]
-    rows, columns = (tile_starts(side, tile, overlap, grid) for side in (height, width))
-    row_weights = tile_weights([scale * y for y in rows], scale * tile, scale * height)
-    column_weights = tile_weights([scale * x for x in columns], scale * tile, scale * width)
+    tile_height, tile_width = (fitting_tile(side, tile, overlap, grid) for side in (height, width))
+    rows, columns = tile_starts(height, tile_height, overlap, grid), tile_starts(width, tile_width, overlap, grid)
+    row_weights = tile_weights([scale * y for y in rows], scale * tile_height, scale * height)
+    column_weights = tile_weights([scale * x for x in columns], scale * tile_width, scale * width)
     result = np.empty((scale * height, scale * width, 3), np.uint8)
-    band = torch.zeros(scale * min(tile, height), scale * width, 3)
+    band = torch.zeros(scale * min(tile_height, height), scale * width, 3)
     progress = tqdm(total=len(rows) * len(columns), unit="tile", leave=False, disable=None)  # shown on a terminal only
     for y, row_weight, next_y in zip(rows, row_weights, [*rows[1:], height], strict=True):
         for x, column_weight in zip(columns, column_weights, strict=True):
-            piece = to_tensor(photo[y : y + tile, x : x + tile]).to(device)
+            piece = to_tensor(photo[y : y + tile_height, x : x + tile_width]).to(device)
             output = model(piece)[0].clamp(0, 1).permute(1, 2, 0).float().cpu()
             weight = row_weight[:, None, None] * column_weight[None, :, None]
-            band[: len(output), scale * x : scale * (x + tile)] += weight * output
+            band[: len(output), scale * x : scale * (x + tile_width)] += weight * output
             progress.update()
         done = scale * (next_y - y)
         result[scale * y : scale * next_y] = (band[:done] * 255).round().clamp(0, 255).byte().numpy()

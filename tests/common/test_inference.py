@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from common.errors import UserError
-from common.inference import enhance, get_device, tile_starts, tile_weights
+from common.inference import enhance, fitting_tile, get_device, tile_starts, tile_weights
 
 
 class Nearest(nn.Module):
@@ -46,6 +46,22 @@ def test_tiles_on_a_grid_cover_the_photo_too(length):
     assert starts[-1] + 100 >= length
     assert starts[-1] < length
     assert all(a + 100 - b >= 20 for a, b in pairwise(starts))
+
+
+def test_tiles_are_no_larger_than_it_takes():
+    assert fitting_tile(2048, tile=512, overlap=32) == 448  # 5 of them: (2048 - 32) / 5 + 32 = 435.2
+    assert fitting_tile(2048, tile=512, overlap=32, grid=4) == 448
+    assert fitting_tile(512, tile=512, overlap=32) == 512
+    assert fitting_tile(513, tile=512, overlap=32) == 288  # 2: 481 / 2 + 32 = 272.5
+    assert fitting_tile(90, tile=512, overlap=32) == 96
+
+
+@pytest.mark.parametrize("grid", [1, 4, 32])
+@pytest.mark.parametrize("length", [50, 101, 300, 777, 1003])
+def test_fitting_tiles_are_as_many_as_the_larger_ones(length, grid):
+    fitting = fitting_tile(length, tile=200, overlap=20, grid=grid)
+    assert fitting <= 200
+    assert len(tile_starts(length, fitting, 20, grid)) <= len(tile_starts(length, 200, 20, grid))
 
 
 @pytest.mark.parametrize("grid", [1, 32])
