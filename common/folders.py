@@ -17,26 +17,8 @@ from common.photos import PhotoError, open_photo
 log = logging.getLogger(__name__)
 
 # What Pillow opens, less what holds no photo (PDF, fonts, icons, text formats).
-PHOTO_SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".ppm",
-        ".pgm",
-        ".pnm",
-        ".tga",
-        ".jp2",
-        ".avif",
-    ]
+PHOTO_SUFFIXES = tuple(
+    ".jpg .jpeg .jpe .jfif .png .bmp .dib .gif .tif .tiff .webp .ppm .pgm .pnm .tga .jp2 .avif".split()  # noqa: SIM905
 )
 # Photos of one folder that are decoded before training starts; in larger folders the rest are checked when first used.
 CHECKED_AT_START = 2000
@@ -85,7 +67,7 @@ def find_photos(folder):
         seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
-            if Path(name).suffix.lower() in PHOTO_SUFFIXES and not name.startswith("."):
+            if name.lower().endswith(PHOTO_SUFFIXES) and not name.startswith("."):
                 photos.append(Path(parent, name))
             else:
                 others += 1

@@ -78,7 +78,7 @@ def enhance(model, photo, scale=1, tile=TILE, overlap=OVERLAP, grid=1, prepare=n
     """Runs `model`, (1, 3, h, w) in [0, 1] -> (1, 3, scale h, scale w), over a photo: (H, W, 3) uint8 to the same.
 
     The result is exactly `scale` times as large. If it fits into `tile` x `tile` pixels it is made in one piece, else
-    in tiles of at most that size (but at least 3 overlaps) that share `overlap` pixels of the photo or more, with linear
+    in tiles no larger (but of at least 3 overlaps) that share `overlap` pixels of the photo or more, with linear
     cross-fades. They start at multiples of `grid` pixels of it, for networks with a texture of that grid. Beside
     the photo and the result only one row of tiles is held. `model` must be in eval mode, on the device to run on.
 
