@@ -66,10 +66,10 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             for number in range(count):
                 name = Path(folder, f"{number:06}.jpg")
-                if number % 10_000:
-                    name.hardlink_to(first)  # takes no space; file systems allow some ten thousands of them
+                if number % 10_000 == 0:
+                    copy = shutil.copy(source, name)
                 else:
-                    first = shutil.copy(source, name)
+                    name.hardlink_to(copy)  # takes no space; file systems allow some ten thousands of them
             (found, batch), memory = in_a_process(time_start, folder, device)
             rows.append([f"{count:,} photos", found, batch, memory])
     show(["", "s to find and check them", "s to the first batch", "memory, GB"], rows)

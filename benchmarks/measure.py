@@ -8,6 +8,7 @@ import resource
 import statistics
 import time
 import warnings
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -44,7 +45,7 @@ def side_by_side(works, rounds, device):
 
 
 def in_a_process(function, *arguments, memory=None):
-    """What function(*arguments) returns in a new process, and the most memory in GB (of a GPU, where it used one).
+    """What function(*arguments) returns in a new process, and its peak memory in GB (a GPU's, if it used one). Linux.
 
     memory: GB that the process may take; (None, None) if that is too little.
     """
@@ -71,7 +72,8 @@ def call(function, arguments, memory):
         return None, None
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return result, torch.cuda.max_memory_allocated() / 1e9
-    return result, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    status = Path("/proc/self/status").read_text()  # not getrusage's, which remembers the parent's
+    return result, int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
 
 
 def flops(work):
