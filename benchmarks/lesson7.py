@@ -18,6 +18,12 @@ from superres.model import resize_bicubic
 WEIGHTS = (5, 15, 2)  # of the ReLUs before the third, fourth and fifth max-pool
 
 
+def gram(features):
+    n, c, h, w = features.shape
+    flat = features.reshape(n, c, h * w)
+    return flat @ flat.transpose(1, 2) / (c * h * w)
+
+
 class Normalize(nn.Module):
     """(N, 3, H, W) in [0, 1] -> the same with ImageNet's mean and deviation taken out."""
 
@@ -59,12 +65,13 @@ class FeatureLoss(nn.Module):
 
     weights: of a plain VGG16, as `common.features` reads them. batch_norm: the lesson's vgg16_bn, here with those
     weights and BatchNorms that change nothing: it costs what the trained one costs, and sees what our VGG16 sees.
-    target_graph: as in the lesson, no word to autograd that the target's features need no gradient.
+    target_graph: as in the lesson, no word to autograd that the target's features need no gradient. gram: (N, C, H, W)
+    -> (N, C, C).
     """
 
-    def __init__(self, weights, batch_norm=True, target_graph=True):
+    def __init__(self, weights, batch_norm=True, target_graph=True, gram=gram):
         super().__init__()
-        self.normalize, self.target_graph = Normalize(), target_graph
+        self.normalize, self.target_graph, self.gram = Normalize(), target_graph, gram
         plain, self.vgg = make_layers(cfgs["D"]), make_layers(cfgs["D"], batch_norm)
         load_weights(plain, weights, "--vgg")
         convolutions = [[layer for layer in layers if isinstance(layer, nn.Conv2d)] for layers in (plain, self.vgg)]
@@ -86,11 +93,5 @@ class FeatureLoss(nn.Module):
         with torch.autocast(pred.device.type, enabled=False):
             loss = F.l1_loss(pred, target)
             for weight, x, y in zip(WEIGHTS, pred_features, target_features, strict=True):
-                loss = loss + weight * F.l1_loss(x, y) + weight**2 * 5e3 * F.l1_loss(gram(x), gram(y))
+                loss = loss + weight * F.l1_loss(x, y) + weight**2 * 5e3 * F.l1_loss(self.gram(x), self.gram(y))
         return loss
-
-
-def gram(features):
-    n, c, h, w = features.shape
-    flat = features.reshape(n, c, h * w)
-    return flat @ flat.transpose(1, 2) / (c * h * w)

@@ -24,6 +24,20 @@ def relative_mse(pred, target):
 DISTANCES = {"l1": F.l1_loss, "mse": F.mse_loss, "relative": relative_mse}
 
 
+class TimesItsTranspose(torch.autograd.Function):
+    """F -> F F^T of (N, C, L). Its gradient, (G + G^T) F, is one product; autograd, taking the two F apart, makes two."""
+
+    @staticmethod
+    def forward(ctx, flat):
+        ctx.save_for_backward(flat)
+        return flat @ flat.transpose(1, 2)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (flat,) = ctx.saved_tensors
+        return (gradient + gradient.transpose(1, 2)) @ flat
+
+
 def gram_matrix(features):
     """(N, C, H, W) -> (N, C, C): channel correlations F F^T / (C H W) in float32 (Johnson et al., section 3.2).
 
@@ -31,8 +45,7 @@ def gram_matrix(features):
     """
     _, c, h, w = features.shape
     with torch.autocast(features.device.type, enabled=False):
-        flat = features.float().flatten(2)
-        return flat @ flat.transpose(1, 2) / (c * h * w)
+        return TimesItsTranspose.apply(features.float().flatten(2)) / (c * h * w)
 
 
 def negative_psnr(error):
