@@ -23,7 +23,7 @@ from common.arguments import at_least
 from common.command import run_command
 from common.configfile import load_config
 from common.inference import get_device
-from common.losses import PerceptualLoss
+from common.losses import PerceptualLoss, gram_matrix
 from common.memory import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
 from common.training import adamw
 from superres.config import Config
@@ -38,14 +38,20 @@ LR = 1e-3
 CONFIG = Path(__file__).parent.parent / "configs" / "superres_2x.yaml"
 
 
+LOSSES = {
+    "lesson 7": {},
+    "no batch norm": {"batch_norm": False},
+    "target without graph": {"target_graph": False},
+    "our gram": {"gram": gram_matrix},
+}
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What a step is made of; the defaults are lesson 7's."""
 
     network: str = "lesson 7"  # or 'with attention': fastai's; 'before', 'after': ours, upsampling there
-    loss: str = (
-        "lesson 7"  # or 'no graph': of the target; 'no batch norm': in the VGG16; 'ours': cut at relu4_3, with SSIM
-    )
+    loss: str = "lesson 7"  # or one with a part of ours, see LOSSES; 'ours': cut at relu4_3, with SSIM
     channels_last: bool = False
     fused: bool = False  # torch's AdamW, in place of fastai's own Adam
     keep: bool = False  # freed memory is kept for the next step
@@ -69,13 +75,14 @@ def changes(half):
     }
 
 
-def no_gain():
-    """The same of what we have for other reasons, and of what we left out."""
+def parts():
+    """The same of parts of those, of what we have for other reasons, and of what we left out."""
     return {
         "our U-Net at full size (fixed statistics, attention, spectral norm)": {"network": "before"},
         "fastai's self-attention added": {"network": "with attention"},
         "VGG16 without BatchNorm": {"loss": "no batch norm"},
-        "target features without gradient": {"loss": "no graph"},
+        "target features without gradient": {"loss": "target without graph"},
+        "Gram matrices with a gradient in one product": {"loss": "our gram"},
         "torch.compile": {"compiled": True},
     }
 
@@ -94,7 +101,7 @@ class Step:
         if recipe.loss == "ours":
             loss = PerceptualLoss(config.loss)
         else:
-            loss = FeatureLoss(vgg, recipe.loss != "no batch norm", recipe.loss != "no graph")
+            loss = FeatureLoss(vgg, **LOSSES[recipe.loss])
         self.model, self.loss = model.to(device, memory_format=layout), loss.to(device, memory_format=layout)
         parameters = list(self.model.parameters())
         self.optimizer = (adamw if recipe.fused else fastai.optimizer.Adam)(parameters, lr=LR)
@@ -213,7 +220,7 @@ def main():
         show([f"after {args.quality} steps", "PSNR-Y", "SSIM-Y"], quality(both, args.data, args.quality, setup))
         return
     header = ["s a step", "times as fast", "memory, GB"]
-    alone = {name: replace(lesson7, **fields) for name, fields in {**changes(half), **no_gain()}.items()}
+    alone = {name: replace(lesson7, **fields) for name, fields in {**changes(half), **parts()}.items()}
     rows = compare(lesson7, both, setup, 3 * args.rounds) + compare(lesson7, alone, setup, args.rounds)
     without = {
         f"without: {name}": replace(best, **{field: getattr(lesson7, field) for field in fields})

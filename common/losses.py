@@ -25,7 +25,7 @@ DISTANCES = {"l1": F.l1_loss, "mse": F.mse_loss, "relative": relative_mse}
 
 
 class TimesItsTranspose(torch.autograd.Function):
-    """F -> F F^T of (N, C, L). Its gradient, (G + G^T) F, is one product; autograd, taking the two F apart, makes two."""
+    """F -> F F^T of (N, C, L). Its gradient, (G + G^T) F, is one product; autograd, not knowing, makes two."""
 
     @staticmethod
     def forward(ctx, flat):

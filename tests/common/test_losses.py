@@ -12,7 +12,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from common.config import LossConfig
 from common.errors import UserError
 from common.features import LAYER_NAMES, VGG16Features
-from common.losses import DISTANCES, PerceptualLoss, gram_matrix, psnr, psnr_mae, ssim, tv
+from common.losses import DISTANCES, PerceptualLoss, TimesItsTranspose, gram_matrix, psnr, psnr_mae, ssim, tv
 
 
 def loss(**terms):
@@ -27,6 +27,10 @@ def test_gram_matrix_of_a_worked_example():
 
 def test_gram_matrix_of_a_constant_image():
     torch.testing.assert_close(gram_matrix(torch.full((1, 4, 3, 5), 2.0)), torch.full((1, 4, 4), 4.0 / 4))
+
+
+def test_gradient_of_a_product_with_its_transpose():
+    assert torch.autograd.gradcheck(TimesItsTranspose.apply, torch.rand(2, 3, 5, dtype=float, requires_grad=True))
 
 
 def test_gram_matrix_does_not_overflow_in_half_precision():
