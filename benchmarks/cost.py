@@ -7,9 +7,12 @@ import argparse
 import shutil
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
-from benchmarks.measure import in_a_process, machine, quiet, show, side_by_side
+import torch
+
+from benchmarks.measure import Worker, machine, quiet, show, side_by_side
 from benchmarks.train_step import CONFIG, Step, ours
 from common.command import run_command
 from common.configfile import load_config
@@ -27,18 +30,14 @@ def time_steps(device, precision):
     setups = [(crop, *middle[1:]) for crop in CROPS] + [(128, bs, 2) for bs in SIZES] + [(128, 8, s) for s in SCALES]
     rows = []
     for crop, bs, scale in dict.fromkeys(setups):
-        setup = ours(precision), crop, bs, device, "random", scale
-        seconds, memory = in_a_process(time_step, *setup)
+        step = Worker(Step, ours(precision), crop, bs, "random", scale, device=device)
+        (seconds,), memory = side_by_side([step], 3), step.peak()
+        step.close()
         pixels = bs * crop**2 / 1e6
         rows.append([f"{crop} px", str(bs), f"{scale}x", seconds, bs / seconds, pixels / seconds, memory])
         print(".", end="", flush=True)
     print()
     return rows
-
-
-def time_step(*setup):
-    step = Step(*setup)
-    return side_by_side([step], 3, step.device)[0]
 
 
 def time_start(folder, device):
@@ -70,7 +69,9 @@ def main():
                     copy = shutil.copy(source, name)
                 else:
                     name.hardlink_to(copy)  # takes no space; file systems allow some ten thousands of them
-            (found, batch), memory = in_a_process(time_start, folder, device)
+            worker = Worker(partial, time_start, folder, device=device)
+            (found, batch), memory = worker.answer(), worker.peak(torch.device("cpu"))
+            worker.close()
             rows.append([f"{count:,} photos", found, batch, memory])
     show(["", "s to find and check them", "s to the first batch", "memory, GB"], rows)
 

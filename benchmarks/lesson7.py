@@ -54,6 +54,7 @@ class Lesson7Model(nn.Module):
             norm_type=NormType.Weight,
             self_attention=attention,
         )
+        self.train()  # DynamicUnet leaves itself in eval mode
 
     def forward(self, low):
         enlarged = resize_bicubic(low.as_subclass(torch.Tensor), self.scale)
@@ -77,6 +78,9 @@ class FeatureLoss(nn.Module):
         convolutions = [[layer for layer in layers if isinstance(layer, nn.Conv2d)] for layers in (plain, self.vgg)]
         for source, copy in zip(*convolutions, strict=True):
             copy.load_state_dict(source.state_dict())
+        for norm in self.vgg.modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                norm.eps = 0.0
         self.vgg.requires_grad_(False).eval()
         layers = list(self.vgg)
         before_pools = [layers[i - 1] for i, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torchvision.io import ImageReadMode, decode_image, read_file
 
-from benchmarks.measure import machine, quiet, show, side_by_side
+from benchmarks.measure import Worker, machine, quiet, show, side_by_side
 from benchmarks.train_step import CONFIG, Step, ours
 from common.arguments import at_least
 from common.command import run_command
@@ -97,16 +97,18 @@ def main():
         photos = {"photos of the folder": jpegs, "of 12 megapixels": large_photos(Path(folder))}
         show(["photos a second, one process", *photos], decoders(photos, args.crop))
 
-    n_batches = 30
+    n_batches = 30 + 4 * max(args.workers)  # many more than the workers have ready when the clock starts
     words = ["model.pretrained=false", f"data.path={args.data or 'null'}"]
     config = load_config(Config, CONFIG, words)
     stage = config.train.stages[0].model_copy(update={"crop": args.crop, "bs": args.bs})
     config = config.model_copy(update={"train": config.train.model_copy(update={"stages": [stage]})})
     found = get_photos(config)
-    per_photo = -(-(n_batches + 20) * args.bs // len(found[0]))
+    per_photo = -(-2 * n_batches * args.bs // len(found[0]))
     config = config.model_copy(update={"data": config.data.model_copy(update={"crops_per_photo": per_photo})})
-    step = Step(ours("fp16" if device.type == "cuda" else "fp32"), args.crop, args.bs, device, "random")
-    (seconds,) = side_by_side([step], 3, device)
+    recipe = ours("fp16" if device.type == "cuda" else "fp32")
+    step = Worker(Step, recipe, args.crop, args.bs, "random", config.data.scale, device=device)
+    (seconds,) = side_by_side([step], 3)
+    step.close()
     need = args.bs / seconds
     rows = []
     for workers in args.workers:

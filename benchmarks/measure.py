@@ -1,20 +1,87 @@
-"""Measuring: seconds side by side, memory in a process of its own, the machine's rate, tables."""
+"""Measuring: work in a process of its own, its seconds and its memory; the machine's rate; tables."""
 
 import logging
 import multiprocessing
 import os
 import platform
-import resource
 import statistics
+import sys
 import time
 import warnings
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from common.inference import is_out_of_memory
+
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+AT_WORK = []  # in a worker's process: what it does
+
+
+class Worker:
+    """work = make(*arguments, device) in a new process, which shares no memory, cache or allocator with others.
+
+    limit: GB of memory that it may take, on Linux. What does not fit, or kills its process, counts as None.
+    """
+
+    def __init__(self, make, *arguments, device, limit=None):
+        self.pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        self.device, self.fits = device, True
+        self.ask(start, make, arguments, device, limit)
+
+    def ask(self, function, *arguments):
+        try:
+            self.fits, answer = self.pool.submit(attempt, function, arguments).result() if self.fits else (False, None)
+        except BrokenProcessPool:
+            self.fits, answer = False, None
+        return answer
+
+    def seconds(self):
+        """Of one call of work(), until the device is done with it."""
+        return self.ask(time_work, self.device)
+
+    def answer(self):
+        """What work() returns."""
+        return self.ask(do_work)
+
+    def peak(self, device=None):
+        """The most memory in GB that it had so far: of the device, which is the machine itself without a GPU."""
+        return self.ask(peak_memory, device or self.device)
+
+    def close(self):
+        self.pool.shutdown()
+
+
+def attempt(function, arguments):
+    """(True, the function's result), or (False, None) if memory ran out."""
+    try:
+        return True, function(*arguments)
+    except (MemoryError, RuntimeError) as error:
+        words = ("bad_alloc", "could not create a primitive")  # of C++, and of oneDNN
+        if is_out_of_memory(error) or any(word in str(error) for word in words):
+            return False, None
+        raise
+
+
+def start(make, arguments, device, limit):
+    quiet()
+    if limit is not None and sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (int(limit * 1e9),) * 2)
+    AT_WORK[:] = [make(*arguments, device)]
+
+
+def do_work():
+    return AT_WORK[0]()
+
+
+def time_work(device):
+    return seconds(do_work, device)
 
 
 def seconds(work, device):
@@ -31,49 +98,24 @@ def wait(device):
         torch.cuda.synchronize(device)
 
 
-def side_by_side(works, rounds, device):
-    """Median seconds of each function, in turn, so that a machine that slows down slows all of them.
-
-    Each is called twice and timed the second time, when caches and freed memory are its own.
-    """
-    times = []
-    for _ in range(rounds):
-        for work in works:
-            work()
-            times.append(seconds(work, device))
-    return [statistics.median(times[i :: len(works)]) for i in range(len(works))]
+def peak_memory(device):
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e9
+    status = Path("/proc/self/status").read_text()  # Linux; getrusage's figure would remember the parent's
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
 
 
-def in_a_process(function, *arguments, memory=None):
-    """What function(*arguments) returns in a new process, and its peak memory in GB (a GPU's, if it used one). Linux.
-
-    memory: GB that the process may take; (None, None) if that is too little.
-    """
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(call, (function, arguments, memory))
+def free_memory():
+    """GB that are free on this machine (Linux)."""
+    return int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) * 1024 / 1e9
 
 
-def quiet():
-    """Nothing of deprecated parts of libraries, and of random VGG16s, whose speed is that of trained ones."""
-    warnings.simplefilter("ignore")
-    os.environ["PYTHONWARNINGS"] = "ignore"  # in new processes too, from their first import
-    logging.getLogger("common.features").setLevel(logging.ERROR)
-
-
-def call(function, arguments, memory):
-    quiet()
-    if memory is not None:
-        resource.setrlimit(resource.RLIMIT_DATA, (int(memory * 1e9),) * 2)
-    try:
-        result = function(*arguments)
-    except (MemoryError, RuntimeError) as error:
-        if "memory" not in str(error) and not isinstance(error, MemoryError):
-            raise
-        return None, None
-    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return result, torch.cuda.max_memory_allocated() / 1e9
-    status = Path("/proc/self/status").read_text()  # not getrusage's, which remembers the parent's
-    return result, int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
+def side_by_side(workers, rounds):
+    """Median seconds of each worker, in turn, so that a machine that slows down slows all. First calls do not count."""
+    for worker in workers:
+        worker.seconds()
+    times = [[worker.seconds() for worker in workers] for _ in range(rounds)]
+    return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
 def flops(work):
@@ -98,13 +140,21 @@ def peak_rate(device, precision):
     return max(rates)
 
 
+def quiet():
+    """Nothing of deprecated parts of libraries, and of random VGG16s, whose speed is that of trained ones."""
+    warnings.simplefilter("ignore")
+    os.environ["PYTHONWARNINGS"] = "ignore"  # in new processes too, from their first import
+    logging.getLogger("common.features").setLevel(logging.ERROR)
+
+
 def machine(device):
     """One line: what it is measured on."""
-    name = (
-        torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads of a CPU"
-    )
-    bf16 = " with AVX-512 BF16" if device.type == "cpu" and torch.cpu._is_avx512_bf16_supported() else ""
-    return f"{name}{bf16} ({os.cpu_count()} cores), torch {torch.__version__}, Python {platform.python_version()}"
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        bf16 = "with" if torch.cpu._is_avx512_bf16_supported() else "without"
+        name = f"{torch.get_num_threads()} threads on a CPU {bf16} AVX-512 BF16"
+    return f"{name}, {os.cpu_count()} cores, torch {torch.__version__}, Python {platform.python_version()}"
 
 
 def show(header, rows):

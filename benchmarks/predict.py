@@ -5,7 +5,6 @@ python -m benchmarks.predict --sizes 512 1024 --tile 512
 """
 
 import argparse
-import os
 import statistics
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 
 from benchmarks.lesson7 import Lesson7Model
-from benchmarks.measure import in_a_process, machine, quiet, seconds, show
+from benchmarks.measure import Worker, free_memory, machine, quiet, show
 from common.arguments import at_least
 from common.command import run_command
 from common.configfile import load_config
@@ -67,14 +66,11 @@ WAYS = {
 }
 
 
-def time_one(way, size, tile, device):
-    """Seconds for a result of size x size pixels; of small ones the median of three, after one that does not count."""
-    photo = np.random.default_rng(0).integers(0, 256, (size // SCALE, size // SCALE, 3), dtype=np.uint8)
-    work = WAYS[way](photo, tile, device)
-    if size > TILE:
-        return seconds(work, device)
-    work()
-    return statistics.median(seconds(work, device) for _ in range(3))
+def get_work(way, size, tile, device):
+    """A function that makes a result of size x size pixels; the model has made a small one before."""
+    noise = np.random.default_rng(0).integers(0, 256, (size // SCALE, size // SCALE, 3), dtype=np.uint8)
+    WAYS[way](noise[:64, :64], tile, device)()
+    return WAYS[way](noise, tile, device)
 
 
 def main():
@@ -86,16 +82,20 @@ def main():
     quiet()
     device = get_device(args.device)
     print(f"{SCALE}x, {machine(device)}\n")
-    memory = 0.9 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9 if device.type == "cpu" else None
-    rows, before = [], {}
-    for way in WAYS:
-        for size in args.sizes:
-            time, peak = in_a_process(time_one, way, size, args.tile, device, memory=memory)
-            before.setdefault(size, time)
-            speed = time and size**2 / 1e6 / time
-            ratio = before[size] / time if time and before[size] else ""
-            rows.append([way, f"{size} x {size}", speed, ratio, peak])
-            print(".", end="", flush=True)
+    limit = 0.9 * free_memory() if device.type == "cpu" else None
+    rows = []
+    for size in args.sizes:
+        workers = [Worker(get_work, way, size, args.tile, device=device, limit=limit) for way in WAYS]
+        rounds = 3 if size <= TILE else 1
+        times = [[worker.seconds() for worker in workers] for _ in range(rounds)]
+        for way, worker, *measured in zip(WAYS, workers, *times, strict=True):
+            time, first = (
+                statistics.median(t) if None not in t else None for t in (measured, [row[0] for row in times])
+            )
+            speed, ratio = (time and size**2 / 1e6 / time), (first / time if time and first else "")
+            rows.append([way, f"{size} x {size}", speed, ratio, worker.peak()])
+            worker.close()
+        print(".", end="", flush=True)
     print()
     show(["", "result", "megapixels a second", "times as fast", "memory, GB"], rows)
 

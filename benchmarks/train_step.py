@@ -5,7 +5,6 @@ python -m benchmarks.train_step --quality 300 --data ~/photos          and what 
 """
 
 import argparse
-import ctypes
 import itertools
 import logging
 from contextlib import nullcontext
@@ -18,13 +17,13 @@ import torch
 from fastai.callback.schedule import combined_cos
 
 from benchmarks.lesson7 import FeatureLoss, Lesson7Model
-from benchmarks.measure import DTYPES, flops, in_a_process, machine, peak_rate, quiet, show, side_by_side
+from benchmarks.measure import DTYPES, Worker, flops, machine, peak_rate, quiet, show, side_by_side
 from common.arguments import at_least
 from common.command import run_command
 from common.configfile import load_config
 from common.inference import get_device
 from common.losses import PerceptualLoss, gram_matrix
-from common.memory import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
+from common.memory import keep_freed_memory
 from common.training import adamw
 from superres.config import Config
 from superres.data import get_degrade, get_dls, get_photos
@@ -33,7 +32,6 @@ from superres.model import get_model
 
 log = logging.getLogger(__name__)
 
-M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 LR = 1e-3
 CONFIG = Path(__file__).parent.parent / "configs" / "superres_2x.yaml"
 
@@ -66,8 +64,8 @@ def ours(half):
 def changes(half):
     """{what is changed: fields of Recipe}, from lesson 7's to ours."""
     return {
-        "U-Net at low resolution, pixel shuffle at the end": {"network": "after"},
-        "VGG16 cut at relu4_3, the deepest layer of our loss": {"loss": "ours"},
+        "our U-Net, at low resolution, with a pixel shuffle at the end": {"network": "after"},
+        "our loss: VGG16 without BatchNorm, cut at relu4_3; SSIM": {"loss": "ours"},
         f"{half}: the network and the VGG16": {"precision": half},
         "channels-last": {"channels_last": True},
         "freed memory is kept": {"keep": True},
@@ -78,10 +76,10 @@ def changes(half):
 def parts():
     """The same of parts of those, of what we have for other reasons, and of what we left out."""
     return {
-        "our U-Net at full size (fixed statistics, attention, spectral norm)": {"network": "before"},
+        "our U-Net, at full size (fixed statistics, attention, spectral norm)": {"network": "before"},
         "fastai's self-attention added": {"network": "with attention"},
         "VGG16 without BatchNorm": {"loss": "no batch norm"},
-        "target features without gradient": {"loss": "target without graph"},
+        "target features without gradient (they never have one: only chance)": {"loss": "target without graph"},
         "Gram matrices with a gradient in one product": {"loss": "our gram"},
         "torch.compile": {"compiled": True},
     }
@@ -90,7 +88,7 @@ def parts():
 class Step:
     """Called, it makes one training step on noise. crop: of the enlarged picture, in pixels; bs: pictures a step."""
 
-    def __init__(self, recipe, crop, bs, device, vgg, scale=2):
+    def __init__(self, recipe, crop, bs, vgg, scale, device):
         torch.manual_seed(0)
         config = load_config(Config, CONFIG, ["model.pretrained=false", f"loss.vgg={vgg}", f"data.scale={scale}"])
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
@@ -98,17 +96,17 @@ class Step:
             model = get_model(config.model.model_copy(update={"upsample": recipe.network}), scale)
         else:
             model = Lesson7Model(scale, crop, attention=recipe.network == "with attention")
-        if recipe.loss == "ours":
-            loss = PerceptualLoss(config.loss)
-        else:
-            loss = FeatureLoss(vgg, **LOSSES[recipe.loss])
-        self.model, self.loss = model.to(device, memory_format=layout), loss.to(device, memory_format=layout)
+        loss = PerceptualLoss(config.loss) if recipe.loss == "ours" else FeatureLoss(vgg, **LOSSES[recipe.loss])
+        self.model, self.loss = model.train().to(device, memory_format=layout), loss.to(device, memory_format=layout)
         parameters = list(self.model.parameters())
         self.optimizer = (adamw if recipe.fused else fastai.optimizer.Adam)(parameters, lr=LR)
         self.optimizer.set_hyper("wd", config.train.wd)
         self.recipe, self.device = recipe, device
         self.batch = [torch.rand(bs, 3, side, side, device=device) for side in (crop // scale, crop)]
-        self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
+        # Not the usual 65,536, so that no step is left out, as those are whose gradients overflow.
+        self.scaler = torch.amp.GradScaler(device.type, init_scale=1.0, enabled=recipe.precision == "fp16")
+        if recipe.keep:
+            keep_freed_memory()
         if recipe.compiled:
             self.model.compile()
             self.loss.vgg.compile()
@@ -116,7 +114,6 @@ class Step:
     def __call__(self):
         low, sharp = self.batch
         dtype = DTYPES[self.recipe.precision]
-        (keep_freed_memory if self.recipe.keep else give_back_freed_memory)()
         half = nullcontext() if dtype == torch.float32 else torch.autocast(self.device.type, dtype=dtype)
         with half:
             loss = self.loss(self.model(low).float(), sharp)
@@ -126,52 +123,40 @@ class Step:
         self.optimizer.zero_grad()
 
 
-def give_back_freed_memory():
-    """What glibc comes to by itself once it freed blocks of 32 MiB, for a step after one with `keep_freed_memory`."""
-    libc = ctypes.CDLL(None)
-    for parameter, value in ((M_MMAP_MAX, 65536), (M_MMAP_THRESHOLD, 32 * 2**20), (M_TRIM_THRESHOLD, 64 * 2**20)):
-        libc.mallopt(parameter, value)
-
-
-def three_steps(*arguments):
-    step = Step(*arguments)
-    for _ in range(3):
-        step()
-
-
-def compare(base, recipes, setup, rounds):
+def compare(base, recipes, setup, device, rounds):
     """Rows [name, seconds, times as fast as base, memory in GB] of recipes, each timed side by side with `base`."""
-    base_step, rows = Step(base, *setup), []
+    base_step, rows = Worker(Step, base, *setup, device=device), []
     for name, recipe in recipes.items():
+        step = Worker(Step, recipe, *setup, device=device)
         try:
-            step = Step(recipe, *setup)
-            base_time, time = side_by_side([base_step, step], rounds, step.device)
+            base_time, time = side_by_side([base_step, step], rounds)
         except Exception as error:  # torch.compile fails on fastai's layers in several ways
             if not recipe.compiled:
                 raise
             rows.append([name, f"fails: {type(error).__name__}", "", ""])
-            continue
-        del step
-        _, memory = in_a_process(three_steps, recipe, *setup)
-        rows.append([name, time, base_time / time, memory])
-        log.info("%s: %.3f s, %.2f times as fast", name, time, base_time / time)
+        else:
+            rows.append([name, time, base_time / time, step.peak()])
+            log.info("%s: %.3f s, %.2f times as fast", name, time, base_time / time)
+        step.close()
+    base_step.close()
     return rows
 
 
-def floor(recipes, setup):
-    """Rows [name, GFLOP a step, GFLOP/s at best, seconds at least, seconds taken, how many times that is]."""
-    rows = []
-    for name, recipe in recipes.items():
-        step = Step(recipe, *setup)
-        operations, best = flops(step), peak_rate(step.device, recipe.precision)
-        (time,) = side_by_side([step], 5, step.device)
-        rows.append([name, operations / 1e9, best / 1e9, operations / best, time, time * best / operations])
-    return rows
+def floor(recipes, rows, setup, device):
+    """Rows [name, GFLOP a step, GFLOP/s at best, seconds at least, seconds taken, how many times that is].
+
+    rows: of `compare`, for the seconds taken.
+    """
+    table = []
+    for (name, recipe), (_, time, *_) in zip(recipes.items(), rows, strict=True):
+        operations, best = flops(Step(recipe, *setup, device)), peak_rate(device, recipe.precision)
+        table.append([name, operations / 1e9, best / 1e9, operations / best, time, time * best / operations])
+    return table
 
 
-def quality(recipes, folder, steps, setup):
+def quality(recipes, folder, steps, setup, device):
     """Rows [name, PSNR-Y, SSIM-Y] of held-out photos after as many steps of one cycle on the same crops."""
-    crop, bs, device, *_ = setup
+    crop, bs, *_ = setup
     words = ["model.pretrained=false", "data.valid=0.02", f"data.path={folder or 'null'}"]
     config = load_config(Config, CONFIG, words)
     stage = config.train.stages[0].model_copy(update={"crop": crop, "bs": bs})
@@ -180,7 +165,7 @@ def quality(recipes, folder, steps, setup):
     photos, models = get_photos(config), {}
     one_cycle = combined_cos(0.25, LR / 25, LR, LR / 1e5)
     for name, recipe in recipes.items():
-        batches, step = get_dls(photos, config, stage, device).train, Step(recipe, *setup)
+        batches, step = get_dls(photos, config, stage, device).train, Step(recipe, *setup, device)
         for done, batch in zip(range(steps), endless(batches), strict=False):
             step.batch = batch
             step.optimizer.set_hyper("lr", one_cycle(done / steps))
@@ -203,7 +188,7 @@ def main():
     parser.add_argument("--crop", type=at_least(32, int), default=128, help="pixels of the enlarged crops [128]")
     parser.add_argument("--bs", type=at_least(1, int), default=8, help="crops in a step [8]")
     parser.add_argument("--scale", type=int, choices=[2, 4, 8], default=2)
-    parser.add_argument("--rounds", type=at_least(1, int), default=3, help="times that each step is timed [3]")
+    parser.add_argument("--rounds", type=at_least(1, int), default=5, help="times that each step is timed [5]")
     parser.add_argument("--vgg", default="random", help="VGG16 weights: torchvision, random or a file [random]")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--quality", type=at_least(1, int), metavar="STEPS", help="train that long, and nothing else")
@@ -211,25 +196,27 @@ def main():
     args = parser.parse_args()
     quiet()
     device = get_device(args.device)
-    setup = (args.crop, args.bs, device, args.vgg, args.scale)
+    setup = (args.crop, args.bs, args.vgg, args.scale)
     half = "fp16" if device.type == "cuda" else "bf16"
     print(f"{args.scale}x, {args.bs} crops of {args.crop} px, {machine(device)}\n")
     lesson7, best = Recipe(), ours(half)
     both = {"lesson 7": lesson7, "ours, fp32": ours("fp32"), f"ours, {half}": best}
     if args.quality:
-        show([f"after {args.quality} steps", "PSNR-Y", "SSIM-Y"], quality(both, args.data, args.quality, setup))
+        show([f"after {args.quality} steps", "PSNR-Y", "SSIM-Y"], quality(both, args.data, args.quality, setup, device))
         return
     header = ["s a step", "times as fast", "memory, GB"]
     alone = {name: replace(lesson7, **fields) for name, fields in {**changes(half), **parts()}.items()}
-    rows = compare(lesson7, both, setup, 3 * args.rounds) + compare(lesson7, alone, setup, args.rounds)
+    together = compare(lesson7, both, setup, device, 2 * args.rounds)
     without = {
         f"without: {name}": replace(best, **{field: getattr(lesson7, field) for field in fields})
         for name, fields in changes(half).items()
     }
     without["with torch.compile"] = replace(best, compiled=True)
-    show(["lesson 7 with one change", *header], rows)
-    show([f"ours, {half}", *header], compare(best, without, setup, args.rounds))
-    show(["", "GFLOP a step", "GFLOP/s at best", "s at least", "s", "times the least"], floor(both, setup))
+    show(["", *header], together)
+    show(["lesson 7 with one change", *header], compare(lesson7, alone, setup, device, args.rounds))
+    show([f"ours, {half}", *header], compare(best, without, setup, device, args.rounds))
+    header = ["", "GFLOP a step", "GFLOP/s at best", "s at least", "s", "times the least"]
+    show(header, floor(both, together, setup, device))
 
 
 if __name__ == "__main__":

@@ -137,6 +137,8 @@ def fit_stages(learn, train, get_dls):
                 state = None  # it is as large as the model and the optimizer
             if learn.start[0] < stage.epochs:
                 fit_stage(learn, train, stage)
+        if learn.resume_point.stop_asked():
+            raise TrainingStopped("stopped after the last epoch", 130)
 
 
 def fit_stage(learn, train, stage):

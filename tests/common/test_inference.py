@@ -61,7 +61,9 @@ def test_tiles_are_no_larger_than_it_takes():
 def test_fitting_tiles_are_as_many_as_the_larger_ones(length, grid):
     fitting = fitting_tile(length, tile=200, overlap=20, grid=grid)
     assert fitting <= 200
-    assert len(tile_starts(length, fitting, 20, grid)) <= len(tile_starts(length, 200, 20, grid))
+    starts = tile_starts(length, fitting, 20, grid)
+    assert len(starts) <= len(tile_starts(length, 200, 20, grid))
+    assert all(a + fitting - b >= 20 for a, b in pairwise(starts))
 
 
 @pytest.mark.parametrize("grid", [1, 32])
