@@ -6,6 +6,7 @@ from pathlib import Path
 from common.errors import UserError, WriteError
 from common.files import written_whole
 from common.folders import find_photos
+from common.memory import give_back_freed_memory
 from common.photos import PhotoError, as_rgb_photo, read_photo, write_photo
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ def enhance_photos(plan, enhance, keep_grey=True):
     """
     failed = 0
     for number, (path, result) in enumerate(plan, start=1):
+        give_back_freed_memory()
         try:
             photo = read_photo(path)
             if not keep_grey:

@@ -8,11 +8,22 @@ LARGEST = 2**31 - 1
 
 
 def keep_freed_memory():
-    """Tells the C library to, on Linux with glibc; elsewhere it does nothing. For the whole process.
+    """Tells the C library to, for the whole process: on Linux with glibc; elsewhere it does nothing.
 
     A step frees and takes the same gigabytes of activations again. By default glibc hands large blocks back to Linux,
-    which gives them anew page by page, each filled with zeros: a quarter of a training step on a CPU.
+    which gives them anew page by page, each filled with zeros: an eighth to a quarter of a training step on a CPU.
     """
-    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
+    if mallopt := glibc("mallopt"):
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, LARGEST)
+
+
+def give_back_freed_memory():
+    """Gives it back now, before work of another size, for which what is free may be in pieces too small."""
+    if trim := glibc("malloc_trim"):
+        trim(0)
+
+
+def glibc(name):
+    """A function of the C library by its name, or None where it is not glibc."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

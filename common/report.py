@@ -7,6 +7,7 @@ import pandas as pd
 from common.errors import UserError
 from common.files import written_whole
 from common.grid import save_grid
+from common.memory import give_back_freed_memory
 from common.photos import PhotoError
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ def evaluate_photos(paths, measure, folder, zoom=1):
     """
     rows, pictures = [], []
     for path in paths:
+        give_back_freed_memory()
         try:
             figures, shown = measure(path)
         except PhotoError as error:

@@ -28,6 +28,7 @@ from common.ema import Ema
 from common.errors import TrainingStopped, UserError
 from common.inference import is_out_of_memory
 from common.interrupt import StopRequest
+from common.memory import give_back_freed_memory
 from common.resume import NAME, ResumePoint, read_state
 from common.unet import parameter_groups
 
@@ -127,6 +128,7 @@ def fit_stages(learn, train, get_dls):
                 continue
             learn.stage, learn.start = number, (0, 0)
             learn.epochs_before = sum(earlier.epochs for earlier in train.stages[:number])
+            give_back_freed_memory()
             learn.dls = get_dls(stage)
             if stage.frozen:
                 learn.freeze()

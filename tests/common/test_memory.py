@@ -8,12 +8,14 @@ import pytest
 
 TOUCHED = """
 import resource, sys
-if sys.argv[1] == "keep":
-    from common.memory import keep_freed_memory
+from common.memory import give_back_freed_memory, keep_freed_memory
+if sys.argv[1] != "leave":
     keep_freed_memory()
 bytearray(100_000_000)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(5):
+    if sys.argv[1] == "give back":
+        give_back_freed_memory()
     bytearray(100_000_000)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
@@ -29,3 +31,4 @@ def faults(word):
 def test_a_block_that_was_freed_is_not_asked_for_again():
     assert faults("keep") < 100
     assert faults("leave") > 200  # 5 x 48 huge pages, or 5 x 24,414 small ones
+    assert faults("give back") > 200

@@ -173,3 +173,13 @@ def test_fp16_without_a_gpu_is_refused():
 @pytest.mark.parametrize(("seconds", "text"), [(5, "0:05"), (61.4, "1:01"), (3725, "1:02:05")])
 def test_durations_are_written_as_on_a_clock(seconds, text):
     assert clock(seconds) == text
+
+
+def test_a_stop_that_is_asked_for_after_the_last_epoch_is_not_forgotten(learn, tmp_path):
+    class Late(Callback):
+        def after_fit(self):
+            self.learn.resume_point.request.asked = True
+
+    learn.add_cb(Late())
+    with pytest.raises(TrainingStopped, match="stopped after the last epoch"):
+        fit(learn, TrainConfig(stages=[stage()]))
