@@ -1,6 +1,6 @@
 """How cost grows: seconds a step against crop, batch and scale; seconds to start against the number of photos.
 
-python -m benchmarks.cost                    4 minutes on 2 CPU cores
+python -m benchmarks.cost                    2 minutes on 2 CPU cores
 """
 
 import argparse
