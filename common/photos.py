@@ -102,7 +102,7 @@ def small_size(height, width, size):
 def open_shrunk_photo(path, crop, min_scale):
     """`open_large_photo` for crops of at least the part `min_scale` of its area, and no larger than these need."""
     size = round(crop / min_scale**0.5)
-    photo = open_large_photo(path, min_side=crop, least_side=4 * size)
+    photo = open_large_photo(path, min_side=crop, least_side=8 * size)
     height, width = small_size(photo.height, photo.width, size)
     return photo.resize((width, height), reducing_gap=2)
 
