@@ -26,8 +26,7 @@ CROPS, SIZES, SCALES, COUNTS = (64, 128, 256), (4, 8, 16), (2, 4, 8), (10, 1_000
 
 def time_steps(device, precision):
     """Rows [crop, bs, scale, seconds a step, crops a second, megapixels a second, memory in GB]."""
-    middle = (128, 8, 2)
-    setups = [(crop, *middle[1:]) for crop in CROPS] + [(128, bs, 2) for bs in SIZES] + [(128, 8, s) for s in SCALES]
+    setups = [(crop, 8, 2) for crop in CROPS] + [(128, bs, 2) for bs in SIZES] + [(128, 8, s) for s in SCALES]
     rows = []
     for crop, bs, scale in dict.fromkeys(setups):
         step = Worker(Step, ours(precision), crop, bs, "random", scale, device=device)

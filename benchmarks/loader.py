@@ -94,7 +94,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         given = find_photos(args.data) if args.data else sample_photos()
         jpegs = [path for path in given if path.suffix.lower() in (".jpg", ".jpeg")][:50]
-        photos = {"photos of the folder": jpegs, "of 12 megapixels": large_photos(Path(folder))}
+        photos = {"photos of the folder": jpegs} if jpegs else {}
+        photos["of 12 megapixels"] = large_photos(Path(folder))
         show(["photos a second, one process", *photos], decoders(photos, args.crop))
 
     n_batches = 30 + 4 * max(args.workers)  # many more than the workers have ready when the clock starts
