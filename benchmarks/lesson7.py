@@ -12,7 +12,7 @@ from fastai.vision.learner import create_unet_model
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from common.features import IMAGENET_MEAN, IMAGENET_STD, load_weights
+from common.models.vgg16 import IMAGENET_MEAN, IMAGENET_STD, load_weights
 from superres.model import resize_bicubic
 
 WEIGHTS = (5, 15, 2)  # of the ReLUs before the third, fourth and fifth max-pool
@@ -64,7 +64,7 @@ class Lesson7Model(nn.Module):
 class FeatureLoss(nn.Module):
     """L1 + sum of w L1(features) + sum of w^2 5e3 L1(Gram / (C H W)), between images (N, 3, H, W) in [0, 1].
 
-    weights: of a plain VGG16, as `common.features` reads them. batch_norm: the lesson's vgg16_bn, here with those
+    weights: of a plain VGG16, as `common.models.vgg16` reads them. batch_norm: the lesson's vgg16_bn, here with those
     weights and BatchNorms that change nothing: it costs what the trained one costs, and sees what our VGG16 sees.
     target_graph: as in the lesson, no word to autograd that the target's features need no gradient. gram: (N, C, H, W)
     -> (N, C, C).

@@ -18,12 +18,12 @@ from torchvision.io import ImageReadMode, decode_image, read_file
 
 from benchmarks.measure import Worker, machine, quiet, show, side_by_side
 from benchmarks.train_step import CONFIG, Step, ours
-from common.arguments import at_least
-from common.command import run_command
-from common.configfile import load_config
-from common.folders import find_photos, sample_photos
-from common.inference import get_device
-from common.photos import open_photo, open_shrunk_photo
+from common.cli import number_at_least
+from common.runtime.command import run_command
+from common.config.yaml_file import load_config
+from common.data.folders import find_photos, sample_photos
+from common.inference.tiles import get_device
+from common.data.photos import open_photo, open_shrunk_photo
 from superres.config import Config
 from superres.data import get_dls, get_photos
 
@@ -83,9 +83,9 @@ def large_photos(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", metavar="FOLDER", help="photos [the sample photos]")
-    parser.add_argument("--crop", type=at_least(32, int), default=128, help="pixels [128]")
-    parser.add_argument("--bs", type=at_least(1, int), default=32, help="crops in a step [32]")
-    parser.add_argument("--workers", type=at_least(0, int), nargs="+", default=[0, 1, 2, 8], help="[0 1 2 8]")
+    parser.add_argument("--crop", type=number_at_least(32, int), default=128, help="pixels [128]")
+    parser.add_argument("--bs", type=number_at_least(1, int), default=32, help="crops in a step [32]")
+    parser.add_argument("--workers", type=number_at_least(0, int), nargs="+", default=[0, 1, 2, 8], help="[0 1 2 8]")
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
     quiet()

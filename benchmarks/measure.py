@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from common.inference import is_out_of_memory
+from common.inference.tiles import is_out_of_memory
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 AT_WORK = []  # in a worker's process: what it does
@@ -144,7 +144,7 @@ def quiet():
     """Nothing of deprecated parts of libraries, and of random VGG16s, whose speed is that of trained ones."""
     warnings.simplefilter("ignore")
     os.environ["PYTHONWARNINGS"] = "ignore"  # in new processes too, from their first import
-    logging.getLogger("common.features").setLevel(logging.ERROR)
+    logging.getLogger("common.models.vgg16").setLevel(logging.ERROR)
 
 
 def machine(device):

@@ -13,11 +13,11 @@ import torch
 
 from benchmarks.lesson7 import Lesson7Model
 from benchmarks.measure import Worker, free_memory, machine, quiet, show
-from common.arguments import at_least
-from common.command import run_command
-from common.configfile import load_config
-from common.inference import TILE, enhance, get_device, to_pixels, to_tensor
-from common.memory import keep_freed_memory
+from common.cli import number_at_least
+from common.runtime.command import run_command
+from common.config.yaml_file import load_config
+from common.inference.tiles import TILE, enhance, get_device, to_pixels, to_tensor
+from common.runtime.memory import keep_freed_memory
 from superres.config import Config
 from superres.model import get_model
 
@@ -75,8 +75,8 @@ def get_work(way, size, tile, device):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=at_least(64, int), nargs="+", default=[512, 1024, 4096], metavar="PIXELS")
-    parser.add_argument("--tile", type=at_least(192, int), default=TILE)
+    parser.add_argument("--sizes", type=number_at_least(64, int), nargs="+", default=[512, 1024, 4096], metavar="PIXELS")
+    parser.add_argument("--tile", type=number_at_least(192, int), default=TILE)
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
     quiet()

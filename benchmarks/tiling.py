@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from common.command import run_command
-from common.inference import OVERLAP, enhance, fitting_tile, get_device, tile_starts
-from common.photos import read_photo
+from common.runtime.command import run_command
+from common.inference.tiles import OVERLAP, enhance, smallest_tile, get_device, tile_starts
+from common.data.photos import read_photo
 from superres.model import load_model
 
 
@@ -30,7 +30,7 @@ def main():
     print(f"{photo.shape[1]} x {photo.shape[0]} photo, {scale}x, tiles of {args.tile} px against whole, in 1/255:")
     print(f"difference: maximum {abs(difference).max()}, mean {abs(difference).mean():.4f}")
     for name, axis in (("rows", 0), ("columns", 1)):
-        tile = fitting_tile(photo.shape[axis], args.tile // scale, OVERLAP)
+        tile = smallest_tile(photo.shape[axis], args.tile // scale, OVERLAP)
         starts = tile_starts(photo.shape[axis], tile, OVERLAP)
         edges = [scale * start for start in starts[1:]] + [scale * (start + tile) for start in starts[:-1]]
         # A seam would be a step of the difference between the pixels on the two sides of a tile's edge.

@@ -18,13 +18,13 @@ from fastai.callback.schedule import combined_cos
 
 from benchmarks.lesson7 import FeatureLoss, Lesson7Model
 from benchmarks.measure import DTYPES, Worker, flops, machine, peak_rate, quiet, show, side_by_side
-from common.arguments import at_least
-from common.command import run_command
-from common.configfile import load_config
-from common.inference import get_device
+from common.cli import number_at_least
+from common.runtime.command import run_command
+from common.config.yaml_file import load_config
+from common.inference.tiles import get_device
 from common.losses import PerceptualLoss, gram_matrix
-from common.memory import keep_freed_memory
-from common.training import adamw
+from common.runtime.memory import keep_freed_memory
+from common.training.learner import adamw
 from superres.config import Config
 from superres.data import get_degrade, get_dls, get_photos
 from superres.evaluate import measure
@@ -178,20 +178,20 @@ def quality(recipes, folder, steps, setup, device):
 
 
 def endless(batches):
-    """Epoch after epoch of a `common.loader.SeededDL`."""
+    """Epoch after epoch of a `common.data.loader.SeededDL`."""
     for batches.epoch in itertools.count():
         yield from batches
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--crop", type=at_least(32, int), default=128, help="pixels of the enlarged crops [128]")
-    parser.add_argument("--bs", type=at_least(1, int), default=8, help="crops in a step [8]")
+    parser.add_argument("--crop", type=number_at_least(32, int), default=128, help="pixels of the enlarged crops [128]")
+    parser.add_argument("--bs", type=number_at_least(1, int), default=8, help="crops in a step [8]")
     parser.add_argument("--scale", type=int, choices=[2, 4, 8], default=2)
-    parser.add_argument("--rounds", type=at_least(1, int), default=5, help="times that each step is timed [5]")
+    parser.add_argument("--rounds", type=number_at_least(1, int), default=5, help="times that each step is timed [5]")
     parser.add_argument("--vgg", default="random", help="VGG16 weights: torchvision, random or a file [random]")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--quality", type=at_least(1, int), metavar="STEPS", help="train that long, and nothing else")
+    parser.add_argument("--quality", type=number_at_least(1, int), metavar="STEPS", help="train that long, and nothing else")
     parser.add_argument("--data", metavar="FOLDER", help="photos for --quality [the sample photos]")
     args = parser.parse_args()
     quiet()

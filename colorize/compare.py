@@ -12,8 +12,8 @@ from colorize.evaluate import evaluate
 from colorize.model import load_model
 from colorize.photo import color_photo
 from colorize.train import build, train
-from common.command import run_command
-from common.compare import compare_command
+from common.runtime.command import run_command
+from common.studies.compare import compare_command
 
 BEST = {"PSNR": max, "PSNR-ab": max, "SSIM": max, "ab error": min, "off by": min}
 BEST |= {"VGG": min, "VGG-random": min, "LPIPS": min}

@@ -8,10 +8,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.config import LossConfig, ModelConfig, OutputConfig, PhotoPartsConfig, Section, TrainConfig
+from common.config.sections import LossConfig, ModelConfig, OutputConfig, RandomPartsConfig, Section, TrainConfig
 
 
-class DataConfig(PhotoPartsConfig):
+class DataConfig(RandomPartsConfig):
     fade: Annotated[float, Field(ge=0, lt=0.5)] = Field(
         0.0, description="how far blacks rise and whites fall at most, as in faded prints; 0 to 0.5"
     )

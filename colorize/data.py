@@ -8,12 +8,12 @@ from fastai.torch_core import TensorImage
 from fasttransform import ItemTransform
 
 from colorize.lab import get_ab, set_ab, to_grey
-from colorize.metrics import colourfulness
-from common.dataloaders import part_tfms, photo_dls, split_usable_photos
-from common.inference import to_tensor
-from common.photos import PhotoError, open_shrunk_photo
+from colorize.metrics import colorfulness
+from common.data.dataloaders import random_part_tfms, get_photo_dls, find_and_split_photos
+from common.inference.tiles import to_tensor
+from common.data.photos import PhotoError, open_shrunk_photo
 
-GREY = 3  # colourfulness below which a photo counts as grey: JPEG's and a scanner's colour noise stay below
+GREY = 3  # colorfulness below which a photo counts as grey: JPEG's and a scanner's colour noise stay below
 
 
 class ToGrey(ItemTransform):
@@ -55,21 +55,21 @@ class Age(ItemTransform):
         return grey.clamp(0, 1).expand(-1, 3, -1, -1)
 
 
-def open_colours(path, crop, min_scale):
-    """`common.photos.open_shrunk_photo`, and PhotoError for a photo that is grey."""
+def open_color_photo(path, crop, min_scale):
+    """`common.data.photos.open_shrunk_photo`, and PhotoError for a photo that is grey."""
     photo = open_shrunk_photo(path, crop, min_scale)
-    if colourfulness(to_tensor(np.asarray(photo.resize((64, 64), reducing_gap=2)))).item() < GREY:
+    if colorfulness(to_tensor(np.asarray(photo.resize((64, 64), reducing_gap=2)))).item() < GREY:
         raise PhotoError(f"{path}: grey, there are no colours to learn")
     return photo
 
 
-def get_opener(config):
-    return partial(open_colours, crop=config.train.largest_crop(), min_scale=config.data.min_scale)
+def get_photo_opener(config):
+    return partial(open_color_photo, crop=config.train.largest_crop(), min_scale=config.data.min_scale)
 
 
 def get_photos(config):
     """(training photos, held-out photos) of a config. Raises UserError if there is not enough to train on."""
-    return split_usable_photos(config.data, config.train, get_opener(config))
+    return find_and_split_photos(config.data, config.train, get_photo_opener(config))
 
 
 def get_dls(photos, config, stage, device):
@@ -80,13 +80,13 @@ def get_dls(photos, config, stage, device):
     """
     data = config.data
     ageing = [Age(data.fade, data.contrast, data.noise)] if data.fade or data.contrast or data.noise else []
-    return photo_dls(
+    return get_photo_dls(
         photos,
         data,
         config.train,
         stage,
         device,
-        open_photo=get_opener(config),
-        item_tfms=part_tfms(data, config.train, stage),
+        open_photo=get_photo_opener(config),
+        item_tfms=random_part_tfms(data, config.train, stage),
         batch_tfms=[ToGrey(), *ageing],
     )

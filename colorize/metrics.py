@@ -1,7 +1,7 @@
 """How far colours are off, and how many there are: a photo left grey must not pass for well coloured."""
 
 from colorize.lab import get_ab
-from common.metrics import psnr, round_to_8_bits
+from common.evaluation.metrics import psnr, round_to_8_bits
 
 
 def psnr_ab(pred, target):
@@ -14,7 +14,7 @@ def ab_error(pred, target):
     return (get_ab(round_to_8_bits(pred)) - get_ab(round_to_8_bits(target))).abs().mean(dim=(1, 2, 3))
 
 
-def colourfulness(image):
+def colorfulness(image):
     """(N,) of (N, 3, H, W) in [0, 1], as Hasler and Suesstrunk 2003 measure it: 0 grey, 33 average, 109 extreme."""
     red, green, blue = (255 * image).unbind(dim=1)
     opponents = red - green, (red + green) / 2 - blue

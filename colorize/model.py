@@ -5,10 +5,10 @@ from torch import nn
 
 from colorize.config import DataConfig
 from colorize.lab import set_ab, to_grey
-from common.config import ModelConfig
-from common.errors import UserError
-from common.modelfile import check_section, load_weights, read_model_file, save_model
-from common.unet import Unet
+from common.config.sections import ModelConfig
+from common.runtime.errors import UserError
+from common.models.model_file import check_section, load_weights, read_model_file, save_model
+from common.models.unet import Unet
 
 TASK = "colorize"
 AB_UNIT = 100  # of a* and b* for each 1 that the U-Net puts out

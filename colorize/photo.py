@@ -11,8 +11,8 @@ from PIL import Image
 from torch import nn
 
 from colorize.lab import get_ab, set_ab, to_grey
-from common.inference import TILE, enhance, to_pixels, to_tensor
-from common.photos import small_size
+from common.inference.tiles import TILE, enhance, to_pixels, to_tensor
+from common.data.photos import shrunk_size
 
 BAND = 2**20  # pixels that are converted at once
 
@@ -25,7 +25,7 @@ def color_photo(model, photo, size, saturation=1.0, tile=TILE):
     """
     height, width = photo.shape[:2]
     grey = in_bands(to_grey, photo)
-    small_height, small_width = small_size(height, width, size)
+    small_height, small_width = shrunk_size(height, width, size)
     small = np.asarray(Image.fromarray(grey).resize((small_width, small_height), Image.Resampling.BILINEAR))
     ab = saturation * get_ab(to_tensor(enhance(model, small, tile=tile)))
     return in_bands(set_ab, photo, enlarge(ab, height, width))
@@ -33,7 +33,7 @@ def color_photo(model, photo, size, saturation=1.0, tile=TILE):
 
 def shrink(image, size):
     """(N, C, H, W) -> the same with a short side of `size` pixels; never larger."""
-    small = small_size(*image.shape[-2:], size)
+    small = shrunk_size(*image.shape[-2:], size)
     return F.interpolate(image, size=small, mode="bilinear", antialias=True, align_corners=False)
 
 

@@ -7,11 +7,11 @@ from functools import partial
 
 from colorize.model import load_model
 from colorize.photo import PhotoColorizer, color_photo
-from common.arguments import at_least, get_predict_parser
-from common.batch import enhance_photos, plan_outputs
-from common.command import run_command
-from common.export import import_model
-from common.inference import get_device
+from common.cli import number_at_least, get_predict_parser
+from common.inference.batch import enhance_photos, plan_outputs
+from common.runtime.command import run_command
+from common.models.fastai_export import import_exported_model
+from common.inference.tiles import get_device
 
 
 def main():
@@ -19,7 +19,7 @@ def main():
     add_color_arguments(parser)
     args = parser.parse_args()
     if args.trust_pickle:
-        exported = import_model(args.model, PhotoColorizer)
+        exported = import_exported_model(args.model, PhotoColorizer)
         model, size = exported.model, exported.size
     else:
         model, size = load_model(args.model)
@@ -33,13 +33,13 @@ def add_color_arguments(parser):
     """--size and --saturation."""
     parser.add_argument(
         "--size",
-        type=at_least(1, int),
+        type=number_at_least(1, int),
         help="short side, in pixels, of the copy on which colours are found [as trained]. Smaller sees more of the "
         "photo at once: calmer colours; larger finds the colours of smaller things, but knows less what they belong to",
     )
     parser.add_argument(
         "--saturation",
-        type=at_least(0, float),
+        type=number_at_least(0, float),
         default=1.0,
         help="what the colours are multiplied by [1]. In doubt between colours a network gives a pale one: try 1.5",
     )

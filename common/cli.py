@@ -6,10 +6,10 @@ import shlex
 from functools import partial
 from pathlib import Path
 
-from common.configfile import describe, load_config
-from common.errors import TrainingDiverged, TrainingStopped, UserError, WriteError
-from common.inference import TILE
-from common.run import check_run, run_at_work
+from common.config.yaml_file import describe, load_config
+from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError, WriteError
+from common.inference.tiles import TILE
+from common.training.run_folder import check_run_folder, current_run
 
 log = logging.getLogger(__name__)
 
@@ -43,15 +43,15 @@ def train_command(name, doc, config_class, demo, train):
     words, run = args.config, args.resume
     path = demo
     if run is not None:
-        check_run(run, task=name.partition(".")[0])
+        check_run_folder(run, task=name.partition(".")[0])
         path = run / "config.yaml"
     if words and (words[0].endswith((".yaml", ".yml")) or Path(words[0]).exists()):
         path = Path(words.pop(0))
     config = load_config(config_class, path, words)
-    return stoppable(name, partial(train, config, path.stem, run), run_at_work)
+    return run_training(name, partial(train, config, path.stem, run), current_run)
 
 
-def stoppable(name, work, folder_at_work):
+def run_training(name, work, folder_at_work):
     """Calls work(), which trains, and returns the exit status; what stops it early is told with how to go on.
 
     name: of the module, whose `--resume` takes the folder that folder_at_work() returns (None before there is one).
@@ -112,13 +112,13 @@ def get_evaluate_parser(name, doc, baseline):
 def add_device_arguments(parser):
     """[--tile PIXELS] [--device NAME]."""
     parser.add_argument(
-        "--tile", type=at_least(1, int), default=TILE, help=f"side of the tiles of a large result, in pixels [{TILE}]"
+        "--tile", type=number_at_least(1, int), default=TILE, help=f"side of the tiles of a large result, in pixels [{TILE}]"
     )
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
 
 
 def add_perceptual_arguments(parser):
-    """[--vgg WEIGHTS] [--lpips WEIGHTS]: of `common.perceptual.get_perceptual`."""
+    """[--vgg WEIGHTS] [--lpips WEIGHTS]: of `common.evaluation.perceptual.get_perceptual_metrics`."""
     parser.add_argument(
         "--vgg",
         metavar="WEIGHTS",
@@ -133,7 +133,7 @@ def add_perceptual_arguments(parser):
     )
 
 
-def at_least(lowest, number, at_most=None):
+def number_at_least(lowest, number, at_most=None):
     """An argparse type: a number from `lowest` up, to `at_most` if given."""
 
     def convert(word):
@@ -148,7 +148,7 @@ def at_least(lowest, number, at_most=None):
     return convert
 
 
-def results_folder(args):
+def get_results_folder(args):
     """Where `evaluate` writes; None for a baseline without -o. Raises UserError for words that contradict."""
     if (args.model is None) == (args.baseline is None):
         raise UserError("give either a MODEL or --baseline")

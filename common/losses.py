@@ -9,7 +9,7 @@ from kornia.losses import total_variation
 from kornia.metrics import ssim as ssim_map
 from torch import nn
 
-from common.features import VGG16Features
+from common.models.vgg16 import VGG16Features
 
 
 def relative_mse(pred, target):
@@ -82,7 +82,7 @@ class PerceptualLoss(nn.Module):
     Under autocast the VGG16 works in half precision: it is most of the arithmetic. The terms do not: Gram matrices are
     sums that overflow there, SSIM has differences that cancel.
 
-    config: `common.config.LossConfig`. style: a picture, (1, 3, H, W): its Gram matrices, computed once, take the place
+    config: `common.config.sections.LossConfig`. style: a picture, (1, 3, H, W): its Gram matrices, computed once, take the place
     of the target's. After a call `terms` holds each weighted term by name, detached: they add up to the loss.
     `names` lists them. `reduction='none'` gives each image's own loss, (N,), as fastai's get_preds asks.
     """
@@ -139,7 +139,7 @@ class PerceptualLoss(nn.Module):
 
 
 def layer_distance(term, pred, target):
-    """weight * sum over layers of layer weight * mean distance. term: `common.config.LayerTerm`."""
+    """weight * sum over layers of layer weight * mean distance. term: `common.config.sections.LayerTerm`."""
     distance = DISTANCES[term.distance]
     return term.weight * sum(
         weight * distance(pred[name], target[name].expand_as(pred[name])) for name, weight in term.layers.items()

@@ -8,20 +8,20 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from common.config import (
+from common.config.sections import (
     Count,
     LossConfig,
     ModelConfig,
     OutputConfig,
-    PathInYaml,
-    PhotoPartsConfig,
+    YamlPath,
+    RandomPartsConfig,
     Section,
     TrainConfig,
 )
 
 
 class StyleConfig(Section):
-    image: PathInYaml | None = Field(None, description="picture whose style is learned; null: a sample, stained tissue")
+    image: YamlPath | None = Field(None, description="picture whose style is learned; null: a sample, stained tissue")
     size: Annotated[int, Field(ge=32)] = Field(
         256, description="short side in pixels that it is shrunk to: the larger, the larger its strokes in the results"
     )
@@ -45,7 +45,7 @@ class StyleModelConfig(Section):
 
 
 class Config(Section):
-    data: PhotoPartsConfig = PhotoPartsConfig()
+    data: RandomPartsConfig = RandomPartsConfig()
     style: StyleConfig = StyleConfig()
     model: StyleModelConfig
     loss: LossConfig

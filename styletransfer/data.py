@@ -4,8 +4,8 @@ from functools import partial
 
 from fasttransform import ItemTransform
 
-from common.dataloaders import part_tfms, photo_dls, split_usable_photos
-from common.photos import open_shrunk_photo
+from common.data.dataloaders import random_part_tfms, get_photo_dls, find_and_split_photos
+from common.data.photos import open_shrunk_photo
 
 
 class AsTarget(ItemTransform):
@@ -18,14 +18,14 @@ class AsTarget(ItemTransform):
         return photo, photo
 
 
-def get_opener(config):
+def get_photo_opener(config):
     """What opens a photo to train on."""
     return partial(open_shrunk_photo, crop=config.train.largest_crop(), min_scale=config.data.min_scale)
 
 
 def get_photos(config):
     """(training photos, held-out photos) of a config. Raises UserError if there is not enough to train on."""
-    return split_usable_photos(config.data, config.train, get_opener(config))
+    return find_and_split_photos(config.data, config.train, get_photo_opener(config))
 
 
 def get_dls(photos, config, stage, device):
@@ -34,13 +34,13 @@ def get_dls(photos, config, stage, device):
     photos: of `get_photos`. Validation takes the middle of each held-out photo, its short side as long as the largest
     crop's, in every stage.
     """
-    return photo_dls(
+    return get_photo_dls(
         photos,
         config.data,
         config.train,
         stage,
         device,
-        open_photo=get_opener(config),
-        item_tfms=part_tfms(config.data, config.train, stage),
+        open_photo=get_photo_opener(config),
+        item_tfms=random_part_tfms(config.data, config.train, stage),
         batch_tfms=[AsTarget()],
     )

@@ -16,18 +16,18 @@ import numpy as np
 import torch
 from PIL import ImageOps
 
-from common.arguments import at_least, get_parser, results_folder
-from common.command import run_command
-from common.config import LossConfig
-from common.errors import UserError
-from common.folders import find_photos
-from common.inference import get_device, must_fit, to_tensor
+from common.cli import number_at_least, get_parser, get_results_folder
+from common.runtime.command import run_command
+from common.config.sections import LossConfig
+from common.runtime.errors import UserError
+from common.data.folders import find_photos
+from common.inference.tiles import get_device, out_of_memory_is_user_error, to_tensor
 from common.losses import PerceptualLoss
-from common.modelfile import check_section
-from common.photos import PhotoError, open_photo
-from common.report import evaluate_photos
+from common.models.model_file import check_section
+from common.data.photos import PhotoError, open_photo
+from common.evaluation.report import evaluate_photos
 from styletransfer.config import StyleConfig
-from styletransfer.metrics import content_kept_of, warn_if_drowned
+from styletransfer.metrics import content_kept_metric, warn_if_content_lost
 from styletransfer.model import load_model
 from styletransfer.optimize import optimize
 from styletransfer.style import NAME, SMALLEST, open_style
@@ -52,7 +52,7 @@ def measure(path, style, loss, model, size, iterations=(), start="noise"):
     size = min(size, *photo.size)
     device = next(model.parameters()).device
     photo = to_tensor(np.asarray(ImageOps.fit(photo, (size, size)))).to(device)
-    kept, figures = content_kept_of(loss), {}
+    kept, figures = content_kept_metric(loss), {}
 
     @torch.no_grad()
     def add(name, picture, seconds):
@@ -97,7 +97,7 @@ def synchronize(tensor):
 
 
 def evaluate(paths, folder, style, loss, model, size, iterations=(), start="noise"):
-    """`common.report.evaluate_photos` for style transfer; a line on how the network compares with optimising."""
+    """`common.evaluation.report.evaluate_photos` for style transfer; a line on how the network compares with optimising."""
     loss, model = loss.to(next(model.parameters()).device), model.eval()
     options = {"style": style, "loss": loss, "model": model, "size": size, "iterations": iterations, "start": start}
     average = evaluate_photos(paths, partial(measure, **options), folder)
@@ -106,7 +106,7 @@ def evaluate(paths, folder, style, loss, model, size, iterations=(), start="nois
         ratio = average[f"optimized-{last} seconds"] / average["prediction seconds"]
         log.info("%d iterations take %.0f times as long as the network, at up to %d px", last, ratio, size)
         log.info("its loss is reached by %.0f iterations (inf: not by %d)", average["prediction like"], last)
-    warn_if_drowned(average["prediction kept"])
+    warn_if_content_lost(average["prediction kept"])
     return average
 
 
@@ -119,14 +119,14 @@ def main():
     parser.add_argument(
         "--optimize",
         nargs="+",
-        type=at_least(1, int),
+        type=number_at_least(1, int),
         default=[],
         metavar="N",
         help="compare with N iterations of L-BFGS",
     )
     parser.add_argument("--start", choices=["noise", "photo"], default="noise", help="its first picture [noise]")
     parser.add_argument(
-        "--size", type=at_least(SMALLEST, int), default=SIZE, help="of the squares, pixels a side [256]"
+        "--size", type=number_at_least(SMALLEST, int), default=SIZE, help="of the squares, pixels a side [256]"
     )
     parser.add_argument(
         "-o", "--output", type=Path, help="folder for results.csv and comparison.png [beside the model]"
@@ -135,7 +135,7 @@ def main():
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
     parser.set_defaults(baseline=None)
     args = parser.parse_args()
-    folder = results_folder(args)
+    folder = get_results_folder(args)
     model, values = load_model(args.model)
     loss_config = check_section(args.model, LossConfig, values.get("loss"))
     if args.vgg is not None:
@@ -150,7 +150,7 @@ def main():
     paths = find_photos(args.data)
     device = get_device(args.device)
     loss = PerceptualLoss(loss_config, to_tensor(np.asarray(style)))
-    with must_fit(f"--size {args.size}"):
+    with out_of_memory_is_user_error(f"--size {args.size}"):
         evaluate(paths, folder, style, loss, model.to(device), args.size, sorted(set(args.optimize)), args.start)
 
 

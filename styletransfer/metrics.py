@@ -9,7 +9,7 @@ log = logging.getLogger(__name__)
 
 # Of content_kept. In short trainings results with no more of a photo than outlines had 0.02 to 0.17,
 # recognisable ones 0.23 to 0.63.
-DROWNED = 0.2
+MIN_CONTENT_KEPT = 0.2
 
 
 def content_kept(pred, photo, vgg, layers):
@@ -17,7 +17,7 @@ def content_kept(pred, photo, vgg, layers):
 
     Nearer in squared error of VGG16 activations, averaged over `layers`. What a style does to a whole picture moves it
     away from both and does not count; a picture of which one cannot say which way up its photo was has 0.
-    vgg: `common.features.VGG16Features`. pred, photo: (N, 3, H, W) in [0, 1].
+    vgg: `common.models.vgg16.VGG16Features`. pred, photo: (N, 3, H, W) in [0, 1].
     """
     pred, photo = (image.as_subclass(torch.Tensor).float() for image in (pred, photo))
     result, upright, turned = vgg(pred), vgg(photo), vgg(photo.flip(-1, -2))
@@ -28,18 +28,18 @@ def content_kept(pred, photo, vgg, layers):
     return kept
 
 
-def content_kept_of(loss):
+def content_kept_metric(loss):
     """`content_kept` in the layers that hold the content of a `common.losses.PerceptualLoss` (without: the style's)."""
     return partial(content_kept, vgg=loss.vgg, layers=(loss.config.features or loss.config.gram).layers)
 
 
-def warn_if_drowned(kept):
+def warn_if_content_lost(kept):
     """A warning if the results, on average, keep too little of their photos."""
-    if kept < DROWNED:
+    if kept < MIN_CONTENT_KEPT:
         log.warning(
             "WARNING: the style has drowned the photos: the results are hardly nearer to their own photo than to the "
             "same photo turned upside down (content kept %.2f, below %.2f). Lower loss.gram.weight or raise "
             "loss.features.weight",
             kept,
-            DROWNED,
+            MIN_CONTENT_KEPT,
         )

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from common.modelfile import check_section, load_weights, read_model_file, save_model
-from common.unet import Unet
+from common.models.model_file import check_section, load_weights, read_model_file, save_model
+from common.models.unet import Unet
 from styletransfer.config import StyleModelConfig
 from styletransfer.johnson import TransformationNetwork
 

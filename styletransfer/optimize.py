@@ -12,17 +12,17 @@ import numpy as np
 import torch
 from PIL import Image
 
-from common.arguments import at_least, get_parser
-from common.batch import KEPT_SUFFIXES
-from common.command import run_command
-from common.configfile import load_config
-from common.errors import TrainingDiverged, UserError
-from common.files import written_whole
-from common.inference import get_device, must_fit, to_pixels, to_tensor
+from common.cli import number_at_least, get_parser
+from common.inference.batch import WRITABLE_SUFFIXES
+from common.runtime.command import run_command
+from common.config.yaml_file import load_config
+from common.runtime.errors import TrainingDiverged, UserError
+from common.runtime.files import atomic_write
+from common.inference.tiles import get_device, out_of_memory_is_user_error, to_pixels, to_tensor
 from common.losses import PerceptualLoss
-from common.photos import as_rgb_photo, read_photo, small_size, write_photo
+from common.data.photos import to_rgb_photo, read_photo, shrunk_size, write_photo
 from styletransfer.config import Config
-from styletransfer.metrics import content_kept_of, warn_if_drowned
+from styletransfer.metrics import content_kept_metric, warn_if_content_lost
 from styletransfer.style import SMALLEST, open_style
 
 log = logging.getLogger(__name__)
@@ -82,8 +82,8 @@ def main():
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the picture to write, such as painted.png")
     parser.add_argument("--overwrite", action="store_true", help="replace it if it exists")
-    parser.add_argument("--size", type=at_least(32, int), default=256, help="short side of the result, in pixels [256]")
-    parser.add_argument("--iterations", type=at_least(1, int), default=500, help="steps of L-BFGS [500]")
+    parser.add_argument("--size", type=number_at_least(32, int), default=256, help="short side of the result, in pixels [256]")
+    parser.add_argument("--iterations", type=number_at_least(1, int), default=500, help="steps of L-BFGS [500]")
     parser.add_argument("--start", choices=["noise", "photo"], default="photo", help="first picture [photo]")
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
     args = parser.parse_intermixed_args()
@@ -92,23 +92,23 @@ def main():
         path = Path(words.pop(0))
     config = load_config(Config, path, words)
     check_output(args)
-    photo = as_rgb_photo(read_photo(args.photo))
+    photo = to_rgb_photo(read_photo(args.photo))
     style = open_style(config.style.model_copy(update={"image": args.style}))
-    height, width = small_size(*photo.rgb.shape[:2], args.size)
+    height, width = shrunk_size(*photo.rgb.shape[:2], args.size)
     if min(height, width) < SMALLEST:
         raise UserError(f"{args.photo}: {width} x {height} px; a photo needs {SMALLEST} a side")
     small = Image.fromarray(photo.rgb).resize((width, height), reducing_gap=3)
     device = get_device(args.device)
     loss = PerceptualLoss(config.loss, to_tensor(np.asarray(style))).to(device)
-    with must_fit(f"--size {args.size}"):
+    with out_of_memory_is_user_error(f"--size {args.size}"):
         paint(to_tensor(np.asarray(small)).to(device), loss, args, like=photo)
 
 
 def check_output(args):
     """Raises UserError if the result cannot or must not be written."""
     output = args.output
-    if output.suffix.lower() not in KEPT_SUFFIXES:
-        raise UserError(f"{output}: must end in one of {' '.join(sorted(KEPT_SUFFIXES))}")
+    if output.suffix.lower() not in WRITABLE_SUFFIXES:
+        raise UserError(f"{output}: must end in one of {' '.join(sorted(WRITABLE_SUFFIXES))}")
     if output.resolve() in (args.photo.resolve(), args.style.resolve()):
         raise UserError(f"{output}: is one of the pictures to read; give another name with -o")
     if output.exists() and not args.overwrite:
@@ -127,10 +127,10 @@ def paint(photo, loss, args, like):
             total = loss(picture, photo).item()
         terms = "  ".join(f"{name} {value.item():.4g}" for name, value in loss.terms.items())
         log.info("%d/%d  loss %.4g  %s  %.0f s", iteration, args.iterations, total, terms, seconds)
-        with written_whole(args.output) as temporary:
+        with atomic_write(args.output) as temporary:
             write_photo(temporary, to_pixels(picture), like)
     with torch.no_grad():
-        warn_if_drowned(content_kept_of(loss)(picture, photo).item())
+        warn_if_content_lost(content_kept_metric(loss)(picture, photo).item())
     log.info("%s", args.output)
 
 

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from common.inference import TILE, enhance, to_tensor
+from common.inference.tiles import TILE, enhance, to_tensor
 from styletransfer.johnson import InstanceNorm
 
 GRID = 32  # pixels that the networks' grids fit into: 4 of Johnson's, 32 of a U-Net's

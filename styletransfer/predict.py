@@ -5,11 +5,11 @@ python -m styletransfer.predict MODEL.safetensors PHOTO_OR_FOLDER... -o OUT
 
 from functools import partial
 
-from common.arguments import at_least, get_predict_parser
-from common.batch import enhance_photos, plan_outputs
-from common.command import run_command
-from common.export import import_model
-from common.inference import get_device
+from common.cli import number_at_least, get_predict_parser
+from common.inference.batch import enhance_photos, plan_outputs
+from common.runtime.command import run_command
+from common.models.fastai_export import import_exported_model
+from common.inference.tiles import get_device
 from styletransfer.model import Stylizer, load_model
 from styletransfer.photo import paint_photo
 
@@ -18,13 +18,13 @@ def main():
     parser = get_predict_parser("styletransfer.predict", __doc__)
     parser.add_argument(
         "--strength",
-        type=at_least(0, float, at_most=1),
+        type=number_at_least(0, float, at_most=1),
         default=1.0,
         help="0 the photo, 1 the painting, or between [1]",
     )
     parser.add_argument("--keep-colors", action="store_true", help="the photo's own colours, the painting's lightness")
     args = parser.parse_args()
-    model = import_model(args.model, Stylizer) if args.trust_pickle else load_model(args.model)[0]
+    model = import_exported_model(args.model, Stylizer) if args.trust_pickle else load_model(args.model)[0]
     model = model.to(get_device(args.device))
     plan = plan_outputs(args.photos, args.output, args.overwrite)
     paint = partial(paint_photo, model, strength=args.strength, keep_colors=args.keep_colors, tile=args.tile)

@@ -2,9 +2,9 @@
 
 import logging
 
-from common.errors import UserError
-from common.folders import sample_photos
-from common.photos import PhotoError, open_photo, small_size
+from common.runtime.errors import UserError
+from common.data.folders import sample_photos
+from common.data.photos import PhotoError, open_photo, shrunk_size
 
 log = logging.getLogger(__name__)
 
@@ -32,5 +32,5 @@ def open_style(config, run=None):
         raise UserError(f"style.image = {path}: {picture.width} x {picture.height} px; needs {SMALLEST} a side")
     if short < config.size:
         log.warning("style.image = %s: its short side has %d px, less than style.size = %d", path, short, config.size)
-    height, width = small_size(picture.height, picture.width, config.size)
+    height, width = shrunk_size(picture.height, picture.width, config.size)
     return picture.resize((width, height), reducing_gap=3)

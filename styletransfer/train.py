@@ -12,20 +12,20 @@ from pathlib import Path
 import numpy as np
 from fastai.torch_core import set_seed
 
-from common import processes
-from common.arguments import train_command
-from common.command import run_command
-from common.export import export_learner
-from common.files import written_whole
-from common.inference import to_tensor
+from common.runtime import processes
+from common.cli import train_command
+from common.runtime.command import run_command
+from common.models.fastai_export import export_learner
+from common.runtime.files import atomic_write
+from common.inference.tiles import to_tensor
 from common.losses import PerceptualLoss
-from common.run import open_run
-from common.runphotos import run_photos
-from common.training import fit_stages, get_learner, resolve
+from common.training.run_folder import open_run
+from common.training.get_run_photos import get_run_photos
+from common.training.learner import fit_stages, get_learner, resolve
 from styletransfer.config import Config
 from styletransfer.data import get_dls, get_photos
 from styletransfer.evaluate import SIZE, evaluate
-from styletransfer.metrics import content_kept_of
+from styletransfer.metrics import content_kept_metric
 from styletransfer.model import TASK, get_model, load_model, save
 from styletransfer.style import NAME, open_style
 
@@ -40,17 +40,17 @@ def train(config, name, resume=None):
     pretrained = unet is not None and unet.pretrained
     config = config.model_copy(update={"train": resolve(config.train, pretrained, device)})
     style = open_style(config.style, resume)
-    photos = run_photos(resume, config, get_photos)
+    photos = get_run_photos(resume, config, get_photos)
     set_seed(config.train.seed)
     model, loss = get_model(config.model), PerceptualLoss(config.loss, to_tensor(np.asarray(style)))
 
     run = open_run(resume, TASK, config, name, device, photos)  # all input is known to be good
     if processes.is_main():
-        with written_whole(run / NAME) as temporary:
+        with atomic_write(run / NAME) as temporary:
             style.save(temporary)
     stage_dls = partial(get_dls, photos, config, device=device)
     first_dls = stage_dls(config.train.stages[0])
-    metrics = [content_kept_of(loss)]
+    metrics = [content_kept_metric(loss)]
     learn = get_learner(run, config.train, first_dls, model, loss, metrics, columns, partial(save, config=config))
     fit_stages(learn, config.train, stage_dls)
     if not processes.is_main():

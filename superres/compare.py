@@ -6,8 +6,8 @@ python -m superres.compare --resume runs/STUDY                                 g
 
 from functools import partial
 
-from common.command import run_command
-from common.compare import compare_command
+from common.runtime.command import run_command
+from common.studies.compare import compare_command
 from superres.config import Config
 from superres.data import get_degrade, get_photos
 from superres.evaluate import evaluate

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from common.config import LossConfig, ModelConfig, OutputConfig, PhotosConfig, Section, TrainConfig
+from common.config.sections import LossConfig, ModelConfig, OutputConfig, PhotosConfig, Section, TrainConfig
 
 
 class DataConfig(PhotosConfig):
@@ -31,7 +31,7 @@ class SuperresModelConfig(ModelConfig):
                 raise ValueError(f"{name}: SRCNN has none; leave it out, or set network: unet")
         return self
 
-    def encoder_is_trained(self):
+    def has_pretrained_encoder(self):
         """Whether there is an encoder that was trained before."""
         return self.network == "unet" and self.pretrained
 

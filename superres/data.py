@@ -9,9 +9,9 @@ from fasttransform import ItemTransform
 from kornia.enhance import jpeg_codec_differentiable
 from kornia.filters import gaussian_blur2d
 
-from common.dataloaders import photo_dls, split_usable_photos
-from common.metrics import round_to_8_bits
-from common.photos import open_large_photo
+from common.data.dataloaders import get_photo_dls, find_and_split_photos
+from common.evaluation.metrics import round_to_8_bits
+from common.data.photos import open_photo_for_crops
 from superres.model import resize_bicubic
 
 
@@ -52,14 +52,14 @@ def get_degrade(data):
     return Degrade(data.scale, data.blur, data.noise, data.jpeg)
 
 
-def get_opener(config):
+def get_photo_opener(config):
     """What opens a photo to train on: it must have room for the largest crop."""
-    return partial(open_large_photo, min_side=config.train.largest_crop())
+    return partial(open_photo_for_crops, min_side=config.train.largest_crop())
 
 
 def get_photos(config):
     """(training photos, held-out photos) of a config. Raises UserError if there is not enough to train on."""
-    return split_usable_photos(config.data, config.train, get_opener(config))
+    return find_and_split_photos(config.data, config.train, get_photo_opener(config))
 
 
 def get_dls(photos, config, stage, device):
@@ -68,13 +68,13 @@ def get_dls(photos, config, stage, device):
     photos: of `get_photos`. Validation takes the middle of each held-out photo, the same size in every stage.
     """
     crops = [RandomCrop(stage.crop, split_idx=0), CropPad(config.train.largest_crop(), split_idx=1)]
-    return photo_dls(
+    return get_photo_dls(
         photos,
         config.data,
         config.train,
         stage,
         device,
-        open_photo=get_opener(config),
+        open_photo=get_photo_opener(config),
         item_tfms=[*crops, DihedralItem(p=1.0)],
         batch_tfms=get_degrade(config.data),
     )

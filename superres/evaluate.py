@@ -9,16 +9,16 @@ from functools import partial
 import numpy as np
 import torch.nn.functional as F
 
-from common.arguments import add_perceptual_arguments, get_evaluate_parser, results_folder
-from common.command import run_command
-from common.errors import UserError
-from common.folders import find_photos
-from common.inference import TILE, enhance, get_device, to_pixels, to_tensor
-from common.metrics import psnr_y, round_to_8_bits, ssim_y
-from common.perceptual import get_perceptual
-from common.photos import PhotoError, open_photo
-from common.report import evaluate_photos
-from common.seeds import seeded
+from common.cli import add_perceptual_arguments, get_evaluate_parser, get_results_folder
+from common.runtime.command import run_command
+from common.runtime.errors import UserError
+from common.data.folders import find_photos
+from common.inference.tiles import TILE, enhance, get_device, to_pixels, to_tensor
+from common.evaluation.metrics import psnr_y, round_to_8_bits, ssim_y
+from common.evaluation.perceptual import get_perceptual_metrics
+from common.data.photos import PhotoError, open_photo
+from common.evaluation.report import evaluate_photos
+from common.runtime.seeds import seeded
 from superres.data import Degrade
 from superres.model import load_model, resize_bicubic
 
@@ -29,8 +29,8 @@ def measure(path, degrade, models, perceptual=None, tile=TILE, side=DETAIL):
     """PSNR-Y in dB and SSIM-Y of bicubic and of each of `models` on one photo, and a detail of the pictures.
 
     The photo is cropped to a multiple of the scale, made small by `degrade`, enlarged, and compared as
-    `common.metrics` describes with `scale` pixels shaved. models: {name: SuperResolver}. perceptual: measures more, as
-    of `common.perceptual.get_perceptual`. Raises PhotoError if the photo cannot be read or is too small.
+    `common.evaluation.metrics` describes with `scale` pixels shaved. models: {name: SuperResolver}. perceptual: measures more, as
+    of `common.evaluation.perceptual.get_perceptual_metrics`. Raises PhotoError if the photo cannot be read or is too small.
     """
     scale = degrade.scale
     sharp = to_tensor(np.asarray(open_photo(path)))
@@ -69,7 +69,7 @@ def detail(pictures, side):
 
 
 def evaluate(paths, degrade, models, folder, zoom=2, **options):
-    """`common.report.evaluate_photos` for super-resolution; options: of `measure`."""
+    """`common.evaluation.report.evaluate_photos` for super-resolution; options: of `measure`."""
     return evaluate_photos(paths, partial(measure, degrade=degrade, models=models, **options), folder, zoom)
 
 
@@ -78,7 +78,7 @@ def main():
     add_perceptual_arguments(parser)
     parser.add_argument("--scale", type=int, choices=[2, 4, 8], help="for --baseline (a model knows its own)")
     args = parser.parse_args()
-    folder = results_folder(args)
+    folder = get_results_folder(args)
     if args.baseline and args.scale is None:
         raise UserError("--baseline bicubic needs --scale 2, 4 or 8")
     paths = find_photos(args.data)
@@ -89,7 +89,7 @@ def main():
         if args.scale not in (None, data.scale):
             raise UserError(f"--scale {args.scale}: {args.model} enlarges {data.scale} times")
         scale = data.scale
-    perceptual, _ = get_perceptual(args.vgg, args.lpips, device)
+    perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, device)
     evaluate(paths, Degrade(scale), models, folder, perceptual=perceptual, tile=args.tile)
 
 

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common.modelfile import check_section, load_weights, read_model_file, save_model
-from common.unet import Unet
+from common.models.model_file import check_section, load_weights, read_model_file, save_model
+from common.models.unet import Unet
 from superres.config import DataConfig, SuperresModelConfig
 from superres.srcnn import SRCNN
 

@@ -5,17 +5,17 @@ python -m superres.predict MODEL.safetensors PHOTO_OR_FOLDER... -o OUT
 
 from functools import partial
 
-from common.arguments import get_predict_parser
-from common.batch import enhance_photos, plan_outputs
-from common.command import run_command
-from common.export import import_model
-from common.inference import enhance, get_device
+from common.cli import get_predict_parser
+from common.inference.batch import enhance_photos, plan_outputs
+from common.runtime.command import run_command
+from common.models.fastai_export import import_exported_model
+from common.inference.tiles import enhance, get_device
 from superres.model import SuperResolver, load_model
 
 
 def main():
     args = get_predict_parser("superres.predict", __doc__).parse_args()
-    model = import_model(args.model, SuperResolver) if args.trust_pickle else load_model(args.model)[0]
+    model = import_exported_model(args.model, SuperResolver) if args.trust_pickle else load_model(args.model)[0]
     model = model.to(get_device(args.device))
     plan = plan_outputs(args.photos, args.output, args.overwrite)
     enlarge = partial(enhance, model, scale=model.scale, tile=args.tile)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from fastai.torch_core import set_seed
 
-from common import processes
-from common.arguments import train_command
-from common.command import run_command
-from common.export import export_learner
+from common.runtime import processes
+from common.cli import train_command
+from common.runtime.command import run_command
+from common.models.fastai_export import export_learner
 from common.losses import PerceptualLoss
-from common.metrics import psnr_y, ssim_y
-from common.run import open_run
-from common.runphotos import run_photos
-from common.training import fit_stages, get_learner, resolve
+from common.evaluation.metrics import psnr_y, ssim_y
+from common.training.run_folder import open_run
+from common.training.get_run_photos import get_run_photos
+from common.training.learner import fit_stages, get_learner, resolve
 from superres.config import Config
 from superres.data import get_degrade, get_dls, get_photos
 from superres.evaluate import evaluate
@@ -33,8 +33,8 @@ DEMO = Path(__file__).parent.parent / "configs" / "superres_demo.yaml"
 def train(config, name, resume=None, photos=None):
     """Trains as `config` says and returns the run folder, with the model file, the export and the comparison in it."""
     device = processes.start(config.train.device)
-    config = config.model_copy(update={"train": resolve(config.train, config.model.encoder_is_trained(), device)})
-    photos = photos or run_photos(resume, config, get_photos)
+    config = config.model_copy(update={"train": resolve(config.train, config.model.has_pretrained_encoder(), device)})
+    photos = photos or get_run_photos(resume, config, get_photos)
     set_seed(config.train.seed)
     model, loss = build(config)
 

@@ -12,9 +12,9 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from common.configfile import load_config, save_config
-from common.modelfile import KEY, save_model
-from common.training import resolve
+from common.config.yaml_file import load_config, save_config
+from common.models.model_file import KEY, save_model
+from common.training.learner import resolve
 from superres.config import Config
 from superres.model import get_model, save
 

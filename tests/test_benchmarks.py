@@ -12,7 +12,7 @@ from torch import nn
 from benchmarks.lesson7 import FeatureLoss, Lesson7Model
 from benchmarks.measure import Worker, figure, flops
 from benchmarks.train_step import Recipe, Step, changes, ours
-from common.features import VGG16Features
+from common.models.vgg16 import VGG16Features
 from common.losses import gram_matrix
 
 CPU = torch.device("cpu")

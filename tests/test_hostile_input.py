@@ -5,7 +5,7 @@ import shlex
 import pytest
 from PIL import Image
 
-from common.errors import UserError
+from common.runtime.errors import UserError
 from tests.commands import raise_here, run_here
 from tests.hostile import make_folder
 

@@ -10,10 +10,10 @@ from torch import nn
 
 from colorize.config import Config as ColorizeConfig
 from colorize.photo import color_photo
-from common.batch import enhance_photos
-from common.config import LAYER_NAMES
-from common.configfile import load_config, save_config
-from common.inference import enhance
+from common.inference.batch import enhance_photos
+from common.config.sections import LAYER_NAMES
+from common.config.yaml_file import load_config, save_config
+from common.inference.tiles import enhance
 from superres.config import Config as SuperresConfig
 from superres.model import get_model
 

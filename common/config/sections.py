@@ -8,12 +8,12 @@ import torchvision.models
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torchvision.models import list_models
 
-from common.features import LAYER_NAMES
+from common.models.vgg16 import LAYER_NAMES
 
 Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
-PathInYaml = Annotated[Path, Field(strict=False)]
+YamlPath = Annotated[Path, Field(strict=False)]
 LayerName = Literal[LAYER_NAMES]
 Encoder = Literal[tuple(list_models(torchvision.models, include=["*resnet*", "resnext*"]))]
 
@@ -25,14 +25,14 @@ class Section(BaseModel):
 
 
 class PhotosConfig(Section):
-    path: PathInYaml | None = Field(None, description="folder of photos, searched recursively; null: the sample photos")
+    path: YamlPath | None = Field(None, description="folder of photos, searched recursively; null: the sample photos")
     valid: Annotated[float, Field(gt=0, lt=1)] | list[str] = Field(
         0.1, description="held out of training: a part (0.1), or file names or patterns below path ('test/*')"
     )
     crops_per_photo: Count = Field(1, description="random crops taken from each training photo in one epoch")
 
 
-class PhotoPartsConfig(PhotosConfig):
+class RandomPartsConfig(PhotosConfig):
     min_scale: Annotated[float, Field(gt=0, le=1)] = Field(
         0.5, description="smallest crop, as a part of the photo's area; each is then shrunk to train.stages.*.crop"
     )
@@ -117,5 +117,5 @@ class TrainConfig(Section):
 
 
 class OutputConfig(Section):
-    path: PathInYaml = Field(Path("runs"), description="each run makes a new folder in here")
+    path: YamlPath = Field(Path("runs"), description="each run makes a new folder in here")
     name: str | None = Field(None, description="of the run's folder; null: the config file's name and the time")

@@ -9,8 +9,8 @@ from typing import get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from common.errors import UserError
-from common.files import written_whole
+from common.runtime.errors import UserError
+from common.runtime.files import atomic_write
 
 
 def load_config(config_class, path=None, overrides=()):
@@ -18,10 +18,10 @@ def load_config(config_class, path=None, overrides=()):
 
     Raises UserError that lists every mistake with file, key, value, rule and the nearest valid name.
     """
-    return load_changed_config(config_class, path, parse_overrides(overrides))
+    return load_config_with_changes(config_class, path, parse_overrides(overrides))
 
 
-def load_changed_config(config_class, path, changes):
+def load_config_with_changes(config_class, path, changes):
     """The same with changes [(where they stand, 'section.key', value)], of which the last one counts."""
     data, source = {}, "config"
     if path is not None:
@@ -38,7 +38,7 @@ def load_changed_config(config_class, path, changes):
 
 def save_config(config, path):
     """Writes every key of `config`, defaults included, as YAML."""
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         text = yaml.dump(config.model_dump(mode="json"), Dumper=Dumper, sort_keys=False)
         temporary.write_text(text, encoding="utf-8")
 

@@ -10,29 +10,29 @@ from fastai.vision.augment import FlipItem, RandomResizedCrop, Resize
 from fastai.vision.core import PILImage
 from fasttransform import Transform
 
-from common import processes
-from common.errors import UserError
-from common.folders import find_photos, sample_photos, split_photos, usable_photos
-from common.loader import SeededDL
-from common.photos import PhotoCache, PhotoError
+from common.runtime import processes
+from common.runtime.errors import UserError
+from common.data.folders import find_photos, sample_photos, split_photos, keep_usable_photos
+from common.data.loader import SeededDL
+from common.data.photos import PhotoCache, PhotoError
 
 log = logging.getLogger(__name__)
 
 
-def split_usable_photos(data, train, open_photo):
+def find_and_split_photos(data, train, open_photo):
     """(training photos, held-out photos): those of the config's folder that `open_photo` opens.
 
-    data: `common.config.PhotosConfig`; train: `TrainConfig`. Raises UserError if there is not enough to train on.
+    data: `common.config.sections.PhotosConfig`; train: `TrainConfig`. Raises UserError if there is not enough to train on.
     """
     paths = sample_photos() if data.path is None else find_photos(data.path)
-    paths = usable_photos(paths, open_photo)
+    paths = keep_usable_photos(paths, open_photo)
     train_photos, valid_photos = split_photos(paths, data.valid, train.seed, data.path and data.path.expanduser())
-    check_batches(len(train_photos), data, train)
+    check_batch_sizes(len(train_photos), data, train)
     log.info("%d photos to train on, %d held out", len(train_photos), len(valid_photos))
     return train_photos, valid_photos
 
 
-def check_batches(n_photos, data, train):
+def check_batch_sizes(n_photos, data, train):
     """Raises UserError if the batches of a stage cannot be divided, or are larger than an epoch."""
     n_crops = n_photos * data.crops_per_photo
     for i, stage in enumerate(train.stages):
@@ -51,7 +51,7 @@ def check_batches(n_photos, data, train):
 class OpenPhoto(Transform):
     """Path -> PILImage, as fastai's item transform. A photo that broke since the start is left out with one line.
 
-    In training another one takes its place (`common.loader`).
+    In training another one takes its place (`common.data.loader`).
     """
 
     order = -1  # before the crops
@@ -70,11 +70,11 @@ class OpenPhoto(Transform):
             raise SkipItemException from None
 
 
-def part_tfms(data, train, stage):
-    """Item transforms for `photo_dls`: random parts of photos, shrunk to `stage.crop`, and in training random flips.
+def random_part_tfms(data, train, stage):
+    """Item transforms for `get_photo_dls`: random parts of photos, shrunk to `stage.crop`, and in training random flips.
 
     Of the held-out ones the middle, its short side as long as the largest crop's, in every stage.
-    data: `common.config.PhotoPartsConfig`.
+    data: `common.config.sections.RandomPartsConfig`.
     """
     return [
         RandomResizedCrop(stage.crop, min_scale=data.min_scale, split_idx=0),
@@ -83,7 +83,7 @@ def part_tfms(data, train, stage):
     ]
 
 
-def photo_dls(photos, data, train, stage, device, open_photo, item_tfms, batch_tfms):
+def get_photo_dls(photos, data, train, stage, device, open_photo, item_tfms, batch_tfms):
     """fastai DataLoaders for one stage: photos opened, cropped by `item_tfms`, floats in [0, 1], then `batch_tfms`.
 
     photos: (training, held-out); data, train, stage: sections of the config. Crops to train on come from transforms

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from common.errors import UserError
-from common.photos import PhotoError, open_photo
+from common.runtime.errors import UserError
+from common.data.photos import PhotoError, open_photo
 
 log = logging.getLogger(__name__)
 
 # What Pillow opens, less what holds no photo (PDF, fonts, icons, text formats).
-PHOTO_SUFFIXES = tuple(
+READABLE_SUFFIXES = tuple(
     ".jpg .jpeg .jpe .jfif .png .bmp .dib .gif .tif .tiff .webp .ppm .pgm .pnm .tga .jp2 .avif".split()  # noqa: SIM905
 )
 # Photos of one folder that are decoded before training starts; in larger folders the rest are checked when first used.
@@ -67,20 +67,20 @@ def find_photos(folder):
         seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
-            if name.lower().endswith(PHOTO_SUFFIXES) and not name.startswith("."):
+            if name.lower().endswith(READABLE_SUFFIXES) and not name.startswith("."):
                 photos.append(Path(parent, name))
             else:
                 others += 1
     if not photos:
         raise UserError(
-            f"{folder}: no photo in here or below ({others} other files; {' '.join(sorted(PHOTO_SUFFIXES))})"
+            f"{folder}: no photo in here or below ({others} other files; {' '.join(sorted(READABLE_SUFFIXES))})"
         )
     if others:
         log.info("%s: other files left out: %d", folder, others)
     return sorted(photos)
 
 
-def usable_photos(paths, open_photo=open_photo):
+def keep_usable_photos(paths, open_photo=open_photo):
     """The photos of `paths` that `open_photo` opens; a line for each one that it refuses with PhotoError.
 
     Opens at most the first CHECKED_AT_START. Raises UserError if not one is usable.

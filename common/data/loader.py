@@ -6,10 +6,10 @@ import signal
 import torch
 from fastai.data.core import TfmdDL
 
-from common import processes
-from common.errors import UserError
-from common.interrupt import SIGNALS
-from common.seeds import number, reseed, seeded
+from common.runtime import processes
+from common.runtime.errors import UserError
+from common.runtime.interrupt import SIGNALS
+from common.runtime.seeds import number, reseed, seeded
 
 
 class SeededDL(TfmdDL):

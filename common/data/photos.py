@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from common.errors import UserError
+from common.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +66,13 @@ def upright(path, image):
 def to_8_bits(path, image):
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it to white
         values = np.asarray(image, dtype=np.float64) / 257
-        return keep_info(Image.fromarray(values.round().clip(0, 255).astype(np.uint8)), image)
+        return copy_info(Image.fromarray(values.round().clip(0, 255).astype(np.uint8)), image)
     if image.mode == "F":
         raise PhotoError(f"{path}: floating-point pictures have no defined white; save it with 8 or 16 bits")
     return image
 
 
-def keep_info(image, like):
+def copy_info(image, like):
     image.info.update(like.info)
     return image
 
@@ -85,7 +85,7 @@ def to_rgb(image):
     return image.convert("RGB")
 
 
-def open_large_photo(path, min_side, least_side=None):
+def open_photo_for_crops(path, min_side, least_side=None):
     """`open_photo`, and PhotoError for a photo with a side of less than `min_side` pixels. least_side: of `decode`."""
     image = to_rgb(decode(path, least_side))
     if min(image.size) < min_side:
@@ -93,17 +93,17 @@ def open_large_photo(path, min_side, least_side=None):
     return image
 
 
-def small_size(height, width, size):
+def shrunk_size(height, width, size):
     """(height, width) of the copy whose short side has `size` pixels; never larger than the photo."""
     part = min(1, size / min(height, width))
     return max(1, round(part * height)), max(1, round(part * width))
 
 
 def open_shrunk_photo(path, crop, min_scale):
-    """`open_large_photo` for crops of at least the part `min_scale` of its area, and no larger than these need."""
+    """`open_photo_for_crops` for crops of at least the part `min_scale` of its area, and no larger than these need."""
     size = round(crop / min_scale**0.5)
-    photo = open_large_photo(path, min_side=crop, least_side=8 * size)
-    height, width = small_size(photo.height, photo.width, size)
+    photo = open_photo_for_crops(path, min_side=crop, least_side=8 * size)
+    height, width = shrunk_size(photo.height, photo.width, size)
     return photo.resize((width, height), reducing_gap=2)
 
 
@@ -146,7 +146,7 @@ def read_photo(path):
     return Photo(rgb, alpha, image.mode in ("1", "L", "LA"), profile, image.getexif())
 
 
-def as_rgb_photo(photo):
+def to_rgb_photo(photo):
     """A grey Photo as one whose result is saved in RGB; the tones that its grey profile describes become sRGB's.
 
     A profile for RGB stays, whatever the photo: it fits the result.

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from common.files import written_whole
+from common.runtime.files import atomic_write
 
 GAP, LABEL_HEIGHT, BACKGROUND = 4, 22, (255, 255, 255)
 
@@ -43,5 +43,5 @@ def draw_grid(columns, zoom=1):
 
 def save_grid(path, columns, zoom=1):
     """Writes `draw_grid(columns, zoom)` as a PNG, whole or not at all."""
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         draw_grid(columns, zoom).save(temporary)

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models import AlexNet_Weights, VGG16_Weights
 
-from common.errors import UserError
-from common.features import VGG16Features, read_weights
+from common.runtime.errors import UserError
+from common.models.vgg16 import VGG16Features, read_weights_file
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +23,15 @@ LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 SMALLEST, PIECE = 64, 1024  # pixels a side: smaller pictures are padded, of larger ones pieces are averaged
 
 
-def get_perceptual(vgg, lpips, device):
+def get_perceptual_metrics(vgg, lpips, device):
     """(measure, lines on what it measures); measure(results, target) -> {"kind metric": value}, 0 for what is alike.
 
     results: {kind: picture}, target: a picture, (1, 3, H, W) in [0, 1]. vgg: weights as `VGG16Features` takes them;
     lpips: 'torchvision' or a file of AlexNet's. None: torchvision's if this machine has them, else the metric is left
     out. All lines are logged. Raises UserError if weights that were asked for cannot be had.
     """
-    vgg = vgg or on_this_machine(VGG16_Weights.IMAGENET1K_V1)
-    lpips = lpips or (on_this_machine(AlexNet_Weights.IMAGENET1K_V1) if find_spec("torchmetrics") else None)
+    vgg = vgg or torchvision_if_cached(VGG16_Weights.IMAGENET1K_V1)
+    lpips = lpips or (torchvision_if_cached(AlexNet_Weights.IMAGENET1K_V1) if find_spec("torchmetrics") else None)
     metrics, notes = {}, []
     if vgg is None:
         notes.append("The VGG distance is left out: no VGG16 is on this machine (--vgg downloads or reads one).")
@@ -50,7 +50,7 @@ def get_perceptual(vgg, lpips, device):
     return partial(measure, metrics, device), notes
 
 
-def on_this_machine(weights):
+def torchvision_if_cached(weights):
     """'torchvision' if torch's cache holds these torchvision weights, else None."""
     return "torchvision" if (Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name).is_file() else None
 
@@ -86,7 +86,7 @@ def pad(picture):
 class VGGDistance(nn.Module):
     """[pictures], target, each (1, 3, H, W) in [0, 1] -> [number for each picture].
 
-    weights: of `common.features.VGG16Features`.
+    weights: of `common.models.vgg16.VGG16Features`.
     """
 
     def __init__(self, weights):
@@ -113,7 +113,7 @@ class LPIPS(nn.Module):
             raise UserError("--lpips: needs the package torchmetrics: pip install torchmetrics")
         from torchmetrics.functional.image.lpips import _LPIPS  # the public class downloads AlexNet as it likes
 
-        state = read_weights(weights, "--lpips", AlexNet_Weights.IMAGENET1K_V1)
+        state = read_weights_file(weights, "--lpips", AlexNet_Weights.IMAGENET1K_V1)
         self.lpips = _LPIPS(net="alex", pnet_rand=True)
         names = self.lpips.net.state_dict()  # "slice1.0.weight" is torchvision's "features.0.weight"
         try:

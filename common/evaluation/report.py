@@ -4,11 +4,11 @@ import logging
 
 import pandas as pd
 
-from common.errors import UserError
-from common.files import written_whole
-from common.grid import save_grid
-from common.memory import give_back_freed_memory
-from common.photos import PhotoError
+from common.runtime.errors import UserError
+from common.runtime.files import atomic_write
+from common.evaluation.grid import save_grid
+from common.runtime.memory import release_freed_memory
+from common.data.photos import PhotoError
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def evaluate_photos(paths, measure, folder, zoom=1):
     """
     rows, pictures = [], []
     for path in paths:
-        give_back_freed_memory()
+        release_freed_memory()
         try:
             figures, shown = measure(path)
         except PhotoError as error:
@@ -43,7 +43,7 @@ def evaluate_photos(paths, measure, folder, zoom=1):
     log.info("%s", table(average, f"average of {len(rows)}"))
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        with written_whole(folder / "results.csv") as temporary:
+        with atomic_write(folder / "results.csv") as temporary:
             results.to_csv(temporary, index=False)
         save_grid(folder / "comparison.png", {kind: [p[kind] for p in pictures] for kind in pictures[0]}, zoom)
         log.info("a photo a line: %s\nside by side:   %s", folder / "results.csv", folder / "comparison.png")

@@ -3,16 +3,16 @@
 import logging
 from pathlib import Path
 
-from common.errors import UserError, WriteError
-from common.files import written_whole
-from common.folders import find_photos
-from common.memory import give_back_freed_memory
-from common.photos import PhotoError, as_rgb_photo, read_photo, write_photo
+from common.runtime.errors import UserError, WriteError
+from common.runtime.files import atomic_write
+from common.data.folders import find_photos
+from common.runtime.memory import release_freed_memory
+from common.data.photos import PhotoError, to_rgb_photo, read_photo, write_photo
 
 log = logging.getLogger(__name__)
 
 # Kinds that are written as they came; others (GIF, JPEG 2000, ...) become PNG.
-KEPT_SUFFIXES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp"])
+WRITABLE_SUFFIXES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp"])
 
 
 def plan_outputs(inputs, folder, overwrite=False):
@@ -28,7 +28,7 @@ def plan_outputs(inputs, folder, overwrite=False):
             if not photo.is_file():
                 raise UserError(f"{photo}: no such photo or folder")
             name = photo.relative_to(source) if source.is_dir() else Path(photo.name)
-            keep = name.suffix.lower() in KEPT_SUFFIXES
+            keep = name.suffix.lower() in WRITABLE_SUFFIXES
             plan.append((photo, Path(folder) / (name if keep else name.with_suffix(".png"))))
     sources = {}
     for photo, result in plan:
@@ -60,14 +60,14 @@ def enhance_photos(plan, enhance, keep_grey=True):
     """
     failed = 0
     for number, (path, result) in enumerate(plan, start=1):
-        give_back_freed_memory()
+        release_freed_memory()
         try:
             photo = read_photo(path)
             if not keep_grey:
-                photo = as_rgb_photo(photo)
+                photo = to_rgb_photo(photo)
             pixels = enhance(photo.rgb)
             result.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(result) as temporary:
+            with atomic_write(result) as temporary:
                 write_photo(temporary, pixels, like=photo)
         except (PhotoError, WriteError) as error:
             failed += 1

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from common.errors import UserError
+from common.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def tile_starts(length, tile, overlap, grid=1):
     return list(dict.fromkeys(starts))  # on a coarse grid two may meet
 
 
-def fitting_tile(length, tile, overlap, grid=1):
+def smallest_tile(length, tile, overlap, grid=1):
     """The smallest tile, in steps of 32 pixels, that covers `length` in as many pieces as `tile`; at most `tile`.
 
     So the overlaps are as small as allowed: 2,048 pixels in 5 tiles of 448, not of 512.
@@ -110,7 +110,7 @@ def is_out_of_memory(error):
 
 
 @contextmanager
-def must_fit(size):
+def out_of_memory_is_user_error(size):
     """UserError if memory runs out. size: the user's word for the side of the picture that is worked on."""
     try:
         yield
@@ -124,7 +124,7 @@ def enhance_in_tiles(model, photo, scale, tile, overlap, grid):
     tile = max(tile // scale, 3 * overlap)
     device = next(model.parameters()).device
     height, width = photo.shape[:2]
-    tile_height, tile_width = (fitting_tile(side, tile, overlap, grid) for side in (height, width))
+    tile_height, tile_width = (smallest_tile(side, tile, overlap, grid) for side in (height, width))
     rows, columns = tile_starts(height, tile_height, overlap, grid), tile_starts(width, tile_width, overlap, grid)
     row_weights = tile_weights([scale * y for y in rows], scale * tile_height, scale * height)
     column_weights = tile_weights([scale * x for x in columns], scale * tile_width, scale * width)

@@ -1,7 +1,7 @@
 """fastai's own export of a trained model, for those who want `load_learner` and `learn.predict`.
 
 The file is a pickle: opening it runs code from it, so open only files from people you trust. The model file
-(`common.modelfile`) holds the same model without that risk.
+(`common.models.model_file`) holds the same model without that risk.
 """
 
 import warnings
@@ -17,13 +17,13 @@ from fasttransform import Transform
 from PIL import Image
 from torch import nn
 
-from common.errors import UserError
-from common.files import written_whole
-from common.photos import open_photo
+from common.runtime.errors import UserError
+from common.runtime.files import atomic_write
+from common.data.photos import open_photo
 
 
 class ToPhoto(Transform):
-    """A path (opened as `common.photos` does), PIL image or (H, W, 3) uint8 array -> fastai's PILImage."""
+    """A path (opened as `common.data.photos` does), PIL image or (H, W, 3) uint8 array -> fastai's PILImage."""
 
     input_types = (str, Path, Image.Image, np.ndarray)  # what `learn.predict` takes
 
@@ -40,7 +40,7 @@ class ToFloat(IntToFloatTensor):
         return (image.clamp(0, 1) * 255).round().long()
 
 
-def import_model(path, kind):
+def import_exported_model(path, kind):
     """The model in a file of `export_learner`, on the CPU. This runs whatever code the file holds.
 
     kind: the class that it must have. Raises UserError if the file cannot be read or holds something else.
@@ -60,12 +60,12 @@ def export_learner(path, model):
     """Writes `model`, (N, 3, H, W) -> (N, 3, H', W') in [0, 1], as a learner for `fastai.learner.load_learner`.
 
     `learn.predict(photo)` gives the whole enhanced photo: no crop, no loss network, no training data in the file.
-    model: norms folded (`common.modelfile.fold_norms`), since a module with parametrizations cannot be pickled.
+    model: norms folded (`common.models.model_file.fold_norms`), since a module with parametrizations cannot be pickled.
     """
     photo = TransformBlock(type_tfms=ToPhoto, batch_tfms=ToFloat)
     blank = np.zeros((64, 64, 3), np.uint8)
     block = DataBlock(blocks=(photo, photo), item_tfms=ToTensor, splitter=lambda items: ([0], [0]))
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         dls = block.dataloaders([blank], bs=1, num_workers=0, device="cpu")
         learn = Learner(dls, model.cpu().eval(), loss_func=nn.L1Loss(), path=".")
         learn.export(temporary.resolve())

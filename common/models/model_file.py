@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from torch.nn.utils import parametrize
 
-from common.errors import UserError
-from common.files import written_whole
+from common.runtime.errors import UserError
+from common.runtime.files import atomic_write
 
 FORMAT_VERSION = 2
 KEY = "perceptual-enhance"
@@ -30,7 +30,7 @@ def fold_norms(model):
     return model
 
 
-def folded_state(model):
+def folded_state_dict(model):
     """The state dict that `model` would have after `fold_norms`, without touching the model."""
     state = {name: value for name, value in model.state_dict().items() if ".parametrizations." not in f".{name}"}
     was_training = model.training
@@ -47,11 +47,11 @@ def save_model(path, model, task, config):
 
     The file is written whole or not at all.
     """
-    state = {name: value.detach().cpu().contiguous() for name, value in folded_state(model).items()}
+    state = {name: value.detach().cpu().contiguous() for name, value in folded_state_dict(model).items()}
     about = {"format_version": FORMAT_VERSION, "task": task, "config": config}
     metadata = {KEY: json.dumps(about)}  # one entry: safetensors writes several in random order
     # Not with save_file, which makes a temporary file of its own: it stays if the process is killed.
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(state, metadata))
 
 
@@ -105,7 +105,7 @@ def brief(error):
 
 
 def check_section(path, section, values):
-    """The config section of a model file, checked as `section`, a `common.config.Section`. Raises UserError."""
+    """The config section of a model file, checked as `section`, a `common.config.sections.Section`. Raises UserError."""
     try:
         return section.model_validate(values)
     except ValidationError as error:

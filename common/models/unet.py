@@ -16,9 +16,9 @@ from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from common.attention import SelfAttention
-from common.errors import UserError
-from common.features import IMAGENET_MEAN, IMAGENET_STD
+from common.models.attention import SelfAttention
+from common.runtime.errors import UserError
+from common.models.vgg16 import IMAGENET_MEAN, IMAGENET_STD
 
 STRIDE = 32  # a ResNet halves its input five times
 
@@ -74,11 +74,11 @@ class Unet(nn.Module):
 
     def train(self, mode=True):
         super().train(mode)
-        for norm in self.fixed_norms():
+        for norm in self.frozen_batch_norms():
             norm.eval()
         return self
 
-    def fixed_norms(self):
+    def frozen_batch_norms(self):
         """The BatchNorm layers whose statistics never change: the encoder's, the one after it, the skips'."""
         encoder, after_encoder, *decoder = self.net.layers
         skips = [block.bn for block in decoder if isinstance(block, UnetBlock)]

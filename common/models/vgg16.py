@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
-from common.errors import UserError
+from common.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -83,10 +83,10 @@ def load_weights(vgg, weights, key):
             "ImageNet taught. Good enough to try the program, not to judge a loss.",
             key,
         )
-        draw_weights(vgg)
+        init_random_filters(vgg)
         return
     prefix = "features."
-    state = read_weights(weights, key, VGG16_Weights.IMAGENET1K_V1)
+    state = read_weights_file(weights, key, VGG16_Weights.IMAGENET1K_V1)
     state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     try:
         vgg.load_state_dict(state)
@@ -95,7 +95,7 @@ def load_weights(vgg, weights, key):
 
 
 @torch.no_grad()
-def draw_weights(vgg):
+def init_random_filters(vgg):
     """Fills the convolutions in place by chance, seeded, so that textures show; plain noise sees blots only.
 
     Every other filter mixes its inputs and looks at the mix through one kernel that smooths or finds edges or lines
@@ -123,7 +123,7 @@ def draw_weights(vgg):
     torch.nn.init.normal_(vgg[0].bias, generator=generator)  # ReLUs at several levels, so that colours tell apart
 
 
-def read_weights(weights, key, torchvision):
+def read_weights_file(weights, key, torchvision):
     """A state dict: of 'torchvision' (its weights of the enum member `torchvision`), or in a .pth or .safetensors file.
 
     Runs no code from files. key: what messages call the weights. Raises UserError if they cannot be had.

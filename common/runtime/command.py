@@ -7,8 +7,8 @@ import traceback
 from contextlib import suppress
 from logging.handlers import MemoryHandler
 
-from common.errors import Told, UserError
-from common.memory import keep_freed_memory
+from common.runtime.errors import ReportedError, UserError
+from common.runtime.memory import keep_freed_memory
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def run_command(command):
         if debug:
             raise
         sys.exit(exit_with(2, f"error: {error}"))
-    except Told as error:
+    except ReportedError as error:
         if debug:
             raise
         sys.exit(exit_with(1, f"error: {error}"))
@@ -46,7 +46,7 @@ def run_command(command):
     except Exception as error:
         if debug:
             raise
-        kept = log_traceback()
+        kept = write_traceback()
         message = " ".join(str(error).split())
         sys.exit(
             exit_with(
@@ -63,7 +63,7 @@ def exit_with(status, message):
     return status
 
 
-def log_traceback():
+def write_traceback():
     """Writes the traceback of the error at hand into the log file; returns the file, or None if there is none yet."""
     for handler in logging.getLogger().handlers:
         if handler.name == RUN_LOG:
@@ -74,7 +74,7 @@ def log_traceback():
     return None
 
 
-def log_to(path):
+def log_to_file(path):
     """Writes all messages into the file `path`, no longer into an earlier one; those that came before included."""
     for earlier in [handler for handler in logging.getLogger().handlers if handler.name == RUN_LOG]:
         logging.getLogger().removeHandler(earlier)

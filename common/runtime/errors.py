@@ -1,7 +1,7 @@
 """What ends a command with a message instead of a traceback."""
 
 
-class Told(Exception):
+class ReportedError(Exception):
     """Its message is what the user reads, as it was given: fastai writes the names of callbacks into `args`."""
 
     def __init__(self, message):
@@ -12,7 +12,7 @@ class Told(Exception):
         return self.message
 
 
-class UserError(Told):
+class UserError(ReportedError):
     """Wrong input: the message names place, value, rule and what to do. Commands print it and exit with 2."""
 
 
@@ -20,11 +20,11 @@ class WriteError(UserError):
     """A file that cannot be written: no space, no permission. What `path` held before is still there."""
 
 
-class TrainingDiverged(Told):
+class TrainingDiverged(ReportedError):
     """The loss became NaN or infinite: going on would not help. The message says when, in which terms, what to try."""
 
 
-class TrainingStopped(Told):
+class TrainingStopped(ReportedError):
     """Training that ended early and that `--resume` continues. `status`: the command's exit status."""
 
     def __init__(self, message, status=1):

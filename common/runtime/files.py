@@ -6,11 +6,11 @@ import re
 from contextlib import contextmanager
 from pathlib import Path
 
-from common.errors import UserError, WriteError
+from common.runtime.errors import UserError, WriteError
 
 
 @contextmanager
-def written_whole(path):
+def atomic_write(path):
     """Gives a temporary path beside `path` (same ending); on success it is synced and renamed to `path`.
 
     If the block raises, `path` keeps what it had and the temporary file is removed. Raises WriteError if the disk is
@@ -23,23 +23,23 @@ def written_whole(path):
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-        sync_folder(path.parent)
+        fsync_folder(path.parent)
     except Exception as error:
-        if reason := system_error(error):
+        if reason := os_error_reason(error):
             raise WriteError(f"{path}: cannot be written ({reason})") from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def remove_temporaries(folder):
+def remove_temporary_files(folder):
     """Removes what a process that was killed while writing has left below `folder`."""
     for path in Path(folder).rglob(".*"):
         if re.match(r"\.\d+\.", path.name):
             path.unlink()
 
 
-def sync_folder(folder):
+def fsync_folder(folder):
     """Makes a rename outlast a power cut, where folders can be synced (not on Windows)."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
@@ -49,7 +49,7 @@ def sync_folder(folder):
             os.close(handle)
 
 
-def system_error(error):
+def os_error_reason(error):
     """What the operating system said, as text, if that is why `error` came about; else None.
 
     safetensors gives its number in a message only, torch raises its own error while the system's is in the context,
@@ -78,5 +78,5 @@ def read_json(path):
 
 
 def write_json(path, values):
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 
-from common import processes
+from common.runtime import processes
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C; what kill, batch systems and shutdowns send
 

@@ -18,7 +18,7 @@ def keep_freed_memory():
         mallopt(M_TRIM_THRESHOLD, LARGEST)
 
 
-def give_back_freed_memory():
+def release_freed_memory():
     """Gives it back now, before work of another size, for which what is free may be in pieces too small."""
     if trim := glibc("malloc_trim"):
         trim(0)

@@ -12,8 +12,8 @@ import torch
 import torch.distributed
 from fastai.torch_core import num_distrib, rank_distrib
 
-from common.errors import UserError
-from common.inference import get_device
+from common.runtime.errors import UserError
+from common.inference.tiles import get_device
 
 PATIENCE = timedelta(hours=2)  # the others wait while the main one measures a trained model
 

@@ -9,19 +9,19 @@ from pathlib import Path
 
 from torchvision.models import VGG16_Weights
 
-from common import processes
-from common.arguments import add_perceptual_arguments, get_parser, stoppable
-from common.command import log_to
-from common.dataloaders import check_batches
-from common.errors import TrainingDiverged, UserError
-from common.files import written_whole
-from common.perceptual import get_perceptual, on_this_machine
-from common.run import from_anywhere, new_folder, weights_from_anywhere
-from common.runphotos import NAME as PHOTOS
-from common.runphotos import run_photos, save_photos
-from common.study import SavedStudy, load_study, read_study, save_study
-from common.studyreport import draw_report
-from common.training import resolve
+from common.runtime import processes
+from common.cli import add_perceptual_arguments, get_parser, run_training
+from common.runtime.command import log_to_file
+from common.data.dataloaders import check_batch_sizes
+from common.runtime.errors import TrainingDiverged, UserError
+from common.runtime.files import atomic_write
+from common.evaluation.perceptual import get_perceptual_metrics, torchvision_if_cached
+from common.training.run_folder import with_absolute_paths, make_folder_for, absolute_weights_path
+from common.training.get_run_photos import NAME as PHOTOS
+from common.training.get_run_photos import get_run_photos, save_photo_split
+from common.studies.study import SavedStudy, load_study, read_study, save_study
+from common.studies.report import render_report
+from common.training.learner import resolve
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +45,10 @@ def compare_command(name, doc, config_class, get_photos, build, train, evaluate,
     photos = study_photos(args.resume, configs, get_photos)
     for config in configs.values():
         build(config)
-    perceptual, notes = get_perceptual(study.vgg, study.lpips, device)
+    perceptual, notes = get_perceptual_metrics(study.vgg, study.lpips, device)
     folder = args.resume or processes.on_main(partial(start_study, study.name, first, photos))
     if processes.is_main():
-        save_study(folder, study, {name: from_anywhere(config) for name, config in configs.items()})
+        save_study(folder, study, {name: with_absolute_paths(config) for name, config in configs.items()})
     log.info("study folder: %s", folder)
     diverged = []
 
@@ -56,19 +56,19 @@ def compare_command(name, doc, config_class, get_photos, build, train, evaluate,
         diverged.extend(train_variants(folder, configs, train, photos))
         if not processes.is_main():
             return
-        log_to(folder / "log.txt")
+        log_to_file(folder / "log.txt")
         log.info("\nall variants, held-out photos:")
         models = {variant: folder / variant / "model.safetensors" for variant in configs if variant not in diverged}
         if study.vgg in {config.loss.vgg for config in configs.values() if config.loss.vgg_layers()}:
             notes.append("Variants whose loss sees a VGG16 were trained on this very one.")
         averages = evaluate(photos[1], first, models, folder, perceptual, device)
-        report = draw_report(study, configs, photos, folder, averages, best, diverged, notes)
-        with written_whole(folder / "report.md") as temporary:
+        report = render_report(study, configs, photos, folder, averages, best, diverged, notes)
+        with atomic_write(folder / "report.md") as temporary:
             temporary.write_text(report, encoding="utf-8")
         log.info("report:         %s", folder / "report.md")
 
     # The main process alone says that one diverged: a launcher ends all when one fails, and it still has to measure.
-    return stoppable(name, work, lambda: folder) or int(processes.is_main() and bool(diverged))
+    return run_training(name, work, lambda: folder) or int(processes.is_main() and bool(diverged))
 
 
 def parse_arguments(name, doc):
@@ -91,24 +91,24 @@ def open_study(args, task, config_class, taken):
     path, *words = args.study
     title, variants, configs = read_study(Path(path), config_class, words, taken)
     trained_with = [config.loss.vgg for config in configs.values() if config.loss.vgg_layers()]
-    vgg = args.vgg or (trained_with or [on_this_machine(VGG16_Weights.IMAGENET1K_V1) or "random"])[0]
-    weights = {"vgg": weights_from_anywhere(vgg), "lpips": weights_from_anywhere(args.lpips)}
+    vgg = args.vgg or (trained_with or [torchvision_if_cached(VGG16_Weights.IMAGENET1K_V1) or "random"])[0]
+    weights = {"vgg": absolute_weights_path(vgg), "lpips": absolute_weights_path(args.lpips)}
     return SavedStudy(task=task, name=title, command=sys.orig_argv, variants=variants, **weights), configs
 
 
 def study_photos(resume, configs, get_photos):
     """(training photos, held-out photos) of all variants. Raises UserError if there are too few for one of them."""
     largest = max(configs.values(), key=lambda config: config.train.largest_crop())
-    photos = run_photos(resume, largest, get_photos)
+    photos = get_run_photos(resume, largest, get_photos)
     for config in configs.values():
-        check_batches(len(photos[0]), config.data, config.train)
+        check_batch_sizes(len(photos[0]), config.data, config.train)
     return photos
 
 
 def start_study(title, config, photos):
     """Makes the study's folder and returns its path. config: of the first variant."""
-    folder = new_folder(config.output, title)
-    save_photos(folder / PHOTOS, photos, config.data.path)
+    folder = make_folder_for(config.output, title)
+    save_photo_split(folder / PHOTOS, photos, config.data.path)
     return folder
 
 
@@ -118,7 +118,7 @@ def train_variants(folder, configs, train, photos):
     for number, (name, config) in enumerate(configs.items(), start=1):
         run = folder / name
         if processes.is_main():
-            log_to(folder / "log.txt")
+            log_to_file(folder / "log.txt")
         if (run / DIVERGED).exists():
             diverged.append(name)
         finished, begun = name in diverged or (run / FINISHED).exists(), (run / "config.yaml").exists()

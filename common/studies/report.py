@@ -5,15 +5,15 @@ import shlex
 
 import pandas as pd
 
-from common.files import read_json
+from common.runtime.files import read_json
 
 ARROWS = {max: " ↑", min: " ↓"}
 
 
-def draw_report(study, configs, photos, folder, averages, best, diverged, notes):
+def render_report(study, configs, photos, folder, averages, best, diverged, notes):
     """Markdown text of a study in `folder`, with its pictures in `comparison.png`.
 
-    study: `common.study.SavedStudy`; configs: {variant: config}; photos: (training, held-out). averages: {"kind
+    study: `common.studies.study.SavedStudy`; configs: {variant: config}; photos: (training, held-out). averages: {"kind
     metric": value} of baselines and of variants but for the `diverged`. best: {metric: max or min}. notes: lines.
     """
     trained = [name for name in configs if name not in diverged]

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from common.config import PathInYaml, Section
-from common.configfile import load_changed_config, load_config, parse_overrides, save_config
-from common.errors import UserError
-from common.resume import FREE
+from common.config.sections import YamlPath, Section
+from common.config.yaml_file import load_config_with_changes, load_config, parse_overrides, save_config
+from common.runtime.errors import UserError
+from common.training.resume import FREE
 
 Changes = dict[str, Any]
 VariantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]  # names a folder and a column
@@ -17,7 +17,7 @@ NAME, CONFIGS = "study.yaml", "configs"  # in a study's folder
 
 
 class Study(Section):
-    base: PathInYaml = Field(description="the config that is varied, as seen from this file")
+    base: YamlPath = Field(description="the config that is varied, as seen from this file")
     changes: Changes = Field({}, description="section.key: value, in every variant")
     variants: dict[VariantName, Changes] = Field(min_length=2, description="name: {section.key: value, ...}")
 
@@ -47,7 +47,7 @@ def read_study(path, config_class, words, taken):
     for name, variant in study.variants.items():
         place = f"{path}: variants.{name}"
         changes = [*everywhere, *((place, *change) for change in variant.items()), *parse_overrides(words)]
-        config = configs[name] = load_changed_config(config_class, base, changes)
+        config = configs[name] = load_config_with_changes(config_class, base, changes)
         first = next(iter(configs.values()))
         for section in ("data", "output"):
             if getattr(config, section) != getattr(first, section):

@@ -14,11 +14,11 @@ from fastai.callback.fp16 import MixedPrecision
 from fastai.learner import AvgMetric, AvgSmoothLoss
 from fastai.torch_core import find_bs, to_detach
 
-from common import processes
-from common.ema import kept_model
-from common.errors import TrainingDiverged, UserError
-from common.files import written_whole
-from common.grid import save_grid
+from common.runtime import processes
+from common.training.ema import model_to_save
+from common.runtime.errors import TrainingDiverged, UserError
+from common.runtime.files import atomic_write
+from common.evaluation.grid import save_grid
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class History(Callback):
         self.rows.append(row)
         if not processes.is_main():
             return
-        with written_whole(self.path) as temporary:
+        with atomic_write(self.path) as temporary:
             pd.DataFrame(self.rows).to_csv(temporary, index=False)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in zip(names, values, strict=True))
         elapsed = time.time() - self.began
@@ -152,7 +152,7 @@ def clock(seconds):
 class Pictures(Callback):
     """After each epoch saves `folder/epoch_001.png`: the same validation photos, in columns that a function makes.
 
-    get_columns(x, pred, target) -> {label: (N, 3, H, W) in [0, 1]}, as `common.grid.draw_grid` takes.
+    get_columns(x, pred, target) -> {label: (N, 3, H, W) in [0, 1]}, as `common.evaluation.grid.draw_grid` takes.
     """
 
     order = 62
@@ -211,7 +211,7 @@ class Checkpoints(Callback):
     def after_epoch(self):
         if not processes.is_main():
             return
-        model = kept_model(self.learn)
+        model = model_to_save(self.learn)
         self.save(self.last, model)
         loss = self.recorder.final_record[1]
         if loss < self.best_loss:

@@ -6,11 +6,11 @@ import torch
 import torch.distributed
 from fastai.distributed import DistributedTrainer
 
-from common.processes import unwrapped
+from common.runtime.processes import unwrapped
 
 
 class Distributed(DistributedTrainer):
-    """fastai's callback, with loaders that divide batches themselves (`common.loader`): its DistributedDL gives each
+    """fastai's callback, with loaders that divide batches themselves (`common.data.loader`): its DistributedDL gives each
     process another part of the photos, so that batches depend on how many there are, and needs CUDA.
 
     Batch norm's statistics are those of the main process. Validation runs on the model itself, as the processes may

@@ -3,7 +3,7 @@
 from fastai.callback.core import Callback
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from common import processes
+from common.runtime import processes
 
 
 class Ema(Callback):
@@ -13,7 +13,7 @@ class Ema(Callback):
     no parameter (statistics, the vectors of spectral norm) is as in the model.
     """
 
-    order = 12  # after `common.distributed.Distributed`, which takes the model out of its wrapper and puts it back
+    order = 12  # after `common.training.distributed.Distributed`, which takes the model out of its wrapper and puts it back
 
     def __init__(self, decay):
         self.decay, self.averaged, self.trained, self.skipped = decay, None, None, False
@@ -53,12 +53,12 @@ class Ema(Callback):
         self.averaged.load_state_dict(state)
 
 
-def trained_model(learn):
+def model_in_training(learn):
     """The model that is trained, also while its average is measured."""
     measured = hasattr(learn, "ema") and learn.ema.trained is not None
     return processes.unwrapped(learn.ema.trained if measured else learn.model)
 
 
-def kept_model(learn):
+def model_to_save(learn):
     """The model to keep: the average, if there is one."""
     return learn.ema.averaged.module if hasattr(learn, "ema") else processes.unwrapped(learn.model)

@@ -12,8 +12,8 @@ from fastai.imports import noop
 from fastai.learner import CancelEpochException, Learner
 from fastai.optimizer import OptimWrapper
 
-from common import processes
-from common.callbacks import (
+from common.runtime import processes
+from common.training.callbacks import (
     Checkpoints,
     History,
     ImageMetric,
@@ -24,13 +24,13 @@ from common.callbacks import (
     ValidLoss,
     precision_callbacks,
 )
-from common.ema import Ema
-from common.errors import TrainingStopped, UserError
-from common.inference import is_out_of_memory
-from common.interrupt import StopRequest
-from common.memory import give_back_freed_memory
-from common.resume import NAME, ResumePoint, read_state
-from common.unet import parameter_groups
+from common.training.ema import Ema
+from common.runtime.errors import TrainingStopped, UserError
+from common.inference.tiles import is_out_of_memory
+from common.runtime.interrupt import StopRequest
+from common.runtime.memory import release_freed_memory
+from common.training.resume import NAME, ResumePoint, read_resume_point
+from common.models.unet import parameter_groups
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ adamw = partial(OptimWrapper, opt=torch.optim.AdamW, fused=True, foreach=False)
 
 
 def resolve(train, pretrained, device):
-    """A `common.config.TrainConfig` with everything that it leaves open decided for this device.
+    """A `common.config.sections.TrainConfig` with everything that it leaves open decided for this device.
 
     Without a pretrained encoder nothing is worth freezing, so no stage does, with a warning.
     Raises UserError if the precision is not to be had on the device.
@@ -84,7 +84,7 @@ class StageLearner(Learner):
 def get_learner(run, train, dls, model, loss, metrics, get_columns, save):
     """The StageLearner of a run, which writes its history, pictures and checkpoints into the folder `run`.
 
-    train: the resolved `common.config.TrainConfig`. metrics: functions (pred, target) -> (N,) on images in [0, 1].
+    train: the resolved `common.config.sections.TrainConfig`. metrics: functions (pred, target) -> (N,) on images in [0, 1].
     get_columns(x, pred, target) makes the columns of the pictures, save(path, model) a model file.
     """
     accumulate = train.accumulate
@@ -113,7 +113,7 @@ def get_learner(run, train, dls, model, loss, metrics, get_columns, save):
 
 
 def fit_stages(learn, train, get_dls):
-    """Trains stage after stage of `train` (`common.config.TrainConfig`), each one `fit_one_cycle` on `get_dls(stage)`.
+    """Trains stage after stage of `train` (`common.config.sections.TrainConfig`), each one `fit_one_cycle` on `get_dls(stage)`.
 
     The learner's splitter gives [encoder, rest]: a frozen stage trains the rest only, and a pair of learning rates is
     for those two. TensorBoard logs, if wanted, go into a folder a stage below the learner's path.
@@ -122,13 +122,13 @@ def fit_stages(learn, train, get_dls):
     memory, TrainingDiverged at a loss that is not finite, WriteError if the disk is full.
     """
     with learn.resume_point.request:  # from here on: fastai, making loaders, would swallow what Ctrl-C raises
-        state = read_state(learn.path / NAME)
+        state = read_resume_point(learn.path / NAME)
         for number, stage in enumerate(train.stages):
             if state is not None and number < state["stage"]:
                 continue
             learn.stage, learn.start = number, (0, 0)
             learn.epochs_before = sum(earlier.epochs for earlier in train.stages[:number])
-            give_back_freed_memory()
+            release_freed_memory()
             learn.dls = get_dls(stage)
             if stage.frozen:
                 learn.freeze()
@@ -176,7 +176,7 @@ def out_of_memory(number, stage, train, error):
 def distributed_callbacks(device):
     if processes.count() == 1:
         return []
-    from common.distributed import Distributed  # needs accelerate, which is optional
+    from common.training.distributed import Distributed  # needs accelerate, which is optional
 
     return [Distributed(device)]
 

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from fastai.callback.core import Callback
 
-from common import processes
-from common.ema import trained_model
-from common.errors import TrainingStopped, UserError
-from common.files import written_whole
+from common.runtime import processes
+from common.training.ema import model_in_training
+from common.runtime.errors import TrainingStopped, UserError
+from common.runtime.files import atomic_write
 
 FORMAT_VERSION = 1
 NAME = "checkpoints/resume.pt"  # below the run folder
-BEGINNING = {"stage": 0, "epoch": 0, "step": 0}
+START_POSITION = {"stage": 0, "epoch": 0, "step": 0}
 
 FREE = {  # keys that may change between stop and resume: data and schedule stay as they are
     "data.path": "where the same photos lie now",
@@ -32,10 +32,10 @@ class ResumePoint(Callback):
     """Saves all that the rest of the training depends on, after each epoch, every few minutes, and when asked to stop.
 
     Weights, optimizer, gradient scaler, where the schedule is, the running training loss, and what callbacks with
-    `state_dict` and `load_state_dict` hold. Random numbers follow from the position (`common.loader`). The file is
+    `state_dict` and `load_state_dict` hold. Random numbers follow from the position (`common.data.loader`). The file is
     replaced when the next one is complete and on the disk, by the main process.
 
-    request: `common.interrupt.StopRequest`. accumulate: batches that make a step; it never stops between them.
+    request: `common.runtime.interrupt.StopRequest`. accumulate: batches that make a step; it never stops between them.
     """
 
     order = 64  # after all others have done their part of a batch or an epoch
@@ -101,7 +101,7 @@ class ResumePoint(Callback):
             "stage": learn.stage,
             "epoch": epoch,
             "step": batch // self.accumulate,
-            "model": trained_model(learn).state_dict(),
+            "model": model_in_training(learn).state_dict(),
             "optimizer": plain(learn.opt.state_dict()),
             "scaler": learn.scaler.state_dict() if getattr(learn, "scaler", None) else None,
             "train_loss": self.recorder.smooth_loss.state_dict(),
@@ -109,7 +109,7 @@ class ResumePoint(Callback):
             "callbacks": {cb.name: cb.state_dict() for cb in learn.cbs if hasattr(type(cb), "state_dict")},
         }
         # A file of Python's: given a path, torch writes itself, and keeps to itself why that failed.
-        with written_whole(self.path) as temporary, temporary.open("wb") as file:
+        with atomic_write(self.path) as temporary, temporary.open("wb") as file:
             torch.save(state, file)
 
 
@@ -122,7 +122,7 @@ def plain(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def read_state(path):
+def read_resume_point(path):
     """What ResumePoint saved, on the CPU, or None if nothing was yet. Runs no code from the file.
 
     Raises UserError if the file is broken or of a newer version.
@@ -136,7 +136,7 @@ def read_state(path):
         raise UserError(f"{path}: broken, or not what --resume saves; delete it to train from the beginning") from error
     if version > FORMAT_VERSION:
         raise UserError(f"{path}: written by a newer version of the program (format {version}): update the program")
-    if not {*BEGINNING, "model", "optimizer", "scaler", "train_loss", "callbacks"} <= state.keys():
+    if not {*START_POSITION, "model", "optimizer", "scaler", "train_loss", "callbacks"} <= state.keys():
         raise UserError(f"{path}: broken, or not what --resume saves; delete it to train from the beginning")
     return state
 

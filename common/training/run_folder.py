@@ -12,13 +12,13 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-from common import processes
-from common.command import log_to
-from common.configfile import load_config, save_config
-from common.errors import UserError
-from common.files import read_json, remove_temporaries, write_json
-from common.resume import BEGINNING, NAME, check_changes, read_state
-from common.runphotos import save_photos
+from common.runtime import processes
+from common.runtime.command import log_to_file
+from common.config.yaml_file import load_config, save_config
+from common.runtime.errors import UserError
+from common.runtime.files import read_json, remove_temporary_files, write_json
+from common.training.resume import START_POSITION, NAME, check_changes, read_resume_point
+from common.training.get_run_photos import save_photo_split
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +37,17 @@ def start_run(task, config, default_name, device, photos):
 
     Returns its path. Raises UserError if a folder of that name exists or none can be made.
     """
-    folder = new_folder(config.output, default_name)
+    folder = make_folder_for(config.output, default_name)
     lock(folder)
     write_json(folder / "environment.json", [environment(task, device)])
-    save_photos(folder / "photos.json", photos, config.data.path)
-    save_config(from_anywhere(config), folder / "config.yaml")  # last: with it the folder is one that can be continued
-    log_to(folder / "log.txt")
+    save_photo_split(folder / "photos.json", photos, config.data.path)
+    save_config(with_absolute_paths(config), folder / "config.yaml")  # last: with it the folder is one that can be continued
+    log_to_file(folder / "log.txt")
     log.info("run folder: %s", folder)
     return folder
 
 
-def new_folder(output, default_name):
+def make_folder_for(output, default_name):
     """Makes the folder that an OutputConfig names, by default after `default_name` and the time; returns its path.
 
     Raises UserError if it exists or cannot be made.
@@ -62,27 +62,27 @@ def new_folder(output, default_name):
     return folder
 
 
-def from_anywhere(config):
+def with_absolute_paths(config):
     """The config with absolute paths, so that the run can be continued from any folder."""
     sections = {}
     for name, section in config:
         paths = {key: value.expanduser().absolute() for key, value in section if isinstance(value, Path)}
         sections[name] = section.model_copy(update=paths)
-    sections["loss"] = config.loss.model_copy(update={"vgg": weights_from_anywhere(config.loss.vgg)})
+    sections["loss"] = config.loss.model_copy(update={"vgg": absolute_weights_path(config.loss.vgg)})
     return config.model_copy(update=sections)
 
 
-def weights_from_anywhere(weights):
+def absolute_weights_path(weights):
     """The same with an absolute path, if it is a file and not None, 'torchvision' or 'random'."""
     return weights if weights in (None, "torchvision", "random") else str(Path(weights).expanduser().absolute())
 
 
-def run_at_work():
+def current_run():
     """The run folder that this process works in, or None."""
-    return Path(LOCKS[-1].lock_file).parent if LOCKS else None
+    return Path(HELD_LOCKS[-1].lock_file).parent if HELD_LOCKS else None
 
 
-def check_run(folder, task):
+def check_run_folder(folder, task):
     """Raises UserError if `folder` is no run folder of the task."""
     if not folder.is_dir():
         raise UserError(f"--resume {folder}: no such run folder")
@@ -105,14 +105,14 @@ def continue_run(folder, config, device):
     """
     lock(folder)
     earlier = load_config(type(config), folder / "config.yaml")
-    position = read_state(folder / NAME) or BEGINNING
-    changes = check_changes(earlier, from_anywhere(config), position, folder)
-    remove_temporaries(folder)
-    save_config(from_anywhere(config), folder / "config.yaml")
+    position = read_resume_point(folder / NAME) or START_POSITION
+    changes = check_changes(earlier, with_absolute_paths(config), position, folder)
+    remove_temporary_files(folder)
+    save_config(with_absolute_paths(config), folder / "config.yaml")
     starts = read_json(folder / "environment.json")
     now = environment(starts[0]["task"], device)
     write_json(folder / "environment.json", [*starts, now])
-    log_to(folder / "log.txt")
+    log_to_file(folder / "log.txt")
     log.info("run folder: %s", folder)
     for change in changes:
         log.info("changed: %s", change)
@@ -126,13 +126,13 @@ def continue_run(folder, config, device):
 def lock(folder):
     """Keeps other processes out of a run folder until this one ends, however it ends."""
     try:
-        LOCKS.append(FileLock(folder / ".lock", blocking=False))
-        LOCKS[-1].acquire()
+        HELD_LOCKS.append(FileLock(folder / ".lock", blocking=False))
+        HELD_LOCKS[-1].acquire()
     except Timeout:
         raise UserError(f"{folder}: another process is at work in it") from None
 
 
-LOCKS = []  # a lock that is forgotten is released
+HELD_LOCKS = []  # a lock that is forgotten is released
 
 
 def environment(task, device):

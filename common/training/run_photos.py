@@ -4,34 +4,34 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from common import processes
-from common.dataloaders import check_batches
-from common.errors import UserError
-from common.files import read_json, write_json
-from common.folders import sample_photos
+from common.runtime import processes
+from common.data.dataloaders import check_batch_sizes
+from common.runtime.errors import UserError
+from common.runtime.files import read_json, write_json
+from common.data.folders import sample_photos
 
 log = logging.getLogger(__name__)
 
 NAME = "photos.json"
 
 
-def run_photos(resume, config, find):
+def get_run_photos(resume, config, find):
     """(training photos, held-out photos): those that find(config) finds, or those of the earlier run `resume`."""
     if resume is None:
         return processes.on_main(partial(find, config))
-    train, held_out = processes.on_main(partial(read_photos, resume / NAME, config.data.path))
-    check_batches(len(train), config.data, config.train)
+    train, held_out = processes.on_main(partial(read_photo_split, resume / NAME, config.data.path))
+    check_batch_sizes(len(train), config.data, config.train)
     return train, held_out
 
 
-def save_photos(path, photos, folder):
+def save_photo_split(path, photos, folder):
     """Writes (training photos, held-out photos) as names below `folder` (None: of the sample photos)."""
     train, held_out = ([name_of(photo, folder) for photo in side] for side in photos)
     write_json(path, {"train": train, "held out": held_out})
 
 
-def read_photos(path, folder):
-    """(training photos, held-out photos) of `save_photos`, now below `folder`. Those that are gone get a line each.
+def read_photo_split(path, folder):
+    """(training photos, held-out photos) of `save_photo_split`, now below `folder`. Those that are gone get a line each.
 
     Raises UserError if the file is broken, or one side has no photo left.
     """
@@ -52,7 +52,7 @@ def read_photos(path, folder):
         log.warning("%s: is gone since the run began", photo)
     if gone >= set(train) or gone >= set(held_out):
         raise UserError(f"data.path = {folder}: too few photos of this run are here; give their folder")
-    # A training photo that is gone keeps its place, so that the others keep theirs: `common.loader` replaces it.
+    # A training photo that is gone keeps its place, so that the others keep theirs: `common.data.loader` replaces it.
     return train, [photo for photo in held_out if photo not in gone]
 
 

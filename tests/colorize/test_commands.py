@@ -14,8 +14,8 @@ from colorize.config import Config
 from colorize.evaluate import measure
 from colorize.model import load_model, save
 from colorize.photo import color_photo
-from common.config import StageConfig, TrainConfig
-from common.configfile import load_config
+from common.config.sections import StageConfig, TrainConfig
+from common.config.yaml_file import load_config
 from tests.commands import learner_predicts, run, run_here
 
 TINY = [
@@ -66,8 +66,8 @@ def test_seconds_of_training_find_colours(trained):
         average = results.mean(numeric_only=True)
         assert average["prediction ab error"] < 0.7 * average["grey ab error"]
         assert average["prediction PSNR-ab"] > average["grey PSNR-ab"]
-        assert average["prediction off by"] < average["grey off by"] == average["target colourfulness"]
-    for shown in ("colourfulness", "photos that it trained on", "held-out photos"):
+        assert average["prediction off by"] < average["grey off by"] == average["target colorfulness"]
+    for shown in ("colorfulness", "photos that it trained on", "held-out photos"):
         assert shown in printed
 
 
@@ -135,7 +135,7 @@ def test_evaluate_measures_beside_grey(trained, tmp_path, caplog):
     head, grey, *_ = (line.split() for line in table.splitlines())
     assert head[:5] == ["average", "of", "4", "PSNR", "PSNR-ab"]
     assert float(grey[1]) == pytest.approx(results["grey PSNR"].mean(), abs=0.01)
-    assert float(grey[5]) == pytest.approx(0, abs=0.01)  # colourfulness
+    assert float(grey[5]) == pytest.approx(0, abs=0.01)  # colorfulness
 
 
 @pytest.mark.parametrize(

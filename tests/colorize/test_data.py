@@ -4,11 +4,11 @@ import torch
 from PIL import Image
 
 from colorize.config import Config
-from colorize.data import Age, ToGrey, get_dls, get_photos, open_colours
+from colorize.data import Age, ToGrey, get_dls, get_photos, open_color_photo
 from colorize.lab import get_ab, to_grey
-from common.configfile import load_config
-from common.errors import UserError
-from common.photos import PhotoError
+from common.config.yaml_file import load_config
+from common.runtime.errors import UserError
+from common.data.photos import PhotoError
 
 CPU = torch.device("cpu")
 
@@ -85,10 +85,10 @@ def test_crops_differ_in_place_and_size_and_are_never_upside_down(tmp_path):
 
 def test_large_photos_are_shrunk_to_what_the_smallest_crop_needs(photos):
     Image.open(photos / "0.png").resize((1000, 900)).save(photos / "large.png")
-    assert open_colours(photos / "large.png", crop=64, min_scale=0.25).size == (142, 128)
-    assert open_colours(photos / "0.png", crop=64, min_scale=0.25).size == (80, 72)
+    assert open_color_photo(photos / "large.png", crop=64, min_scale=0.25).size == (142, 128)
+    assert open_color_photo(photos / "0.png", crop=64, min_scale=0.25).size == (80, 72)
     with pytest.raises(PhotoError, match="smaller than the 100 px crop"):
-        open_colours(photos / "0.png", crop=100, min_scale=0.25)
+        open_color_photo(photos / "0.png", crop=100, min_scale=0.25)
 
 
 @pytest.mark.parametrize("options", [{"fade": 0.3}, {"contrast": 1.0}, {"noise": 20}])

@@ -5,8 +5,8 @@ from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from colorize.lab import to_grey
-from colorize.metrics import ab_error, colourfulness, psnr_ab
-from common.metrics import psnr, ssim
+from colorize.metrics import ab_error, colorfulness, psnr_ab
+from common.evaluation.metrics import psnr, ssim
 
 
 @pytest.fixture
@@ -45,15 +45,15 @@ def test_lightness_counts_nothing_in_ab_figures():
 def test_colourfulness_of_one_colour_is_its_mean_term():
     red = torch.tensor([1.0, 0.0, 0.0])[None, :, None, None].expand(1, 3, 8, 8)
     # rg = 255, yb = 127.5, no deviation
-    assert colourfulness(red).item() == pytest.approx(0.3 * np.hypot(255, 127.5), rel=1e-5)
+    assert colorfulness(red).item() == pytest.approx(0.3 * np.hypot(255, 127.5), rel=1e-5)
 
 
 def test_colourfulness_of_half_red_half_green():
     image = torch.zeros(1, 3, 8, 8)
     image[:, 0, :, :4] = image[:, 1, :, 4:] = 1
     # rg = +-255: deviation 255, mean 0; yb = 127.5 throughout
-    assert colourfulness(image).item() == pytest.approx(255 + 0.3 * 127.5, rel=1e-5)
+    assert colorfulness(image).item() == pytest.approx(255 + 0.3 * 127.5, rel=1e-5)
 
 
 def test_grey_has_no_colourfulness(noise):
-    assert colourfulness(to_grey(noise)).max() < 0.01
+    assert colorfulness(to_grey(noise)).max() < 0.01

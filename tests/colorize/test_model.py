@@ -6,7 +6,7 @@ from torch import nn
 
 from colorize.lab import get_ab, to_grey
 from colorize.model import get_model
-from common.config import ModelConfig
+from common.config.sections import ModelConfig
 
 CONFIG = ModelConfig(encoder="resnet18", pretrained=False, norm="weight")
 

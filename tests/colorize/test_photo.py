@@ -7,7 +7,7 @@ from torch import nn
 from colorize import photo as photo_module
 from colorize.lab import set_ab
 from colorize.photo import PhotoColorizer, color_photo
-from common.photos import small_size
+from common.data.photos import shrunk_size
 
 
 class Painter(nn.Module):
@@ -36,7 +36,7 @@ def pixels():
     ((1, 5000), 64, (1, 5000)),
 ])  # fmt: skip
 def test_the_copy_has_the_given_short_side_and_is_never_enlarged(photo, size, expected):
-    assert small_size(*photo, size) == expected
+    assert shrunk_size(*photo, size) == expected
 
 
 @pytest.mark.parametrize("size", [16, 64, 500])

@@ -9,9 +9,9 @@ from torch.nn import functional as F
 from torchvision.models import vgg16
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from common.config import LossConfig
-from common.errors import UserError
-from common.features import LAYER_NAMES, VGG16Features
+from common.config.sections import LossConfig
+from common.runtime.errors import UserError
+from common.models.vgg16 import LAYER_NAMES, VGG16Features
 from common.losses import DISTANCES, PerceptualLoss, TimesItsTranspose, gram_matrix, psnr, psnr_mae, ssim, tv
 
 

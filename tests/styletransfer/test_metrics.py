@@ -3,8 +3,8 @@ import logging
 import pytest
 import torch
 
-from common.features import VGG16Features
-from styletransfer.metrics import DROWNED, content_kept, warn_if_drowned
+from common.models.vgg16 import VGG16Features
+from styletransfer.metrics import MIN_CONTENT_KEPT, content_kept, warn_if_content_lost
 
 LAYERS = ["relu1_2", "relu2_2"]
 
@@ -45,9 +45,9 @@ def test_a_change_of_all_colours_does_not_count_as_a_loss_but_blending_into_anot
     assert mixes[2] < 0.1
 
 
-@pytest.mark.parametrize(("kept", "warned"), [(DROWNED - 0.01, True), (DROWNED + 0.01, False)])
+@pytest.mark.parametrize(("kept", "warned"), [(MIN_CONTENT_KEPT - 0.01, True), (MIN_CONTENT_KEPT + 0.01, False)])
 def test_the_warning_names_the_figure_and_what_to_do(caplog, kept, warned):
     with caplog.at_level(logging.WARNING):
-        warn_if_drowned(kept)
+        warn_if_content_lost(kept)
     assert ("Lower loss.gram.weight" in caplog.text) == warned
     assert (f"{kept:.2f}" in caplog.text) == warned

@@ -3,8 +3,8 @@ import copy
 import pytest
 import torch
 
-from common.config import ModelConfig
-from common.unet import parameter_groups
+from common.config.sections import ModelConfig
+from common.models.unet import parameter_groups
 from styletransfer.config import JohnsonConfig, StyleModelConfig
 from styletransfer.model import get_model
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from common.config import LossConfig
-from common.errors import TrainingDiverged
+from common.config.sections import LossConfig
+from common.runtime.errors import TrainingDiverged
 from common.losses import PerceptualLoss
 from styletransfer.optimize import optimize
 

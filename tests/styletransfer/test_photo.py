@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from common.inference import enhance, to_tensor
+from common.inference.tiles import enhance, to_tensor
 from styletransfer import photo as photo_module
 from styletransfer.config import JohnsonConfig, StyleModelConfig
 from styletransfer.johnson import InstanceNorm

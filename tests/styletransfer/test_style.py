@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.errors import UserError
+from common.runtime.errors import UserError
 from styletransfer.config import StyleConfig
 from styletransfer.style import NAME, open_style
 

@@ -6,9 +6,9 @@ import yaml
 
 import colorize.config
 import styletransfer.config
-from common.configfile import describe, load_config, save_config
-from common.errors import UserError
-from common.study import read_study
+from common.config.yaml_file import describe, load_config, save_config
+from common.runtime.errors import UserError
+from common.studies.study import read_study
 from superres.config import Config
 
 MINIMAL = {"loss": {"l1": 1}, "train": {"stages": [{"crop": 64, "bs": 2, "epochs": 1, "lr": 0.001}]}}
@@ -139,7 +139,7 @@ def test_help_names_every_key_with_its_default():
     assert any(line.startswith("  train.stages.0.crop") for line in lines)
 
 
-CONFIGS = Path(__file__).parent.parent.parent / "configs"
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 TASKS = {

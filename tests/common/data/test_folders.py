@@ -3,10 +3,10 @@ from functools import partial
 import pytest
 from PIL import Image
 
-from common import folders
-from common.errors import UserError
-from common.folders import find_photos, sample_photos, split_photos, usable_photos
-from common.photos import open_large_photo
+from common.data import folders
+from common.runtime.errors import UserError
+from common.data.folders import find_photos, sample_photos, split_photos, keep_usable_photos
+from common.data.photos import open_photo_for_crops
 
 
 def test_photos_are_found_recursively_in_order_and_other_files_counted(photos, caplog):
@@ -42,7 +42,7 @@ def test_unusable_photos_get_a_line_each_and_a_count(photos, caplog):
     (photos / "0.png").write_bytes(b"")
     (photos / "1.png").write_text("text")
     Image.new("RGB", (80, 20)).save(photos / "2.png")
-    usable = usable_photos(find_photos(photos), partial(open_large_photo, min_side=64))
+    usable = keep_usable_photos(find_photos(photos), partial(open_photo_for_crops, min_side=64))
     assert [path.name for path in usable] == ["3.png", "4.png", "5.png"]
     lines = [line for line in caplog.messages if line.startswith("skipped")]
     assert len(lines) == 3
@@ -54,20 +54,20 @@ def test_a_reason_that_comes_often_is_counted(photos, caplog):
     (photos / "0.png").write_bytes(b"")
     (photos / "1.png").write_bytes(b"")
     Image.new("RGB", (80, 20)).save(photos / "2.png")
-    usable_photos(find_photos(photos), partial(open_large_photo, min_side=64))
+    keep_usable_photos(find_photos(photos), partial(open_photo_for_crops, min_side=64))
     assert caplog.messages[-1] == "3 of 6 photos skipped (the file is empty: 2)"
 
 
 def test_a_folder_without_a_usable_photo_is_an_error(photos):
     with pytest.raises(UserError, match="none of 6 photos is usable"):
-        usable_photos(find_photos(photos), partial(open_large_photo, min_side=512))
+        keep_usable_photos(find_photos(photos), partial(open_photo_for_crops, min_side=512))
 
 
 def test_in_large_folders_only_the_first_are_decoded_at_the_start(photos, monkeypatch):
     monkeypatch.setattr(folders, "CHECKED_AT_START", 2)
     (photos / "0.png").write_bytes(b"")
     (photos / "5.png").write_bytes(b"")
-    assert [path.name for path in usable_photos(find_photos(photos))] == ["1.png", "2.png", "3.png", "4.png", "5.png"]
+    assert [path.name for path in keep_usable_photos(find_photos(photos))] == ["1.png", "2.png", "3.png", "4.png", "5.png"]
 
 
 def test_a_split_by_part_is_the_same_for_the_same_seed(photos):
@@ -98,4 +98,4 @@ def test_impossible_splits_are_errors(photos, valid, message):
 
 def test_the_sample_photos_are_installed_and_usable():
     paths = sample_photos()
-    assert len(usable_photos(paths, partial(open_large_photo, min_side=300))) == len(paths) == 11
+    assert len(keep_usable_photos(paths, partial(open_photo_for_crops, min_side=300))) == len(paths) == 11

@@ -8,9 +8,9 @@ from fastai.data.block import DataBlock, TransformBlock
 from fastai.data.load import SkipItemException
 from fasttransform import ItemTransform, Transform
 
-from common.errors import UserError
-from common.loader import SeededDL
-from common.seeds import number, seeded
+from common.runtime.errors import UserError
+from common.data.loader import SeededDL
+from common.runtime.seeds import number, seeded
 
 
 class Chance(Transform):

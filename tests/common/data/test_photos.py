@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from common.folders import sample_photos
-from common.photos import (
+from common.data.folders import sample_photos
+from common.data.photos import (
     PhotoCache,
     PhotoError,
-    as_rgb_photo,
+    to_rgb_photo,
     decode,
-    open_large_photo,
+    open_photo_for_crops,
     open_photo,
     open_shrunk_photo,
     read_photo,
-    small_size,
+    shrunk_size,
     write_photo,
 )
 
@@ -72,12 +72,12 @@ def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same(tmp_path):
     assert decode(save(tmp_path / "a.png", photo), least_side=200).size == (2400, 1600)
     opened = open_shrunk_photo(path, crop=48, min_scale=0.9216)  # a short side of 50
     whole = open_photo(path)
-    height, width = small_size(whole.height, whole.width, 50)
+    height, width = shrunk_size(whole.height, whole.width, 50)
     expected = np.asarray(whole.resize((width, height), reducing_gap=2), dtype=int)
     assert opened.size == (50, 75)
     assert abs(np.asarray(opened, dtype=int) - expected).mean() < 1
     with pytest.raises(PhotoError, match="1600 x 2400 px, smaller than the 1601 px crop"):
-        open_large_photo(path, min_side=1601, least_side=100_000)
+        open_photo_for_crops(path, min_side=1601, least_side=100_000)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_tones_of_a_grey_profile_become_those_of_srgb(tmp_path):
     photo = read_photo(path)
     assert photo.is_grey
     assert photo.icc_profile is not None
-    rgb = as_rgb_photo(photo)
+    rgb = to_rgb_photo(photo)
     assert (rgb.is_grey, rgb.icc_profile) == (False, None)
     linear = GRADIENT / 255
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
@@ -160,7 +160,7 @@ def test_tones_of_a_grey_profile_become_those_of_srgb(tmp_path):
 
 def test_a_profile_that_does_not_fit_a_grey_photo_is_left_out(tmp_path, caplog):
     photo = read_photo(save(tmp_path / "a.png", Image.fromarray(GRADIENT), icc_profile=b"not a profile"))
-    rgb = as_rgb_photo(photo)
+    rgb = to_rgb_photo(photo)
     assert rgb.icc_profile is None
     assert np.array_equal(rgb.rgb, photo.rgb)
     assert "does not fit a grey photo" in caplog.text
@@ -169,7 +169,7 @@ def test_a_profile_that_does_not_fit_a_grey_photo_is_left_out(tmp_path, caplog):
 def test_an_rgb_profile_on_a_grey_photo_stays(tmp_path, caplog):
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     photo = read_photo(save(tmp_path / "a.jpg", Image.fromarray(GRADIENT), icc_profile=srgb))
-    rgb = as_rgb_photo(photo)
+    rgb = to_rgb_photo(photo)
     assert (rgb.is_grey, rgb.icc_profile) == (False, srgb)
     assert np.array_equal(rgb.rgb, photo.rgb)
     assert not caplog.messages
@@ -178,7 +178,7 @@ def test_an_rgb_profile_on_a_grey_photo_stays(tmp_path, caplog):
 def test_a_colour_profile_of_a_colour_photo_stays(tmp_path):
     image = Image.fromarray(GRADIENT).convert("RGB")
     photo = read_photo(save(tmp_path / "a.png", image, icc_profile=b"a profile"))
-    assert as_rgb_photo(photo).icc_profile == b"a profile"
+    assert to_rgb_photo(photo).icc_profile == b"a profile"
 
 
 def test_a_format_that_cannot_hold_the_picture_says_so(tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from common.grid import GAP, LABEL_HEIGHT, draw_grid
+from common.evaluation.grid import GAP, LABEL_HEIGHT, draw_grid
 
 
 def test_columns_and_rows_stand_where_they_should():

@@ -3,8 +3,8 @@ import torch
 import torch.nn.functional as F
 from torchvision.models import alexnet, vgg16
 
-from common.errors import UserError
-from common.perceptual import LAYERS, VGGDistance, get_perceptual, measure
+from common.runtime.errors import UserError
+from common.evaluation.perceptual import LAYERS, VGGDistance, get_perceptual_metrics, measure
 
 CPU = torch.device("cpu")
 RELUS = {"relu1_2": 4, "relu2_2": 9, "relu3_3": 16, "relu4_3": 23, "relu5_3": 30}  # layers of torchvision's VGG16
@@ -47,7 +47,7 @@ def test_lpips_is_torchmetrics_own(alexnet_file, noise, tmp_path, monkeypatch):
     from torchmetrics.functional.image import learned_perceptual_image_patch_similarity
 
     pred, target = F.interpolate(noise, scale_factor=2).split(1)
-    perceptual, notes = get_perceptual("random", alexnet_file, CPU)
+    perceptual, notes = get_perceptual_metrics("random", alexnet_file, CPU)
     ours = perceptual({"a": pred, "b": target}, target)
     # torchvision finds the same file as its own download.
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
@@ -57,25 +57,25 @@ def test_lpips_is_torchmetrics_own(alexnet_file, noise, tmp_path, monkeypatch):
     assert ours["a LPIPS"] == pytest.approx(theirs.item(), rel=1e-5)
     assert ours["a LPIPS"] > 0 == ours["b LPIPS"]
     assert "LPIPS is AlexNet's with alexnet.pth." in notes
-    perceptual, notes = get_perceptual("random", None, CPU)  # what was downloaded before is used
+    perceptual, notes = get_perceptual_metrics("random", None, CPU)  # what was downloaded before is used
     assert perceptual({"a": pred, "b": target}, target) == ours
     assert "LPIPS is AlexNet's." in notes
 
 
 def test_what_cannot_be_had_is_left_out_by_name(caplog):
     with caplog.at_level("INFO"):
-        perceptual, notes = get_perceptual(None, None, CPU)
+        perceptual, notes = get_perceptual_metrics(None, None, CPU)
     assert perceptual({"a": torch.rand(1, 3, 64, 64)}, torch.rand(1, 3, 64, 64)) == {}
     assert [note.split(":")[0] for note in notes] == ["The VGG distance is left out", "LPIPS is left out"]
     assert all(note in caplog.text for note in notes)
 
 
 def test_without_torchmetrics_lpips_is_left_out_or_refused(monkeypatch):
-    monkeypatch.setattr("common.perceptual.find_spec", lambda name: None)
-    _, notes = get_perceptual("random", None, CPU)
+    monkeypatch.setattr("common.evaluation.perceptual.find_spec", lambda name: None)
+    _, notes = get_perceptual_metrics("random", None, CPU)
     assert notes[1].startswith("LPIPS is left out: the package torchmetrics is not on this machine")
     with pytest.raises(UserError, match="pip install torchmetrics"):
-        get_perceptual("random", "torchvision", CPU)
+        get_perceptual_metrics("random", "torchvision", CPU)
 
 
 def test_a_broken_download_is_named(tmp_path, monkeypatch):
@@ -83,20 +83,20 @@ def test_a_broken_download_is_named(tmp_path, monkeypatch):
     (tmp_path / "hub/checkpoints").mkdir(parents=True)
     (tmp_path / "hub/checkpoints/alexnet-owt-7be5be79.pth").write_bytes(b"half")
     with pytest.raises(UserError, match=r"is broken; delete alexnet-owt-7be5be79.pth in .*checkpoints"):
-        get_perceptual("random", None, CPU)
+        get_perceptual_metrics("random", None, CPU)
 
 
 def test_weights_of_another_network_are_refused(vgg_file, alexnet_file, tmp_path):
     with pytest.raises(UserError, match=r"--lpips .*not an AlexNet"):
-        get_perceptual("random", vgg_file, CPU)
+        get_perceptual_metrics("random", vgg_file, CPU)
     with pytest.raises(UserError, match=r"--vgg .*not a VGG16"):
-        get_perceptual(str(alexnet_file), None, CPU)
+        get_perceptual_metrics(str(alexnet_file), None, CPU)
     with pytest.raises(UserError, match=r"--lpips .*no such file"):
-        get_perceptual("random", tmp_path / "none.pth", CPU)
+        get_perceptual_metrics("random", tmp_path / "none.pth", CPU)
 
 
 def test_large_pictures_are_measured_in_pieces_weighted_by_their_area(monkeypatch):
-    monkeypatch.setattr("common.perceptual.PIECE", 100)
+    monkeypatch.setattr("common.evaluation.perceptual.PIECE", 100)
     pred, target = torch.rand(2, 1, 3, 130, 220).unbind()
 
     def squared(pictures, target):
@@ -114,6 +114,6 @@ def test_large_pictures_are_measured_in_pieces_weighted_by_their_area(monkeypatc
 
 
 def test_the_smallest_pictures_are_measured():
-    perceptual, _ = get_perceptual("random", None, CPU)
+    perceptual, _ = get_perceptual_metrics("random", None, CPU)
     a, b = torch.rand(2, 1, 3, 11, 13)
     assert perceptual({"a": a, "b": b}, b)["a VGG-random"] > 0

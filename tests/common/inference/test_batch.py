@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.batch import enhance_photos, plan_outputs
-from common.errors import UserError
+from common.inference.batch import enhance_photos, plan_outputs
+from common.runtime.errors import UserError
 
 
 def twice(pixels):

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from common.errors import UserError
-from common.inference import enhance, fitting_tile, get_device, tile_starts, tile_weights
+from common.runtime.errors import UserError
+from common.inference.tiles import enhance, smallest_tile, get_device, tile_starts, tile_weights
 
 
 class Nearest(nn.Module):
@@ -49,17 +49,17 @@ def test_tiles_on_a_grid_cover_the_photo_too(length):
 
 
 def test_tiles_are_no_larger_than_it_takes():
-    assert fitting_tile(2048, tile=512, overlap=32) == 448  # 5 of them: (2048 - 32) / 5 + 32 = 435.2
-    assert fitting_tile(2048, tile=512, overlap=32, grid=4) == 448
-    assert fitting_tile(512, tile=512, overlap=32) == 512
-    assert fitting_tile(513, tile=512, overlap=32) == 288  # 2: 481 / 2 + 32 = 272.5
-    assert fitting_tile(90, tile=512, overlap=32) == 96
+    assert smallest_tile(2048, tile=512, overlap=32) == 448  # 5 of them: (2048 - 32) / 5 + 32 = 435.2
+    assert smallest_tile(2048, tile=512, overlap=32, grid=4) == 448
+    assert smallest_tile(512, tile=512, overlap=32) == 512
+    assert smallest_tile(513, tile=512, overlap=32) == 288  # 2: 481 / 2 + 32 = 272.5
+    assert smallest_tile(90, tile=512, overlap=32) == 96
 
 
 @pytest.mark.parametrize("grid", [1, 4, 32])
 @pytest.mark.parametrize("length", [50, 101, 300, 777, 1003])
 def test_fitting_tiles_are_as_many_as_the_larger_ones(length, grid):
-    fitting = fitting_tile(length, tile=200, overlap=20, grid=grid)
+    fitting = smallest_tile(length, tile=200, overlap=20, grid=grid)
     assert fitting <= 200
     starts = tile_starts(length, fitting, 20, grid)
     assert len(starts) <= len(tile_starts(length, 200, 20, grid))

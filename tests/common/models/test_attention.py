@@ -4,8 +4,8 @@ from fastai.layers import SelfAttention as FastaiSelfAttention
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parametrize
 
-from common import attention
-from common.attention import SelfAttention, attend
+from common.models import attention
+from common.models.attention import SelfAttention, attend
 
 
 @pytest.mark.parametrize("size", [(8, 8), (5, 7)])

@@ -5,10 +5,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from common.errors import UserError
-from common.files import written_whole
-from common.modelfile import fold_norms, folded_state, load_weights, read_model_file, save_model
-from common.unet import Unet
+from common.runtime.errors import UserError
+from common.runtime.files import atomic_write
+from common.models.model_file import fold_norms, folded_state_dict, load_weights, read_model_file, save_model
+from common.models.unet import Unet
 
 
 def trained(norm):
@@ -43,7 +43,7 @@ def test_a_model_comes_back_as_it_was(tmp_path, norm):
 def test_reading_the_folded_state_leaves_the_model_untouched(norm):
     unet = trained(norm)
     before = {name: value.clone() for name, value in unet.state_dict().items()}
-    folded = folded_state(unet)
+    folded = folded_state_dict(unet)
     assert all(torch.equal(value, before[name]) for name, value in unet.state_dict().items())
     assert folded.keys() == fold_norms(unet).state_dict().keys()
 
@@ -77,7 +77,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
 def test_a_failed_write_keeps_the_old_file(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(RuntimeError), written_whole(path) as temporary:
+    with pytest.raises(RuntimeError), atomic_write(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old"

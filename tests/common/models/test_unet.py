@@ -6,9 +6,9 @@ from fastai.layers import SelfAttention as FastaiSelfAttention
 from torch import nn
 from torch.nn.utils import parametrize
 
-from common.attention import SelfAttention
-from common.errors import UserError
-from common.unet import Unet, parameter_groups
+from common.models.attention import SelfAttention
+from common.runtime.errors import UserError
+from common.models.unet import Unet, parameter_groups
 
 
 def build(**options):
@@ -46,7 +46,7 @@ def test_eval_mode_agrees_with_train_mode_after_training(norm):
 def test_encoder_statistics_stay_as_they_were():
     unet = build().train()
     unet(10 + torch.rand(2, 3, 32, 32))
-    norms = unet.fixed_norms()
+    norms = unet.frozen_batch_norms()
     assert len(norms) == 20 + 1 + 4  # ResNet18's, the one after it, four skips
     for norm in norms:
         assert not norm.training
@@ -59,7 +59,7 @@ def test_norm_covers_the_decoder_and_only_it(norm):
     unet = build(norm=norm, upscale=2, attention=False)
     encoder, *decoder = unet.net.layers
     convs = [m for m in nn.ModuleList(decoder).modules() if isinstance(m, nn.Conv2d)]
-    live_norms = [m for m in unet.modules() if isinstance(m, nn.BatchNorm2d) and m not in unet.fixed_norms()]
+    live_norms = [m for m in unet.modules() if isinstance(m, nn.BatchNorm2d) and m not in unet.frozen_batch_norms()]
     assert convs
     assert all(parametrize.is_parametrized(conv) == (norm in ("weight", "spectral")) for conv in convs)
     assert not any(parametrize.is_parametrized(m) for m in (*encoder.modules(), unet.last))

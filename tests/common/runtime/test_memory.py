@@ -8,14 +8,14 @@ import pytest
 
 TOUCHED = """
 import resource, sys
-from common.memory import give_back_freed_memory, keep_freed_memory
+from common.runtime.memory import release_freed_memory, keep_freed_memory
 if sys.argv[1] != "leave":
     keep_freed_memory()
 bytearray(100_000_000)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(5):
     if sys.argv[1] == "give back":
-        give_back_freed_memory()
+        release_freed_memory()
     bytearray(100_000_000)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """

@@ -1,12 +1,12 @@
 import pandas as pd
 import pytest
 
-from common.arguments import stoppable
-from common.compare import train_variants
-from common.configfile import load_config
-from common.errors import TrainingDiverged, TrainingStopped, UserError
-from common.study import SavedStudy, load_study, read_study, save_study
-from common.studyreport import figures_table
+from common.cli import run_training
+from common.studies.compare import train_variants
+from common.config.yaml_file import load_config
+from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError
+from common.studies.study import SavedStudy, load_study, read_study, save_study
+from common.studies.report import figures_table
 from superres.config import Config
 
 BASE = "data: {scale: 2}\nloss: {l1: 1, ssim: 0.1}\ntrain: {stages: [{crop: 64, bs: 4, epochs: 2, lr: 1e-3}]}\n"
@@ -49,7 +49,7 @@ def test_what_is_finished_is_not_trained_again_and_what_began_goes_on(study, tmp
     for name, file in (("plain", "comparison.png"), ("mixed", "config.yaml"), ("features", "environment.json")):
         (runs / name).mkdir(parents=True)
         (runs / name / file).touch()
-    monkeypatch.setattr("common.compare.log_to", lambda path: None)
+    monkeypatch.setattr("common.studies.compare.log_to_file", lambda path: None)
 
     def train(config, name, resume, photos):
         calls.append((name, resume, photos, (runs / name).exists()))
@@ -91,7 +91,7 @@ def test_what_stops_a_study_is_told_with_how_to_go_on(tmp_path, caplog, raised, 
         raise raised
 
     with caplog.at_level("INFO"):
-        assert stoppable("x.compare", work, lambda: tmp_path) == status
+        assert run_training("x.compare", work, lambda: tmp_path) == status
     assert caplog.messages == [f"{said}\nto go on:  python -m x.compare --resume {tmp_path}"]
 
 

@@ -5,8 +5,8 @@ from fastai.learner import Learner
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from common.ema import Ema, kept_model, trained_model
-from common.training import quiet
+from common.training.ema import Ema, model_to_save, model_in_training
+from common.training.learner import quiet
 
 
 class Remember(nn.Module):
@@ -43,7 +43,7 @@ def test_the_average_is_that_of_its_formula():
         decay = min(0.5, (1 + n) / (10 + n))
         expected = [decay * e + (1 - decay) * w for e, w in zip(expected, weights, strict=True)]
     assert len(history) == 10
-    for average, value, last in zip(kept_model(learn).parameters(), expected, history[-1], strict=True):
+    for average, value, last in zip(model_to_save(learn).parameters(), expected, history[-1], strict=True):
         torch.testing.assert_close(average.detach(), value)
         assert not torch.equal(average, last)
 
@@ -57,13 +57,13 @@ def test_validation_measures_the_average_and_training_goes_on_with_the_weights()
         note()
         used[False].append(learn.model)
         assert not learn.model.training
-        assert trained_model(learn) is model
+        assert model_in_training(learn) is model
 
     learn.ema.before_validate = before_validate
     learn.fit(2)
-    assert used[False] == [kept_model(learn)] * 2
-    assert learn.model is trained_model(learn) is model
-    assert kept_model(learn).seen == learn.model.seen + 10  # what is no parameter is the model's at the last step
+    assert used[False] == [model_to_save(learn)] * 2
+    assert learn.model is model_in_training(learn) is model
+    assert model_to_save(learn).seen == learn.model.seen + 10  # what is no parameter is the model's at the last step
 
 
 def test_a_restored_average_goes_on_where_it_was():
@@ -71,11 +71,11 @@ def test_a_restored_average_goes_on_where_it_was():
     first.fit(1)
     second.ema.load_state_dict(first.ema.state_dict())
     assert second.ema.averaged.n_averaged == 10
-    for a, b in zip(kept_model(second).parameters(), kept_model(first).parameters(), strict=True):
+    for a, b in zip(model_to_save(second).parameters(), model_to_save(first).parameters(), strict=True):
         assert torch.equal(a, b)
 
 
 def test_without_it_the_model_is_kept():
     learn = get_learner(0.9)
     learn.remove_cb(learn.ema)
-    assert kept_model(learn) is trained_model(learn) is learn.model
+    assert model_to_save(learn) is model_in_training(learn) is learn.model

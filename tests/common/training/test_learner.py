@@ -9,15 +9,15 @@ from fastai.data.core import DataLoaders
 from fastai.optimizer import OptimWrapper
 from torch import nn
 
-from common import training
-from common.callbacks import clock
-from common.config import LossConfig, StageConfig, TrainConfig
-from common.errors import TrainingStopped, UserError
-from common.loader import SeededDL
+from common.training import learner as training
+from common.training.callbacks import clock
+from common.config.sections import LossConfig, StageConfig, TrainConfig
+from common.runtime.errors import TrainingStopped, UserError
+from common.data.loader import SeededDL
 from common.losses import PerceptualLoss
-from common.resume import ResumePoint
-from common.training import fit_stages, get_learner, resolve
-from common.unet import Unet, parameter_groups
+from common.training.resume import ResumePoint
+from common.training.learner import fit_stages, get_learner, resolve
+from common.models.unet import Unet, parameter_groups
 
 CPU = torch.device("cpu")
 PAIRS = [tuple(pair) for pair in torch.rand(8, 2, 3, 32, 32, generator=torch.Generator().manual_seed(0))]

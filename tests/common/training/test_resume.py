@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from common.config import LossConfig, OutputConfig, PhotosConfig, Section, TrainConfig
-from common.configfile import load_config
-from common.errors import TrainingStopped, UserError
-from common.resume import check_changes, flat, read_state
-from common.runphotos import read_photos, save_photos
-from common.training import out_of_memory
+from common.config.sections import LossConfig, OutputConfig, PhotosConfig, Section, TrainConfig
+from common.config.yaml_file import load_config
+from common.runtime.errors import TrainingStopped, UserError
+from common.training.resume import check_changes, flat, read_resume_point
+from common.training.get_run_photos import read_photo_split, save_photo_split
+from common.training.learner import out_of_memory
 
 
 class Config(Section):
@@ -83,38 +83,38 @@ def test_flat_names_every_value():
 
 def test_a_newer_or_broken_state_is_refused(tmp_path):
     path = tmp_path / "resume.pt"
-    assert read_state(path) is None
+    assert read_resume_point(path) is None
     torch.save({"format_version": 99}, path)
     with pytest.raises(UserError, match=r"written by a newer version of the program \(format 99\)"):
-        read_state(path)
+        read_resume_point(path)
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(UserError, match="broken, or not what --resume saves"):
-        read_state(path)
+        read_resume_point(path)
 
 
 def test_a_run_keeps_its_photos_wherever_they_lie_later(photos, tmp_path, caplog):
     train, held_out = [photos / "3.png", photos / "0.png"], [photos / "1.png", photos / "2.png"]
-    save_photos(tmp_path / "photos.json", (train, held_out), photos)
+    save_photo_split(tmp_path / "photos.json", (train, held_out), photos)
     photos.rename(tmp_path / "moved")
     moved = tmp_path / "moved"
     (moved / "new.png").write_bytes(b"not of this run")
     (moved / "2.png").unlink()
     expected = [moved / "3.png", moved / "0.png"], [moved / "1.png"]
-    assert read_photos(tmp_path / "photos.json", moved) == expected
+    assert read_photo_split(tmp_path / "photos.json", moved) == expected
     assert caplog.messages == [f"{moved}/2.png: is gone since the run began"]
     with pytest.raises(UserError, match="no such folder; give the one where the photos of this run lie now"):
-        read_photos(tmp_path / "photos.json", photos)
+        read_photo_split(tmp_path / "photos.json", photos)
     (moved / "1.png").unlink()
     with pytest.raises(UserError, match="too few photos of this run are here"):
-        read_photos(tmp_path / "photos.json", moved)
+        read_photo_split(tmp_path / "photos.json", moved)
 
 
 def test_sample_photos_are_found_again(tmp_path):
-    from common.folders import sample_photos
+    from common.data.folders import sample_photos
 
     split = sample_photos()[2:], sample_photos()[:2]
-    save_photos(tmp_path / "photos.json", split, None)
-    assert read_photos(tmp_path / "photos.json", None) == split
+    save_photo_split(tmp_path / "photos.json", split, None)
+    assert read_photo_split(tmp_path / "photos.json", None) == split
 
 
 def test_out_of_memory_names_what_needs_half():

@@ -1,0 +1,1 @@
+"""What a YAML config may say, and how it is read."""

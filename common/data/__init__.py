@@ -1,0 +1,1 @@
+"""Photo files, and the batches made of them."""

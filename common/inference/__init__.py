@@ -1,0 +1,1 @@
+"""A trained model on photos of any size and number."""

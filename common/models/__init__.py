@@ -1,0 +1,1 @@
+"""The U-Net, the VGG16 and their weights; model files."""

@@ -1,0 +1,1 @@
+"""Errors, files, devices, processes, signals, random numbers: no photo and no model."""

@@ -1,0 +1,1 @@
+"""Variants of a config, trained under the same conditions and compared."""

@@ -1,0 +1,1 @@
+"""The learner, its stages and callbacks, the run folder, stopping and resuming."""
