@@ -14,10 +14,10 @@ import torch
 
 from benchmarks.measure import Worker, machine, quiet, show, side_by_side
 from benchmarks.train_step import CONFIG, Step, ours
-from common.runtime.command import run_command
 from common.config.yaml_file import load_config
 from common.data.folders import sample_photos
-from common.inference.tiles import get_device
+from common.runtime.command import run_command
+from common.runtime.devices import get_device
 from superres.config import Config
 from superres.data import get_dls, get_photos
 

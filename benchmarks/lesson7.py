@@ -12,7 +12,7 @@ from fastai.vision.learner import create_unet_model
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from common.models.vgg16 import IMAGENET_MEAN, IMAGENET_STD, load_weights
+from common.models.vgg16 import IMAGENET_MEAN, IMAGENET_STD, load_vgg_weights
 from superres.model import resize_bicubic
 
 WEIGHTS = (5, 15, 2)  # of the ReLUs before the third, fourth and fifth max-pool
@@ -74,7 +74,7 @@ class FeatureLoss(nn.Module):
         super().__init__()
         self.normalize, self.target_graph, self.gram = Normalize(), target_graph, gram
         plain, self.vgg = make_layers(cfgs["D"]), make_layers(cfgs["D"], batch_norm)
-        load_weights(plain, weights, "--vgg")
+        load_vgg_weights(plain, weights, "--vgg")
         convolutions = [[layer for layer in layers if isinstance(layer, nn.Conv2d)] for layers in (plain, self.vgg)]
         for source, copy in zip(*convolutions, strict=True):
             copy.load_state_dict(source.state_dict())

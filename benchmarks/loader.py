@@ -19,11 +19,11 @@ from torchvision.io import ImageReadMode, decode_image, read_file
 from benchmarks.measure import Worker, machine, quiet, show, side_by_side
 from benchmarks.train_step import CONFIG, Step, ours
 from common.cli import number_at_least
-from common.runtime.command import run_command
 from common.config.yaml_file import load_config
 from common.data.folders import find_photos, sample_photos
-from common.inference.tiles import get_device
 from common.data.photos import open_photo, open_shrunk_photo
+from common.runtime.command import run_command
+from common.runtime.devices import get_device
 from superres.config import Config
 from superres.data import get_dls, get_photos
 

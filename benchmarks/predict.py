@@ -14,9 +14,12 @@ import torch
 from benchmarks.lesson7 import Lesson7Model
 from benchmarks.measure import Worker, free_memory, machine, quiet, show
 from common.cli import number_at_least
-from common.runtime.command import run_command
 from common.config.yaml_file import load_config
-from common.inference.tiles import TILE, enhance, get_device, to_pixels, to_tensor
+from common.data.pixels import to_pixels, to_tensor
+from common.inference.tile_layout import TILE
+from common.inference.tiles import enhance
+from common.runtime.command import run_command
+from common.runtime.devices import get_device
 from common.runtime.memory import keep_freed_memory
 from superres.config import Config
 from superres.model import get_model
@@ -75,7 +78,9 @@ def get_work(way, size, tile, device):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=number_at_least(64, int), nargs="+", default=[512, 1024, 4096], metavar="PIXELS")
+    parser.add_argument(
+        "--sizes", type=number_at_least(64, int), nargs="+", default=[512, 1024, 4096], metavar="PIXELS"
+    )
     parser.add_argument("--tile", type=number_at_least(192, int), default=TILE)
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from common.runtime.command import run_command
-from common.inference.tiles import OVERLAP, enhance, smallest_tile, get_device, tile_starts
 from common.data.photos import read_photo
+from common.inference.tile_layout import OVERLAP, smallest_tile, tile_starts
+from common.inference.tiles import enhance
+from common.runtime.command import run_command
+from common.runtime.devices import get_device
 from superres.model import load_model
 
 

@@ -19,10 +19,10 @@ from fastai.callback.schedule import combined_cos
 from benchmarks.lesson7 import FeatureLoss, Lesson7Model
 from benchmarks.measure import DTYPES, Worker, flops, machine, peak_rate, quiet, show, side_by_side
 from common.cli import number_at_least
-from common.runtime.command import run_command
 from common.config.yaml_file import load_config
-from common.inference.tiles import get_device
 from common.losses import PerceptualLoss, gram_matrix
+from common.runtime.command import run_command
+from common.runtime.devices import get_device
 from common.runtime.memory import keep_freed_memory
 from common.training.learner import adamw
 from superres.config import Config
@@ -191,7 +191,9 @@ def main():
     parser.add_argument("--rounds", type=number_at_least(1, int), default=5, help="times that each step is timed [5]")
     parser.add_argument("--vgg", default="random", help="VGG16 weights: torchvision, random or a file [random]")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--quality", type=number_at_least(1, int), metavar="STEPS", help="train that long, and nothing else")
+    parser.add_argument(
+        "--quality", type=number_at_least(1, int), metavar="STEPS", help="train that long, and nothing else"
+    )
     parser.add_argument("--data", metavar="FOLDER", help="photos for --quality [the sample photos]")
     args = parser.parse_args()
     quiet()

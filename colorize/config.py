@@ -8,25 +8,22 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.config.sections import LossConfig, ModelConfig, OutputConfig, RandomPartsConfig, Section, TrainConfig
+from common.config.sections import ModelConfig, RandomPartsConfig, TaskConfig
 
 
-class DataConfig(RandomPartsConfig):
+class DataConfig(RandomPartsConfig, frozen=True):
     fade: Annotated[float, Field(ge=0, lt=0.5)] = Field(
-        0.0, description="how far blacks rise and whites fall at most, as in faded prints; 0 to 0.5"
+        default=0.0, description="how far blacks rise and whites fall at most, as in faded prints; 0 to 0.5"
     )
     contrast: Annotated[float, Field(ge=0)] = Field(
-        0.0, description="tones to a power between 1 / (1 + contrast) and 1 + contrast"
+        default=0.0, description="tones to a power between 1 / (1 + contrast) and 1 + contrast"
     )
-    noise: Annotated[float, Field(ge=0)] = Field(0.0, description="grain: Gaussian sigma in 1/255, at most")
+    noise: Annotated[float, Field(ge=0)] = Field(default=0.0, description="grain: Gaussian sigma in 1/255, at most")
 
 
-class Config(Section):
+class Config(TaskConfig, frozen=True):
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig(encoder="resnet18", norm="weight")
-    loss: LossConfig
-    train: TrainConfig
-    output: OutputConfig = OutputConfig()
 
 
 if __name__ == "__main__":

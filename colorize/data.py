@@ -9,9 +9,9 @@ from fasttransform import ItemTransform
 
 from colorize.lab import get_ab, set_ab, to_grey
 from colorize.metrics import colorfulness
-from common.data.dataloaders import random_part_tfms, get_photo_dls, find_and_split_photos
-from common.inference.tiles import to_tensor
+from common.data.dataloaders import find_and_split_photos, get_photo_dls, random_part_tfms
 from common.data.photos import PhotoError, open_shrunk_photo
+from common.data.pixels import to_tensor
 
 GREY = 3  # colorfulness below which a photo counts as grey: JPEG's and a scanner's colour noise stay below
 

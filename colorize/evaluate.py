@@ -14,13 +14,14 @@ from colorize.model import load_model
 from colorize.photo import color_photo, shrink
 from colorize.predict import add_color_arguments
 from common.cli import add_perceptual_arguments, get_evaluate_parser, get_results_folder
-from common.runtime.command import run_command
 from common.data.folders import find_photos
-from common.inference.tiles import get_device, to_tensor
-from common.evaluation.metrics import psnr, round_to_8_bits, ssim
-from common.evaluation.perceptual import get_perceptual_metrics
 from common.data.photos import PhotoError, open_photo
+from common.data.pixels import round_to_8_bits, to_tensor
+from common.evaluation.metrics import psnr, ssim
+from common.evaluation.perceptual import get_perceptual_metrics
 from common.evaluation.report import evaluate_photos
+from common.runtime.command import run_command
+from common.runtime.devices import get_device
 
 SHOWN = 256  # short side of the photos that pictures show, in pixels
 

@@ -1,7 +1,8 @@
 """How far colours are off, and how many there are: a photo left grey must not pass for well coloured."""
 
 from colorize.lab import get_ab
-from common.evaluation.metrics import psnr, round_to_8_bits
+from common.data.pixels import round_to_8_bits
+from common.evaluation.metrics import psnr
 
 
 def psnr_ab(pred, target):

@@ -6,9 +6,9 @@ from torch import nn
 from colorize.config import DataConfig
 from colorize.lab import set_ab, to_grey
 from common.config.sections import ModelConfig
-from common.runtime.errors import UserError
-from common.models.model_file import check_section, load_weights, read_model_file, save_model
+from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
+from common.runtime.errors import UserError
 
 TASK = "colorize"
 AB_UNIT = 100  # of a* and b* for each 1 that the U-Net puts out
@@ -50,7 +50,7 @@ def save(path, model, config):
     """Writes a model file with what rebuilds the model and the size it was trained at; no path of this machine."""
     data = config.data.model_dump(mode="json", exclude={"path", "valid"})
     values = {"model": config.model.model_dump(mode="json"), "data": data, "size": config.train.largest_crop()}
-    save_model(path, model, TASK, values)
+    write_model_file(path, model, TASK, values)
 
 
 def load_model(path):
@@ -59,9 +59,9 @@ def load_model(path):
     Raises UserError if it is not a complete model file of this task.
     """
     values, state = read_model_file(path, TASK)
-    config = check_section(path, ModelConfig, values.get("model"))
-    check_section(path, DataConfig, values.get("data"))
+    config = validate_section(path, ModelConfig, values.get("model"))
+    validate_section(path, DataConfig, values.get("data"))
     if not isinstance(size := values.get("size"), int) or size < 1:
         raise UserError(f"{path}: its config lacks the size that the model was trained at")
     model = get_model(config.model_copy(update={"pretrained": False}))
-    return load_weights(path, model, state), size
+    return fill_weights(path, model, state), size

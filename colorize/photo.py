@@ -11,8 +11,10 @@ from PIL import Image
 from torch import nn
 
 from colorize.lab import get_ab, set_ab, to_grey
-from common.inference.tiles import TILE, enhance, to_pixels, to_tensor
 from common.data.photos import shrunk_size
+from common.data.pixels import to_pixels, to_tensor
+from common.inference.tile_layout import TILE
+from common.inference.tiles import enhance
 
 BAND = 2**20  # pixels that are converted at once
 

@@ -7,11 +7,11 @@ from functools import partial
 
 from colorize.model import load_model
 from colorize.photo import PhotoColorizer, color_photo
-from common.cli import number_at_least, get_predict_parser
+from common.cli import get_predict_parser, number_at_least
 from common.inference.batch import enhance_photos, plan_outputs
-from common.runtime.command import run_command
 from common.models.fastai_export import import_exported_model
-from common.inference.tiles import get_device
+from common.runtime.command import run_command
+from common.runtime.devices import get_device
 
 
 def main():

@@ -17,14 +17,14 @@ from colorize.evaluate import evaluate
 from colorize.metrics import ab_error, psnr_ab
 from colorize.model import TASK, get_model, load_model, save
 from colorize.photo import PhotoColorizer, color_photo
-from common.runtime import processes
 from common.cli import train_command
-from common.runtime.command import run_command
-from common.models.fastai_export import export_learner
 from common.losses import PerceptualLoss
+from common.models.fastai_export import export_learner
+from common.runtime import processes
+from common.runtime.command import run_command
+from common.training.learner import fit_stages, get_learner, resolve_train_config
 from common.training.run_folder import open_run
-from common.training.get_run_photos import get_run_photos
-from common.training.learner import fit_stages, get_learner, resolve
+from common.training.run_photos import get_run_photos
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ DEMO = Path(__file__).parent.parent / "configs" / "colorize_demo.yaml"
 
 def train(config, name, resume=None, photos=None):
     """Trains as `config` says and returns the run folder, with the model file, the export and the comparisons in it."""
-    device = processes.start(config.train.device)
-    config = config.model_copy(update={"train": resolve(config.train, config.model.pretrained, device)})
+    device = processes.join(config.train.device)
+    config = config.model_copy(update={"train": resolve_train_config(config.train, config.model.pretrained, device)})
     photos = photos or get_run_photos(resume, config, get_photos)
     set_seed(config.train.seed)
     model, loss = build(config)

@@ -6,9 +6,9 @@ import shlex
 from functools import partial
 from pathlib import Path
 
-from common.config.yaml_file import describe, load_config
+from common.config.yaml_file import describe_keys, load_config
+from common.inference.tile_layout import TILE
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError, WriteError
-from common.inference.tiles import TILE
 from common.training.run_folder import check_run_folder, current_run
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def train_command(name, doc, config_class, demo, train):
         name,
         doc,
         usage=f"python -m {name} [CONFIG.yaml] [section.key=value ...] [--resume RUN]",
-        epilog="keys, with [defaults]:\n" + "\n".join(describe(config_class)),
+        epilog="keys, with [defaults]:\n" + "\n".join(describe_keys(config_class)),
     )
     parser.add_argument("config", nargs="*", metavar="CONFIG.yaml section.key=value", help="see above and below")
     parser.add_argument(
@@ -112,7 +112,10 @@ def get_evaluate_parser(name, doc, baseline):
 def add_device_arguments(parser):
     """[--tile PIXELS] [--device NAME]."""
     parser.add_argument(
-        "--tile", type=number_at_least(1, int), default=TILE, help=f"side of the tiles of a large result, in pixels [{TILE}]"
+        "--tile",
+        type=number_at_least(1, int),
+        default=TILE,
+        help=f"side of the tiles of a large result, in pixels [{TILE}]",
     )
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
 

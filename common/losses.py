@@ -53,27 +53,34 @@ def negative_psnr(error):
     return 10 * error.clamp_min(1e-10).log10().mean()
 
 
-def psnr(pred, target):
+def psnr_loss(pred, target):
     """Minus the peak signal-to-noise ratio in dB: 10 log10 of each image's mean squared error, averaged."""
     return negative_psnr((pred - target).square().mean(dim=(1, 2, 3)))
 
 
-def psnr_mae(pred, target):
+def psnr_mae_loss(pred, target):
     """PSNR computed on the mean absolute error instead of the squared one: 10 log10(MAE) an image, averaged."""
     return negative_psnr((pred - target).abs().mean(dim=(1, 2, 3)))
 
 
-def ssim(pred, target):
+def ssim_loss(pred, target):
     """1 - SSIM (Wang et al. 2004): 11 x 11 Gaussian window of sigma 1.5, no padding, mean over RGB. In [0, 2]."""
     return 1 - ssim_map(pred, target, window_size=11, max_val=1.0, padding="valid").mean()
 
 
-def tv(pred, target):
+def tv_loss(pred, target):
     """Anisotropic total variation of `pred`: the mean absolute step down plus the mean absolute step right."""
     return total_variation(pred, reduction="mean").mean()
 
 
-PIXEL_TERMS = {"l1": F.l1_loss, "mse": F.mse_loss, "psnr": psnr, "psnr_mae": psnr_mae, "ssim": ssim, "tv": tv}
+PIXEL_TERMS = {
+    "l1": F.l1_loss,
+    "mse": F.mse_loss,
+    "psnr": psnr_loss,
+    "psnr_mae": psnr_mae_loss,
+    "ssim": ssim_loss,
+    "tv": tv_loss,
+}
 
 
 class PerceptualLoss(nn.Module):
@@ -90,7 +97,7 @@ class PerceptualLoss(nn.Module):
     def __init__(self, config, style=None):
         super().__init__()
         self.config = config
-        self.names = config.terms()
+        self.names = config.active_terms()
         self.vgg = VGG16Features(config.vgg_layers(), config.vgg) if config.vgg_layers() else None
         self.terms, self.remembered = {}, (None, None)
         self.style_grams = nn.ParameterDict()  # they move to the device with the loss

@@ -10,56 +10,59 @@ from pydantic import Field, model_validator
 
 from common.config.sections import (
     Count,
-    LossConfig,
     ModelConfig,
-    OutputConfig,
-    YamlPath,
+    NetworkConfig,
     RandomPartsConfig,
     Section,
-    TrainConfig,
+    TaskConfig,
+    YamlPath,
 )
 
 
-class StyleConfig(Section):
-    image: YamlPath | None = Field(None, description="picture whose style is learned; null: a sample, stained tissue")
+class StyleConfig(Section, frozen=True):
+    image: YamlPath | None = Field(
+        default=None, description="picture whose style is learned; null: a sample, stained tissue"
+    )
     size: Annotated[int, Field(ge=32)] = Field(
-        256, description="short side in pixels that it is shrunk to: the larger, the larger its strokes in the results"
+        default=256,
+        description="short side in pixels that it is shrunk to: the larger, the larger its strokes in the results",
     )
 
 
-class JohnsonConfig(Section):
-    width: Count = Field(32, description="channels at full size; the paper has 32")
+class JohnsonConfig(Section, frozen=True):
+    width: Count = Field(default=32, description="channels at full size; the paper has 32")
 
 
-class StyleModelConfig(Section):
+class StyleModelConfig(NetworkConfig, frozen=True):
     """One of the two networks."""
 
-    unet: ModelConfig | None = Field(None, description="the U-Net of the other tasks; null: not this one")
-    johnson: JohnsonConfig | None = Field(None, description="Johnson et al.'s network; null: not this one")
+    unet: ModelConfig | None = Field(default=None, description="the U-Net of the other tasks; null: not this one")
+    johnson: JohnsonConfig | None = Field(default=None, description="Johnson et al.'s network; null: not this one")
 
     @model_validator(mode="after")
-    def one_network(self):
+    def one_network(self) -> "StyleModelConfig":
         if (self.unet is None) == (self.johnson is None):
             raise ValueError("give one of model.unet and model.johnson; the other is null")
         return self
 
+    @property
+    def has_pretrained_encoder(self) -> bool:
+        return self.unet is not None and self.unet.pretrained
 
-class Config(Section):
+
+class Config(TaskConfig, frozen=True):
     data: RandomPartsConfig = RandomPartsConfig()
-    style: StyleConfig = StyleConfig()
     model: StyleModelConfig
-    loss: LossConfig
-    train: TrainConfig
-    output: OutputConfig = OutputConfig()
+    style: StyleConfig = StyleConfig()
 
     @model_validator(mode="after")
-    def has_a_style_term(self):
+    def has_a_style_term(self) -> "Config":
         if self.loss.gram is None:
             raise ValueError("loss.gram: missing; it is what compares styles")
         return self
 
     @model_validator(mode="after")
-    def rates_fit_the_network(self):
+    def rates_fit_the_network(self) -> "Config":
         for i, stage in enumerate(self.train.stages if self.model.johnson is not None else []):
             if isinstance(stage.lr, list):
                 raise ValueError(f"train.stages.{i}.lr: must be one number, since model.johnson has no encoder")

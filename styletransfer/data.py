@@ -4,7 +4,7 @@ from functools import partial
 
 from fasttransform import ItemTransform
 
-from common.data.dataloaders import random_part_tfms, get_photo_dls, find_and_split_photos
+from common.data.dataloaders import find_and_split_photos, get_photo_dls, random_part_tfms
 from common.data.photos import open_shrunk_photo
 
 

@@ -16,16 +16,17 @@ import numpy as np
 import torch
 from PIL import ImageOps
 
-from common.cli import number_at_least, get_parser, get_results_folder
-from common.runtime.command import run_command
+from common.cli import get_parser, get_results_folder, number_at_least
 from common.config.sections import LossConfig
-from common.runtime.errors import UserError
 from common.data.folders import find_photos
-from common.inference.tiles import get_device, out_of_memory_is_user_error, to_tensor
-from common.losses import PerceptualLoss
-from common.models.model_file import check_section
 from common.data.photos import PhotoError, open_photo
+from common.data.pixels import to_tensor
 from common.evaluation.report import evaluate_photos
+from common.losses import PerceptualLoss
+from common.models.model_file import validate_section
+from common.runtime.command import run_command
+from common.runtime.devices import get_device, out_of_memory_is_user_error
+from common.runtime.errors import UserError
 from styletransfer.config import StyleConfig
 from styletransfer.metrics import content_kept_metric, warn_if_content_lost
 from styletransfer.model import load_model
@@ -137,12 +138,12 @@ def main():
     args = parser.parse_args()
     folder = get_results_folder(args)
     model, values = load_model(args.model)
-    loss_config = check_section(args.model, LossConfig, values.get("loss"))
+    loss_config = validate_section(args.model, LossConfig, values.get("loss"))
     if args.vgg is not None:
         loss_config = loss_config.model_copy(update={"vgg": args.vgg})
     elif loss_config.vgg == "file":
         raise UserError(f"{args.model}: was trained with a VGG16 from a file: name it with --vgg")
-    style_config = check_section(args.model, StyleConfig, values.get("style"))
+    style_config = validate_section(args.model, StyleConfig, values.get("style"))
     path = args.style or args.model.parent / NAME
     if args.style is None and not path.exists():
         raise UserError(f"{path}: not here; name the picture whose style was learned with --style")

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from common.models.model_file import check_section, load_weights, read_model_file, save_model
+from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
 from styletransfer.config import StyleModelConfig
 from styletransfer.johnson import TransformationNetwork
@@ -49,7 +49,7 @@ def save(path, model, config):
         "style": config.style.model_dump(mode="json", exclude={"image"}),
         "loss": loss,
     }
-    save_model(path, model, TASK, values)
+    write_model_file(path, model, TASK, values)
 
 
 def load_model(path):
@@ -58,7 +58,7 @@ def load_model(path):
     Raises UserError if it is not a complete model file of this task.
     """
     values, state = read_model_file(path, TASK)
-    config = check_section(path, StyleModelConfig, values.get("model"))
+    config = validate_section(path, StyleModelConfig, values.get("model"))
     if config.unet is not None:
         config = config.model_copy(update={"unet": config.unet.model_copy(update={"pretrained": False})})
-    return load_weights(path, get_model(config), state), values
+    return fill_weights(path, get_model(config), state), values

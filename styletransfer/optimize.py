@@ -12,15 +12,16 @@ import numpy as np
 import torch
 from PIL import Image
 
-from common.cli import number_at_least, get_parser
-from common.inference.batch import WRITABLE_SUFFIXES
-from common.runtime.command import run_command
+from common.cli import get_parser, number_at_least
 from common.config.yaml_file import load_config
+from common.data.formats import WRITABLE_SUFFIXES
+from common.data.photos import read_photo, shrunk_size, to_rgb_photo, write_photo
+from common.data.pixels import to_pixels, to_tensor
+from common.losses import PerceptualLoss
+from common.runtime.command import run_command
+from common.runtime.devices import get_device, out_of_memory_is_user_error
 from common.runtime.errors import TrainingDiverged, UserError
 from common.runtime.files import atomic_write
-from common.inference.tiles import get_device, out_of_memory_is_user_error, to_pixels, to_tensor
-from common.losses import PerceptualLoss
-from common.data.photos import to_rgb_photo, read_photo, shrunk_size, write_photo
 from styletransfer.config import Config
 from styletransfer.metrics import content_kept_metric, warn_if_content_lost
 from styletransfer.style import SMALLEST, open_style
@@ -82,7 +83,9 @@ def main():
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the picture to write, such as painted.png")
     parser.add_argument("--overwrite", action="store_true", help="replace it if it exists")
-    parser.add_argument("--size", type=number_at_least(32, int), default=256, help="short side of the result, in pixels [256]")
+    parser.add_argument(
+        "--size", type=number_at_least(32, int), default=256, help="short side of the result, in pixels [256]"
+    )
     parser.add_argument("--iterations", type=number_at_least(1, int), default=500, help="steps of L-BFGS [500]")
     parser.add_argument("--start", choices=["noise", "photo"], default="photo", help="first picture [photo]")
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")

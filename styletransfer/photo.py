@@ -14,7 +14,9 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from common.inference.tiles import TILE, enhance, to_tensor
+from common.data.pixels import to_tensor
+from common.inference.tile_layout import TILE
+from common.inference.tiles import enhance
 from styletransfer.johnson import InstanceNorm
 
 GRID = 32  # pixels that the networks' grids fit into: 4 of Johnson's, 32 of a U-Net's

@@ -5,11 +5,11 @@ python -m styletransfer.predict MODEL.safetensors PHOTO_OR_FOLDER... -o OUT
 
 from functools import partial
 
-from common.cli import number_at_least, get_predict_parser
+from common.cli import get_predict_parser, number_at_least
 from common.inference.batch import enhance_photos, plan_outputs
-from common.runtime.command import run_command
 from common.models.fastai_export import import_exported_model
-from common.inference.tiles import get_device
+from common.runtime.command import run_command
+from common.runtime.devices import get_device
 from styletransfer.model import Stylizer, load_model
 from styletransfer.photo import paint_photo
 

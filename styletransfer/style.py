@@ -2,9 +2,9 @@
 
 import logging
 
-from common.runtime.errors import UserError
 from common.data.folders import sample_photos
 from common.data.photos import PhotoError, open_photo, shrunk_size
+from common.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 

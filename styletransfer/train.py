@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 from fastai.torch_core import set_seed
 
-from common.runtime import processes
 from common.cli import train_command
-from common.runtime.command import run_command
-from common.models.fastai_export import export_learner
-from common.runtime.files import atomic_write
-from common.inference.tiles import to_tensor
+from common.data.pixels import to_tensor
 from common.losses import PerceptualLoss
+from common.models.fastai_export import export_learner
+from common.runtime import processes
+from common.runtime.command import run_command
+from common.runtime.files import atomic_write
+from common.training.learner import fit_stages, get_learner, resolve_train_config
 from common.training.run_folder import open_run
-from common.training.get_run_photos import get_run_photos
-from common.training.learner import fit_stages, get_learner, resolve
+from common.training.run_photos import get_run_photos
 from styletransfer.config import Config
 from styletransfer.data import get_dls, get_photos
 from styletransfer.evaluate import SIZE, evaluate
@@ -36,9 +36,9 @@ DEMO = Path(__file__).parent.parent / "configs" / "styletransfer_demo.yaml"
 
 def train(config, name, resume=None):
     """Trains as `config` says and returns the run folder, with the model file, the export and the comparison in it."""
-    device, unet = processes.start(config.train.device), config.model.unet
+    device, unet = processes.join(config.train.device), config.model.unet
     pretrained = unet is not None and unet.pretrained
-    config = config.model_copy(update={"train": resolve(config.train, pretrained, device)})
+    config = config.model_copy(update={"train": resolve_train_config(config.train, pretrained, device)})
     style = open_style(config.style, resume)
     photos = get_run_photos(resume, config, get_photos)
     set_seed(config.train.seed)

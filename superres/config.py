@@ -8,43 +8,44 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from common.config.sections import LossConfig, ModelConfig, OutputConfig, PhotosConfig, Section, TrainConfig
+from common.config.sections import ModelConfig, PhotosConfig, TaskConfig
 
 
-class DataConfig(PhotosConfig):
-    scale: Literal[2, 4, 8] = Field(2, description="how many times larger the result is")
-    blur: Annotated[float, Field(ge=0)] = Field(0.0, description="Gaussian sigma before shrinking, in sharp pixels")
-    noise: Annotated[float, Field(ge=0)] = Field(0.0, description="Gaussian noise on the input, sigma in 1/255")
-    jpeg: Annotated[int, Field(ge=1, le=100)] | None = Field(None, description="JPEG quality of the input; null: none")
+class DataConfig(PhotosConfig, frozen=True):
+    scale: Literal[2, 4, 8] = Field(default=2, description="how many times larger the result is")
+    blur: Annotated[float, Field(ge=0)] = Field(
+        default=0.0, description="Gaussian sigma before shrinking, in sharp pixels"
+    )
+    noise: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Gaussian noise on the input, sigma in 1/255")
 
 
-class SuperresModelConfig(ModelConfig):
-    network: Literal["unet", "srcnn"] = Field("unet", description="srcnn (9-1-5) has none of this section's other keys")
+class SuperresModelConfig(ModelConfig, frozen=True):
+    network: Literal["unet", "srcnn"] = Field(
+        default="unet", description="srcnn (9-1-5) has none of this section's other keys"
+    )
     upsample: Literal["before", "after"] = Field(
-        "after", description="before: U-Net on the enlarged picture; after: on the small one, enlarged at the end"
+        default="after",
+        description="before: U-Net on the enlarged picture; after: on the small one, enlarged at the end",
     )
 
     @model_validator(mode="after")
-    def srcnn_has_no_other_keys(self):
+    def srcnn_has_no_other_keys(self) -> "SuperresModelConfig":
         for name, field in type(self).model_fields.items():
             if self.network == "srcnn" and name != "network" and getattr(self, name) != field.default:
                 raise ValueError(f"{name}: SRCNN has none; leave it out, or set network: unet")
         return self
 
-    def has_pretrained_encoder(self):
-        """Whether there is an encoder that was trained before."""
+    @property
+    def has_pretrained_encoder(self) -> bool:
         return self.network == "unet" and self.pretrained
 
 
-class Config(Section):
+class Config(TaskConfig, frozen=True):
     data: DataConfig = DataConfig()
     model: SuperresModelConfig = SuperresModelConfig()
-    loss: LossConfig
-    train: TrainConfig
-    output: OutputConfig = OutputConfig()
 
     @model_validator(mode="after")
-    def crops_fit_the_scale(self):
+    def crops_fit_the_scale(self) -> "Config":
         scale = self.data.scale
         for i, stage in enumerate(self.train.stages):
             if stage.crop % scale:

@@ -9,9 +9,9 @@ from fasttransform import ItemTransform
 from kornia.enhance import jpeg_codec_differentiable
 from kornia.filters import gaussian_blur2d
 
-from common.data.dataloaders import get_photo_dls, find_and_split_photos
-from common.evaluation.metrics import round_to_8_bits
+from common.data.dataloaders import find_and_split_photos, get_photo_dls
 from common.data.photos import open_photo_for_crops
+from common.data.pixels import round_to_8_bits
 from superres.model import resize_bicubic
 
 

@@ -10,15 +10,18 @@ import numpy as np
 import torch.nn.functional as F
 
 from common.cli import add_perceptual_arguments, get_evaluate_parser, get_results_folder
-from common.runtime.command import run_command
-from common.runtime.errors import UserError
 from common.data.folders import find_photos
-from common.inference.tiles import TILE, enhance, get_device, to_pixels, to_tensor
-from common.evaluation.metrics import psnr_y, round_to_8_bits, ssim_y
-from common.evaluation.perceptual import get_perceptual_metrics
 from common.data.photos import PhotoError, open_photo
+from common.data.pixels import round_to_8_bits, to_pixels, to_tensor
+from common.evaluation.metrics import psnr_y, ssim_y
+from common.evaluation.perceptual import get_perceptual_metrics
 from common.evaluation.report import evaluate_photos
-from common.runtime.seeds import seeded
+from common.inference.tile_layout import TILE
+from common.inference.tiles import enhance
+from common.runtime.command import run_command
+from common.runtime.devices import get_device
+from common.runtime.errors import UserError
+from common.runtime.seeds import temporary_seed
 from superres.data import Degrade
 from superres.model import load_model, resize_bicubic
 
@@ -38,7 +41,7 @@ def measure(path, degrade, models, perceptual=None, tile=TILE, side=DETAIL):
     if min(height, width) < 2 * scale + 11:
         raise PhotoError(f"{path}: {sharp.shape[-1]} x {sharp.shape[-2]} px, too small to measure SSIM on")
     sharp = sharp[..., :height, :width]
-    with seeded("evaluate", path.name):  # the noise of a photo is the same every time
+    with temporary_seed("evaluate", path.name):  # the noise of a photo is the same every time
         low = degrade.low_resolution(sharp)
     results = {"bicubic": round_to_8_bits(resize_bicubic(low, scale))}
     for name, model in models.items():

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common.models.model_file import check_section, load_weights, read_model_file, save_model
+from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
 from superres.config import DataConfig, SuperresModelConfig
 from superres.srcnn import SRCNN
@@ -54,7 +54,7 @@ def get_model(config: SuperresModelConfig, scale):
 def save(path, model, config):
     """Writes a model file with what rebuilds the model, and what its input was made by; no path of this machine."""
     data = config.data.model_dump(mode="json", exclude={"path", "valid"})
-    save_model(path, model, TASK, {"model": config.model.model_dump(mode="json"), "data": data})
+    write_model_file(path, model, TASK, {"model": config.model.model_dump(mode="json"), "data": data})
 
 
 def load_model(path):
@@ -63,7 +63,7 @@ def load_model(path):
     Raises UserError if it is not a complete model file of this task.
     """
     values, state = read_model_file(path, TASK)
-    config = check_section(path, SuperresModelConfig, values.get("model"))
-    data = check_section(path, DataConfig, values.get("data"))
+    config = validate_section(path, SuperresModelConfig, values.get("model"))
+    data = validate_section(path, DataConfig, values.get("data"))
     model = get_model(config.model_copy(update={"pretrained": False}), data.scale)
-    return load_weights(path, model, state), data
+    return fill_weights(path, model, state), data

@@ -7,9 +7,10 @@ from functools import partial
 
 from common.cli import get_predict_parser
 from common.inference.batch import enhance_photos, plan_outputs
-from common.runtime.command import run_command
+from common.inference.tiles import enhance
 from common.models.fastai_export import import_exported_model
-from common.inference.tiles import enhance, get_device
+from common.runtime.command import run_command
+from common.runtime.devices import get_device
 from superres.model import SuperResolver, load_model
 
 

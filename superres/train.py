@@ -11,15 +11,15 @@ from pathlib import Path
 
 from fastai.torch_core import set_seed
 
-from common.runtime import processes
 from common.cli import train_command
-from common.runtime.command import run_command
-from common.models.fastai_export import export_learner
-from common.losses import PerceptualLoss
 from common.evaluation.metrics import psnr_y, ssim_y
+from common.losses import PerceptualLoss
+from common.models.fastai_export import export_learner
+from common.runtime import processes
+from common.runtime.command import run_command
+from common.training.learner import fit_stages, get_learner, resolve_train_config
 from common.training.run_folder import open_run
-from common.training.get_run_photos import get_run_photos
-from common.training.learner import fit_stages, get_learner, resolve
+from common.training.run_photos import get_run_photos
 from superres.config import Config
 from superres.data import get_degrade, get_dls, get_photos
 from superres.evaluate import evaluate
@@ -32,8 +32,10 @@ DEMO = Path(__file__).parent.parent / "configs" / "superres_demo.yaml"
 
 def train(config, name, resume=None, photos=None):
     """Trains as `config` says and returns the run folder, with the model file, the export and the comparison in it."""
-    device = processes.start(config.train.device)
-    config = config.model_copy(update={"train": resolve(config.train, config.model.has_pretrained_encoder(), device)})
+    device = processes.join(config.train.device)
+    config = config.model_copy(
+        update={"train": resolve_train_config(config.train, config.model.has_pretrained_encoder, device)}
+    )
     photos = photos or get_run_photos(resume, config, get_photos)
     set_seed(config.train.seed)
     model, loss = build(config)

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 from common.config.yaml_file import load_config, save_config
-from common.models.model_file import KEY, save_model
-from common.training.learner import resolve
+from common.models.model_file import METADATA_KEY, write_model_file
+from common.training.learner import resolve_train_config
 from superres.config import Config
 from superres.model import get_model, save
 
@@ -88,20 +88,22 @@ def make_configs(folder):
     (folder / "latin.yaml").write_bytes(b"# caf\xe9\n")
     (folder / "empty.yaml").write_text("")
     config = load_config(Config, folder / "small.yaml")
-    return config.model_copy(update={"train": resolve(config.train, pretrained=False, device=torch.device("cpu"))})
+    return config.model_copy(
+        update={"train": resolve_train_config(config.train, pretrained=False, device=torch.device("cpu"))}
+    )
 
 
 def make_model_files(folder, config):
     save(folder / "model.safetensors", get_model(config.model, 2), config)
     (folder / "cut.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-1000])
     (folder / "empty.safetensors").write_bytes(b"")
-    save_model(folder / "other.safetensors", torch.nn.Linear(1, 1), "colorize", {})
+    write_model_file(folder / "other.safetensors", torch.nn.Linear(1, 1), "colorize", {})
     weights = {"a": torch.zeros(1)}
     safetensors.torch.save_file(weights, folder / "foreign.safetensors")
     model = {"encoder": "resnet18", "pretrained": False}
     for name, version, section in (("newer", 99, {}), ("unfit", 2, model), ("strange", 2, {"encoder": "resnet1"})):
         about = {"format_version": version, "task": "superres", "config": {"model": section, "data": {}}}
-        safetensors.torch.save_file(weights, folder / f"{name}.safetensors", {KEY: json.dumps(about)})
+        safetensors.torch.save_file(weights, folder / f"{name}.safetensors", {METADATA_KEY: json.dumps(about)})
     (folder / "export.pkl").write_bytes(pickle.dumps(Harmful()))
     (folder / "renamed.safetensors").write_bytes(pickle.dumps(Harmful()))
     torch.save({"x": Harmful()}, folder / "evil.pth")

@@ -12,8 +12,8 @@ from torch import nn
 from benchmarks.lesson7 import FeatureLoss, Lesson7Model
 from benchmarks.measure import Worker, figure, flops
 from benchmarks.train_step import Recipe, Step, changes, ours
-from common.models.vgg16 import VGG16Features
 from common.losses import gram_matrix
+from common.models.vgg16 import VGG16Features
 
 CPU = torch.device("cpu")
 

@@ -10,9 +10,9 @@ from torch import nn
 
 from colorize.config import Config as ColorizeConfig
 from colorize.photo import color_photo
-from common.inference.batch import enhance_photos
 from common.config.sections import LAYER_NAMES
 from common.config.yaml_file import load_config, save_config
+from common.inference.batch import enhance_photos
 from common.inference.tiles import enhance
 from superres.config import Config as SuperresConfig
 from superres.model import get_model
@@ -143,7 +143,7 @@ terms = st.dictionaries(st.sampled_from(["mse", "psnr", "psnr_mae", "ssim", "tv"
 layers = st.dictionaries(st.sampled_from(LAYER_NAMES), st.floats(1e-3, 1e6), min_size=1, max_size=4)
 stage = st.fixed_dictionaries(
     {"crop": st.integers(4, 50).map(lambda n: 8 * n), "bs": st.integers(1, 99), "epochs": st.integers(1, 99)},
-    optional={"frozen": st.booleans(), "pct_start": st.floats(0.01, 0.99)},
+    optional={"frozen": st.booleans()},
 ).flatmap(lambda fields: st.floats(1e-9, 1).map(lambda lr: {**fields, "lr": lr}))
 
 

@@ -33,17 +33,19 @@ def load_config_with_changes(config_class, path, changes):
         return config_class.model_validate(data)
     except ValidationError as error:
         places = {key: place for place, key, _ in changes}
-        raise UserError("\n       ".join(explain(config_class, data, error.errors(), source, places))) from None
+        raise UserError(
+            "\n       ".join(explain_mistakes(config_class, data, error.errors(), source, places))
+        ) from None
 
 
 def save_config(config, path):
     """Writes every key of `config`, defaults included, as YAML."""
     with atomic_write(path) as temporary:
-        text = yaml.dump(config.model_dump(mode="json"), Dumper=Dumper, sort_keys=False)
+        text = yaml.dump(config.model_dump(mode="json"), Dumper=YamlDumper, sort_keys=False)
         temporary.write_text(text, encoding="utf-8")
 
 
-class Loader(yaml.SafeLoader):
+class YamlLoader(yaml.SafeLoader):
     """YAML as people write it: `1e-3` is a number (YAML 1.2), and a key given twice is an error."""
 
     def construct_mapping(self, node, deep=False):
@@ -54,11 +56,11 @@ class Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-class Dumper(yaml.SafeDumper):
+class YamlDumper(yaml.SafeDumper):
     """Quotes a string that Loader would read as a number."""
 
 
-for reads_or_writes in (Loader, Dumper):
+for reads_or_writes in (YamlLoader, YamlDumper):
     reads_or_writes.add_implicit_resolver(
         "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
     )
@@ -70,7 +72,7 @@ def read_yaml(path):
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as a config ({getattr(error, 'strerror', None) or error})") from None
     try:
-        data = yaml.load(text, Loader)
+        data = yaml.load(text, YamlLoader)
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if data is None:
@@ -88,7 +90,7 @@ def parse_overrides(words):
         if not equals or not key:
             raise UserError(f"command line: '{word}': write an override as section.key=value, for example train.seed=1")
         try:
-            changes.append(("command line", key, yaml.load(value, Loader)))
+            changes.append(("command line", key, yaml.load(value, YamlLoader)))
         except yaml.YAMLError:
             raise UserError(f"command line: {key}: '{value}' is not a YAML value") from None
     return changes
@@ -100,23 +102,23 @@ def set_key(data, place, key, value):
     section = data
     for name in parents:
         if isinstance(section, list):
-            section = section[list_index(section, name, f"{place}: {key}")]
+            section = section[parse_list_index(section, name, f"{place}: {key}")]
         else:
             if section.get(name) is None:
                 section[name] = {}
             section = section[name]
         if not isinstance(section, dict | list):
             raise UserError(f"{place}: {key}: {name} is a value, not a section")
-    section[list_index(section, last, f"{place}: {key}") if isinstance(section, list) else last] = value
+    section[parse_list_index(section, last, f"{place}: {key}") if isinstance(section, list) else last] = value
 
 
-def list_index(items, name, where):
+def parse_list_index(items, name, where):
     if not name.isdigit() or int(name) >= len(items):
         raise UserError(f"{where}: '{name}' must be a number from 0 to {len(items) - 1} (which list entry)")
     return int(name)
 
 
-def explain(config_class, data, mistakes, source, places):
+def explain_mistakes(config_class, data, mistakes, source, places):
     """A line for each key that pydantic complains of: place, key, value, rule, nearest valid name.
 
     places: where the keys stand that are not the file's own.
@@ -126,13 +128,13 @@ def explain(config_class, data, mistakes, source, places):
         [source, *(place if ":" in place else f"the {place}" for place in dict.fromkeys(places.values()))]
     )
     for mistake in mistakes:
-        keys, value, section = locate(config_class, data, mistake["loc"])
+        keys, value, section = locate_mistake(config_class, data, mistake["loc"])
         key = ".".join(map(str, keys))
         near = [at for name, at in places.items() if f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.")]
         place = f"{near[-1] if near else source}: {key}"
         kind, context = mistake["type"], mistake.get("ctx", {})
         if kind == "extra_forbidden":
-            head, rule = place, f"unknown key; {nearest(keys[-1], section.model_fields)}"
+            head, rule = place, f"unknown key; {suggest_nearest(keys[-1], section.model_fields)}"
         elif kind == "missing":
             head, rule = place, "missing, and it has no default"
         elif kind == "value_error":
@@ -140,14 +142,14 @@ def explain(config_class, data, mistakes, source, places):
         elif kind == "literal_error":
             names = [name.strip("'") for name in re.split(", | or ", context["expected"])]
             given = "" if mistake["loc"][-1] == "[key]" else f" = {mistake['input']}"
-            head, rule = f"{place}{given}", nearest(str(mistake["input"]), names)
+            head, rule = f"{place}{given}", suggest_nearest(str(mistake["input"]), names)
         else:
             head, rule = f"{place} = {value}", re.sub("^(Input|List|Dictionary|String) should", "must", mistake["msg"])
         rules.setdefault(head, []).append(rule)
     return [f"{head}: {' or '.join(rule)}" for head, rule in rules.items()]
 
 
-def locate(config_class, data, loc):
+def locate_mistake(config_class, data, loc):
     """Follows pydantic's `loc` as far as it names real keys (it also names union members).
 
     Returns the keys, the value there, and the section class that the last key belongs to.
@@ -157,7 +159,7 @@ def locate(config_class, data, loc):
         fields = inner.model_fields if inner else {}
         if isinstance(value, dict) and (part in value or part in fields):
             section, value = inner, value.get(part)
-            inner = section_in(fields[part].annotation) if part in fields else None
+            inner = find_section_class(fields[part].annotation) if part in fields else None
         elif isinstance(value, list) and isinstance(part, int):
             value = value[part]
         else:
@@ -166,29 +168,29 @@ def locate(config_class, data, loc):
     return keys, value, section
 
 
-def section_in(annotation):
+def find_section_class(annotation):
     """The section class in a type such as `list[StageConfig]` or `LayerTerm | None`, or None."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for inner in get_args(annotation) if (found := section_in(inner))), None)
+    return next((found for inner in get_args(annotation) if (found := find_section_class(inner))), None)
 
 
-def nearest(name, valid):
+def suggest_nearest(name, valid):
     """The rule 'must be one of ...', with the nearest name if one is near."""
     close = difflib.get_close_matches(name, valid, n=1)
     rule = f"must be one of {', '.join(valid)}"
     return f"{rule}; did you mean '{close[0]}'?" if close else rule
 
 
-def describe(section, prefix=""):
+def describe_keys(section, prefix=""):
     """Lines that explain every key of a config class, for --help: `section.key  type  default  description`."""
     lines = []
     for name, field in section.model_fields.items():
-        inner = section_in(field.annotation)
+        inner = find_section_class(field.annotation)
         is_list = getattr(field.annotation, "__origin__", None) is list
         key = f"{prefix}{name}{'.0' if inner and is_list else ''}"
         if inner:
-            lines += describe(inner, f"{key}.")
+            lines += describe_keys(inner, f"{key}.")
         else:
             default = "" if field.is_required() else f"[{'null' if field.default is None else field.default}] "
             lines.append(f"  {key:28} {default}{field.description or ''}".rstrip())

@@ -10,11 +10,11 @@ from fastai.vision.augment import FlipItem, RandomResizedCrop, Resize
 from fastai.vision.core import PILImage
 from fasttransform import Transform
 
-from common.runtime import processes
-from common.runtime.errors import UserError
-from common.data.folders import find_photos, sample_photos, split_photos, keep_usable_photos
+from common.data.folders import find_photos, keep_usable_photos, sample_photos, split_photos
 from common.data.loader import SeededDL
 from common.data.photos import PhotoCache, PhotoError
+from common.runtime import processes
+from common.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 

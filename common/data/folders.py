@@ -11,15 +11,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from common.runtime.errors import UserError
+from common.data.formats import READABLE_SUFFIXES
 from common.data.photos import PhotoError, open_photo
+from common.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 
-# What Pillow opens, less what holds no photo (PDF, fonts, icons, text formats).
-READABLE_SUFFIXES = tuple(
-    ".jpg .jpeg .jpe .jfif .png .bmp .dib .gif .tif .tiff .webp .ppm .pgm .pnm .tga .jp2 .avif".split()  # noqa: SIM905
-)
 # Photos of one folder that are decoded before training starts; in larger folders the rest are checked when first used.
 CHECKED_AT_START = 2000
 
@@ -87,7 +84,7 @@ def keep_usable_photos(paths, open_photo=open_photo):
     """
     first, rest = paths[:CHECKED_AT_START], paths[CHECKED_AT_START:]
     with ThreadPoolExecutor(max_workers=4) as pool:
-        checks = pool.map(lambda path: fault(path, open_photo), first)
+        checks = pool.map(lambda path: why_unusable(path, open_photo), first)
         faults = list(tqdm(checks, "checking photos", len(first), leave=False, disable=None))
     usable = [path for path, problem in zip(first, faults, strict=True) if problem is None]
     skipped = [problem for problem in faults if problem is not None]
@@ -102,7 +99,7 @@ def keep_usable_photos(paths, open_photo=open_photo):
     return usable + rest
 
 
-def fault(path, open_photo):
+def why_unusable(path, open_photo):
     """Why `open_photo` refuses the photo, as one line, or None."""
     try:
         open_photo(path)
@@ -118,9 +115,9 @@ def split_photos(paths, valid, seed, folder=None):
     with a photo's name and with its path below `folder`. Raises UserError if a name matches nothing or a side is empty.
     """
     if isinstance(valid, list):
-        held_out = [path for path in paths if any(matches(path, pattern, folder) for pattern in valid)]
+        held_out = [path for path in paths if any(matches_pattern(path, pattern, folder) for pattern in valid)]
         for pattern in valid:
-            if not any(matches(path, pattern, folder) for path in held_out):
+            if not any(matches_pattern(path, pattern, folder) for path in held_out):
                 raise UserError(f"data.valid: '{pattern}' matches no photo of {folder or 'the sample photos'}")
     else:
         held_out = random.Random(seed).sample(paths, max(1, round(len(paths) * valid)))
@@ -134,6 +131,6 @@ def split_photos(paths, valid, seed, folder=None):
     return train, [path for path in paths if path in held_out]
 
 
-def matches(path, pattern, folder):
+def matches_pattern(path, pattern, folder):
     below = path.relative_to(folder) if folder is not None else path.name
     return any(name == pattern or fnmatch(name, pattern) for name in (path.name, str(below)))

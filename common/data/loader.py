@@ -9,7 +9,7 @@ from fastai.data.core import TfmdDL
 from common.runtime import processes
 from common.runtime.errors import UserError
 from common.runtime.interrupt import SIGNALS
-from common.runtime.seeds import number, reseed, seeded
+from common.runtime.seeds import derive_seed, seed_everything, temporary_seed
 
 
 class SeededDL(TfmdDL):
@@ -33,7 +33,7 @@ class SeededDL(TfmdDL):
         """The items of this process, batch by batch."""
         idxs = list(range(self.n))
         if self.shuffle:
-            random.Random(number(self.seed, self.epoch)).shuffle(idxs)
+            random.Random(derive_seed(self.seed, self.epoch)).shuffle(idxs)
         if self.step_bs:
             del idxs[self.n // self.step_bs * self.step_bs :]
         batches = [idxs[i : i + self.bs] for i in range(0, len(idxs), self.bs)]
@@ -48,7 +48,7 @@ class SeededDL(TfmdDL):
         batches = super().__iter__()
         batch_number = self.first
         while True:
-            reseed(self.seed, self.epoch, "batch", batch_number, processes.rank())
+            seed_everything(self.seed, self.epoch, "batch", batch_number, processes.rank())
             try:
                 batch = next(batches)
             except StopIteration:
@@ -61,7 +61,7 @@ class SeededDL(TfmdDL):
         so that every process has the same number of batches."""
         for i in range(self.n if self.shuffle else 1):
             place = ((s or 0) + i) % self.n
-            with seeded(self.seed, self.epoch, place):
+            with temporary_seed(self.seed, self.epoch, place):
                 item = super().do_item(place)
             if item is not None:
                 return item

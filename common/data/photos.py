@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from common.data.formats import JPEG_SUFFIXES
 from common.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -22,10 +23,10 @@ def open_photo(path):
 
     Raises PhotoError if the file is missing, not a picture, truncated or of an unknown kind.
     """
-    return to_rgb(decode(path))
+    return flatten_to_rgb(decode_photo(path))
 
 
-def decode(path, least_side=None):
+def decode_photo(path, least_side=None):
     """The upright first frame, with its own mode (16-bit modes reduced to 'L').
 
     least_side: a JPEG is decoded 2, 4 or 8 times smaller, in a fraction of the time, if its sides stay that long.
@@ -35,7 +36,7 @@ def decode(path, least_side=None):
             if least_side is not None:
                 image.draft(None, (least_side, least_side))
             image.load()
-            return to_8_bits(path, upright(path, image))
+            return reduce_to_8_bits(path, apply_orientation(path, image))
     except (PhotoError, MemoryError):
         raise
     except FileNotFoundError:
@@ -51,7 +52,7 @@ def decode(path, least_side=None):
         raise PhotoError(f"{path}: broken ({error})") from None
 
 
-def upright(path, image):
+def apply_orientation(path, image):
     """The picture turned as its EXIF says; EXIF that cannot be parsed is left out with a line."""
     try:
         turned = ImageOps.exif_transpose(image)
@@ -63,7 +64,7 @@ def upright(path, image):
     return turned
 
 
-def to_8_bits(path, image):
+def reduce_to_8_bits(path, image):
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it to white
         values = np.asarray(image, dtype=np.float64) / 257
         return copy_info(Image.fromarray(values.round().clip(0, 255).astype(np.uint8)), image)
@@ -77,7 +78,7 @@ def copy_info(image, like):
     return image
 
 
-def to_rgb(image):
+def flatten_to_rgb(image):
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
@@ -86,8 +87,8 @@ def to_rgb(image):
 
 
 def open_photo_for_crops(path, min_side, least_side=None):
-    """`open_photo`, and PhotoError for a photo with a side of less than `min_side` pixels. least_side: of `decode`."""
-    image = to_rgb(decode(path, least_side))
+    """`open_photo`, and PhotoError for a photo with a side of less than `min_side` pixels. least_side: of `decode_photo`."""
+    image = flatten_to_rgb(decode_photo(path, least_side))
     if min(image.size) < min_side:
         raise PhotoError(f"{path}: {image.width} x {image.height} px, smaller than the {min_side} px crop")
     return image
@@ -137,7 +138,7 @@ class Photo:
 
 def read_photo(path):
     """A Photo, with its alpha channel, colour profile and EXIF. Raises PhotoError as `open_photo` does."""
-    image = decode(path)
+    image = decode_photo(path)
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     rgb = np.asarray(image.convert("RGBA").convert("RGB") if alpha else image.convert("RGB"))
     profile = image.info.get("icc_profile")
@@ -186,6 +187,3 @@ def write_photo(path, rgb, like):
         raise PhotoError(
             f"{path}: a {image.width} x {image.height} {image.mode} picture cannot be saved: {error}"
         ) from error
-
-
-JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")

@@ -1,18 +1,11 @@
 """Labelled pictures side by side: a column a kind, a row a photo."""
 
-import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from common.data.pixels import to_image
 from common.runtime.files import atomic_write
 
 GAP, LABEL_HEIGHT, BACKGROUND = 4, 22, (255, 255, 255)
-
-
-def to_image(tensor):
-    """(3, H, W) in [0, 1] -> PIL image."""
-    pixels = (tensor.detach().as_subclass(torch.Tensor).float().clamp(0, 1) * 255).round().byte()
-    return Image.fromarray(np.ascontiguousarray(pixels.permute(1, 2, 0).cpu().numpy()))
 
 
 def draw_grid(columns, zoom=1):

@@ -3,12 +3,7 @@
 import torch
 from kornia.metrics import ssim as ssim_map
 
-PEAK = 255.0
-
-
-def round_to_8_bits(image):
-    """Clamps to [0, 1] and rounds to multiples of 1/255, as saving and loading a picture does."""
-    return (image.clamp(0, 1) * PEAK).round() / PEAK
+from common.data.pixels import PEAK, round_to_8_bits
 
 
 def luma(image):

@@ -14,12 +14,13 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models import AlexNet_Weights, VGG16_Weights
 
+from common.models.vgg16 import VGG16Features
+from common.models.weights import read_weights_file, torchvision_if_cached
 from common.runtime.errors import UserError
-from common.models.vgg16 import VGG16Features, read_weights_file
 
 log = logging.getLogger(__name__)
 
-LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+VGG_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 SMALLEST, PIECE = 64, 1024  # pixels a side: smaller pictures are padded, of larger ones pieces are averaged
 
 
@@ -38,31 +39,26 @@ def get_perceptual_metrics(vgg, lpips, device):
     else:
         name = "VGG-random" if vgg == "random" else "VGG"
         metrics[name] = VGGDistance(vgg).to(device)
-        notes.append(f"{name} is the VGG distance{origin(vgg)}.")
+        notes.append(f"{name} is the VGG distance{describe_weights(vgg)}.")
     if lpips is None:
         lack = "AlexNet's weights are not" if find_spec("torchmetrics") else "the package torchmetrics is not"
         notes.append(f"LPIPS is left out: {lack} on this machine (--lpips downloads or reads the weights).")
     else:
         metrics["LPIPS"] = LPIPS(lpips).to(device)
-        notes.append(f"LPIPS is AlexNet's{origin(lpips)}.")
+        notes.append(f"LPIPS is AlexNet's{describe_weights(lpips)}.")
     for note in notes:
         log.info("%s", note)
-    return partial(measure, metrics, device), notes
+    return partial(measure_perceptual, metrics, device), notes
 
 
-def torchvision_if_cached(weights):
-    """'torchvision' if torch's cache holds these torchvision weights, else None."""
-    return "torchvision" if (Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name).is_file() else None
-
-
-def origin(weights):
+def describe_weights(weights):
     if weights == "torchvision":
         return ""
     return f" with {'random weights' if weights == 'random' else Path(weights).name}"
 
 
 @torch.inference_mode()
-def measure(metrics, device, results, target):
+def measure_perceptual(metrics, device, results, target):
     """metrics: {name: function([pictures], target) -> [number for each]}."""
     height, width = target.shape[-2:]
     figures = {f"{kind} {name}": 0.0 for kind in results for name in metrics}
@@ -70,14 +66,14 @@ def measure(metrics, device, results, target):
         for left in range(0, width, PIECE):
             square = (..., slice(top, top + PIECE), slice(left, left + PIECE))
             part = target[square].shape[-2] * target[square].shape[-1] / (height * width)
-            *pictures, piece = (pad(picture[square]).to(device) for picture in (*results.values(), target))
+            *pictures, piece = (pad_to_smallest(picture[square]).to(device) for picture in (*results.values(), target))
             for name, metric in metrics.items():
                 for kind, value in zip(results, metric(pictures, piece), strict=True):
                     figures[f"{kind} {name}"] += value.item() * part
     return figures
 
 
-def pad(picture):
+def pad_to_smallest(picture):
     """The same with sides of SMALLEST pixels at least."""
     height, width = picture.shape[-2:]
     return F.pad(picture, (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height)), mode="replicate")
@@ -91,7 +87,7 @@ class VGGDistance(nn.Module):
 
     def __init__(self, weights):
         super().__init__()
-        self.vgg = VGG16Features(LAYERS, weights, key="--vgg")
+        self.vgg = VGG16Features(VGG_LAYERS, weights, key="--vgg")
 
     def forward(self, pictures, target):
         target = self.look(target)
@@ -100,7 +96,7 @@ class VGGDistance(nn.Module):
             for picture in pictures
         ]
 
-    def look(self, picture):
+    def unit_activations(self, picture):
         return [F.normalize(activation) for activation in self.vgg(picture).values()]
 
 

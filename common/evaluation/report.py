@@ -4,22 +4,22 @@ import logging
 
 import pandas as pd
 
+from common.data.photos import PhotoError
+from common.evaluation.grid import save_grid
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
-from common.evaluation.grid import save_grid
 from common.runtime.memory import release_freed_memory
-from common.data.photos import PhotoError
 
 log = logging.getLogger(__name__)
 
-SHOWN = 6  # photos in the comparison
+MAX_PICTURES = 6  # photos in the comparison
 
 
 def evaluate_photos(paths, measure, folder, zoom=1):
     """Measures all photos, prints a table and, into `folder` (unless None), writes `results.csv` and `comparison.png`.
 
     measure(path) -> ({"kind metric": value}, {kind: picture (3, H, W) in [0, 1]}), such as "bicubic PSNR-Y". A photo
-    for which it raises PhotoError gets a line. zoom: of the pictures, which show the first SHOWN photos.
+    for which it raises PhotoError gets a line. zoom: of the pictures, which show the first MAX_PICTURES photos.
     Returns the averages, {"kind metric": value}. Raises UserError if no photo could be measured.
     """
     rows, pictures = [], []
@@ -34,13 +34,13 @@ def evaluate_photos(paths, measure, folder, zoom=1):
             log.warning("skipped %s: %s", path, error)
             continue
         rows.append({"photo": path.name, **figures})
-        if len(pictures) < SHOWN:
+        if len(pictures) < MAX_PICTURES:
             pictures.append(shown)
     if not rows:
         raise UserError(f"none of {len(paths)} photos could be measured")
     results = pd.DataFrame(rows)
     average = results.mean(numeric_only=True).to_dict()
-    log.info("%s", table(average, f"average of {len(rows)}"))
+    log.info("%s", format_table(average, f"average of {len(rows)}"))
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "results.csv") as temporary:
@@ -50,7 +50,7 @@ def evaluate_photos(paths, measure, folder, zoom=1):
     return average
 
 
-def table(average, title):
+def format_table(average, title):
     """{"kind metric": value} as text: a line a kind, a column a metric, four digits that count."""
     kinds = list(dict.fromkeys(key.split(" ", 1)[0] for key in average))
     metrics = list(dict.fromkeys(key.split(" ", 1)[1] for key in average))

@@ -3,16 +3,14 @@
 import logging
 from pathlib import Path
 
+from common.data.folders import find_photos
+from common.data.formats import WRITABLE_SUFFIXES
+from common.data.photos import PhotoError, read_photo, to_rgb_photo, write_photo
 from common.runtime.errors import UserError, WriteError
 from common.runtime.files import atomic_write
-from common.data.folders import find_photos
 from common.runtime.memory import release_freed_memory
-from common.data.photos import PhotoError, to_rgb_photo, read_photo, write_photo
 
 log = logging.getLogger(__name__)
-
-# Kinds that are written as they came; others (GIF, JPEG 2000, ...) become PNG.
-WRITABLE_SUFFIXES = frozenset([".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp"])
 
 
 def plan_outputs(inputs, folder, overwrite=False):

@@ -9,7 +9,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 MAX_SCORES = 2**24
 
 
-def attend(query, key, value):
+def attention_in_chunks(query, key, value):
     """softmax(query key^T) value, unscaled as in SAGAN, never holding the whole L x L matrix.
 
     query, key: (N, L, d); value: (N, L, c); returns (N, L, c). CUDA has a fused kernel for it; elsewhere
@@ -42,5 +42,5 @@ class SelfAttention(nn.Module):
         # fastai normalises over the positions of `query`, so `key` asks and `query` answers.
         # Contiguous, since the fused kernels refuse other layouts and torch then silently makes the whole matrix.
         asks, answers, value = (conv(flat).transpose(1, 2).contiguous() for conv in (self.key, self.query, self.value))
-        attended = attend(asks, answers, value).transpose(1, 2)
+        attended = attention_in_chunks(asks, answers, value).transpose(1, 2)
         return x + self.gamma * attended.reshape(x.shape)

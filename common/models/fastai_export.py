@@ -17,9 +17,9 @@ from fasttransform import Transform
 from PIL import Image
 from torch import nn
 
+from common.data.photos import open_photo
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
-from common.data.photos import open_photo
 
 
 class ToPhoto(Transform):

@@ -17,8 +17,8 @@ from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
 
 FORMAT_VERSION = 2
-KEY = "perceptual-enhance"
-PICKLES = (".pkl", ".pickle", ".pth", ".pt", ".ckpt", ".bin")
+METADATA_KEY = "perceptual-enhance"
+PICKLE_SUFFIXES = (".pkl", ".pickle", ".pth", ".pt", ".ckpt", ".bin")
 
 
 def fold_norms(model):
@@ -42,14 +42,14 @@ def folded_state_dict(model):
     return state
 
 
-def save_model(path, model, task, config):
+def write_model_file(path, model, task, config):
     """Writes `model` as a model file. task: the package's name; config: what rebuilds it, as JSON values.
 
     The file is written whole or not at all.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in folded_state_dict(model).items()}
     about = {"format_version": FORMAT_VERSION, "task": task, "config": config}
-    metadata = {KEY: json.dumps(about)}  # one entry: safetensors writes several in random order
+    metadata = {METADATA_KEY: json.dumps(about)}  # one entry: safetensors writes several in random order
     # Not with save_file, which makes a temporary file of its own: it stays if the process is killed.
     with atomic_write(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(state, metadata))
@@ -63,7 +63,7 @@ def read_model_file(path, task):
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such model file")
-    if path.suffix in PICKLES:
+    if path.suffix in PICKLE_SUFFIXES:
         raise UserError(
             f"{path}: a pickle, and opening one can run any code that somebody put into it. Give the model.safetensors "
             "that training wrote beside it; or, if you know who made an export.pkl, predict with --trust-pickle"
@@ -93,30 +93,32 @@ def read_metadata(path, metadata):
         if "format_version" in metadata:  # format 1 had an entry for each
             version, config = int(metadata["format_version"]), json.loads(metadata["config"])
             return {"format_version": version, "task": metadata["task"], "config": config}
-        about = json.loads(metadata[KEY])
+        about = json.loads(metadata[METADATA_KEY])
         return {"format_version": int(about["format_version"]), "task": str(about["task"]), "config": about["config"]}
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{path}: a .safetensors file, but not one of our model files (no config in it)") from None
 
 
-def brief(error):
+def shorten(error):
     """The beginning of a message that lists every key, on one line."""
     return textwrap.shorten(str(error), width=160, placeholder=" ...")
 
 
-def check_section(path, section, values):
+def validate_section(path, section, values):
     """The config section of a model file, checked as `section`, a `common.config.sections.Section`. Raises UserError."""
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{path}: its config does not fit this version of the program: {brief(error)}") from None
+        raise UserError(f"{path}: its config does not fit this version of the program: {shorten(error)}") from None
 
 
-def load_weights(path, model, state):
+def fill_weights(path, model, state):
     """Puts the weights of a model file into a freshly built model; returns it, norms folded, in eval mode."""
     model = fold_norms(model)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise UserError(f"{path}: its weights do not fit the model that its config describes: {brief(error)}") from None
+        raise UserError(
+            f"{path}: its weights do not fit the model that its config describes: {shorten(error)}"
+        ) from None
     return model

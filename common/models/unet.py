@@ -17,8 +17,8 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from common.models.attention import SelfAttention
-from common.runtime.errors import UserError
 from common.models.vgg16 import IMAGENET_MEAN, IMAGENET_STD
+from common.runtime.errors import UserError
 
 STRIDE = 32  # a ResNet halves its input five times
 

@@ -1,15 +1,13 @@
 """The loss network: VGG16 (Simonyan & Zisserman 2014, arXiv 1409.1556), frozen, cut after the deepest layer in use."""
 
 import logging
-from pathlib import Path
-from urllib.error import URLError
 
-import safetensors.torch
 import torch
 from torch import nn
 from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
+from common.models.weights import read_weights_file
 from common.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -34,10 +32,6 @@ def name_layers(layers):
             block, number = block + 1, 1
 
 
-with torch.device("meta"):
-    LAYER_NAMES = tuple(name for name, _ in name_layers(make_layers(cfgs["D"])) if name.startswith("relu"))
-
-
 class VGG16Features(nn.Module):
     """(N, 3, H, W) RGB in [0, 1] -> {layer name: activation (N, C, H / 2**k, W / 2**k)}, after the ReLU, in float32.
 
@@ -52,7 +46,7 @@ class VGG16Features(nn.Module):
         super().__init__()
         self.wanted = set(layers)
         vgg = make_layers(cfgs["D"])
-        load_weights(vgg, weights, key)
+        load_vgg_weights(vgg, weights, key)
         named = list(name_layers(vgg))
         deepest = max(i for i, (name, _) in enumerate(named) if name in self.wanted)
         self.layers = nn.Sequential()
@@ -75,7 +69,7 @@ class VGG16Features(nn.Module):
         return features
 
 
-def load_weights(vgg, weights, key):
+def load_vgg_weights(vgg, weights, key):
     """Fills torchvision's VGG16 convolutions in place from 'torchvision', 'random' or a file."""
     if weights == "random":
         log.warning(
@@ -121,37 +115,3 @@ def init_random_filters(vgg):
             layer.weight.copy_(mixes * kernels)
             layer.bias.zero_()
     torch.nn.init.normal_(vgg[0].bias, generator=generator)  # ReLUs at several levels, so that colours tell apart
-
-
-def read_weights_file(weights, key, torchvision):
-    """A state dict: of 'torchvision' (its weights of the enum member `torchvision`), or in a .pth or .safetensors file.
-
-    Runs no code from files. key: what messages call the weights. Raises UserError if they cannot be had.
-    """
-    path = Path(weights).expanduser()
-    if weights != "torchvision" and not path.is_file():
-        raise UserError(f"{key} = {path}: no such file. Give 'torchvision', 'random', or an existing weights file.")
-    try:
-        if weights == "torchvision":
-            return torchvision.get_state_dict(progress=True, check_hash=True, weights_only=True)
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except URLError as error:
-        name = type(torchvision).__name__.removesuffix("_Weights")
-        raise UserError(
-            f"{key} = torchvision: the weights of {name} could not be downloaded ({error.reason}). Without network, "
-            f"set {key} to a .pth or .safetensors file in torchvision's layout; or do without: to train, set loss.vgg "
-            "to 'random' just to try the program, or remove the features and gram terms."
-        ) from error
-    except Exception as error:  # torch fails in many ways on bytes that are not its own
-        if weights == "torchvision":
-            raise UserError(
-                f"{key} = torchvision: what was downloaded is broken; delete {Path(torchvision.url).name} in "
-                f"{torch.hub.get_dir()}/checkpoints"
-            ) from error
-        # torch's own message for a .pth file would advise to run the code inside it.
-        raise UserError(
-            f"{key} = {path}: cannot be read as a file of weights. Give a .safetensors file, or a .pth file "
-            "that holds a state dict and nothing else."
-        ) from error

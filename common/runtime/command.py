@@ -36,20 +36,20 @@ def run_command(command):
     except UserError as error:
         if debug:
             raise
-        sys.exit(exit_with(2, f"error: {error}"))
+        sys.exit(print_error(2, f"error: {error}"))
     except ReportedError as error:
         if debug:
             raise
-        sys.exit(exit_with(1, f"error: {error}"))
+        sys.exit(print_error(1, f"error: {error}"))
     except KeyboardInterrupt:
-        sys.exit(exit_with(130, "\nstopped"))
+        sys.exit(print_error(130, "\nstopped"))
     except Exception as error:
         if debug:
             raise
         kept = write_traceback()
         message = " ".join(str(error).split())
         sys.exit(
-            exit_with(
+            print_error(
                 1,
                 f"error: this should not happen: {type(error).__name__}: {message}\n"
                 f"       {f'The traceback is in {kept}; or run' if kept else 'Run'} it again with --debug to see it.",
@@ -57,7 +57,7 @@ def run_command(command):
         )
 
 
-def exit_with(status, message):
+def print_error(status, message):
     rank = os.environ.get("RANK", "0")
     print(message if rank == "0" else f"[process {rank}] {message}", file=sys.stderr)
     return status

@@ -12,10 +12,10 @@ import torch
 import torch.distributed
 from fastai.torch_core import num_distrib, rank_distrib
 
+from common.runtime.devices import get_device
 from common.runtime.errors import UserError
-from common.inference.tiles import get_device
 
-PATIENCE = timedelta(hours=2)  # the others wait while the main one measures a trained model
+TIMEOUT = timedelta(hours=2)  # the others wait while the main one measures a trained model
 
 
 def count():
@@ -32,7 +32,7 @@ def is_main():
     return rank() == 0
 
 
-def start(device_name):
+def join(device_name):
     """Joins the processes, if there are several, and returns this one's device: each on a machine has a GPU of its own.
 
     Raises UserError if the device is not to be had, or accelerate is not installed.
@@ -47,14 +47,14 @@ def start(device_name):
         device_name = "cuda" if torch.cuda.is_available() else "cpu"
     own_gpu = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     device = get_device(own_gpu if device_name.startswith("cuda") else device_name)
-    PartialState(cpu=device.type == "cpu", timeout=PATIENCE)
+    PartialState(cpu=device.type == "cpu", timeout=TIMEOUT)
     joined = torch.distributed.get_world_size()
     if joined != count():
         raise UserError(f"WORLD_SIZE says {count()} processes, {joined} are here; start all of them with torchrun")
     return device
 
 
-def on_main(function):
+def run_on_main(function):
     """What function() returns in the main process, for all of them; an error of it ends them all."""
     if count() == 1:
         return function()
@@ -74,7 +74,7 @@ def on_main(function):
     return result
 
 
-def add_up(values):
+def all_reduce_sum(values):
     """The sum over all processes of each of a list of numbers. All of them must call it at the same place."""
     if count() == 1:
         return values
@@ -84,6 +84,6 @@ def add_up(values):
     return total.tolist()
 
 
-def unwrapped(model):
+def unwrap_model(model):
     """The model itself, also while it is wrapped for several processes."""
     return getattr(model, "module", model)

@@ -8,24 +8,24 @@ import torch
 from fastai.torch_core import set_seed
 
 
-def number(*key):
+def derive_seed(*key):
     """64 bits that follow from `key`, numbers or texts, and look unrelated for different keys."""
     return random.Random(repr(key)).getrandbits(64)
 
 
-def reseed(*key):
+def seed_everything(*key):
     """Seeds Python, NumPy and torch, on all devices, with what follows from `key`."""
-    set_seed(number(*key))
+    set_seed(derive_seed(*key))
 
 
 @contextmanager
-def seeded(*key):
+def temporary_seed(*key):
     """Inside, the random numbers of Python, NumPy and torch on the CPU follow from `key`; then they go on as before.
 
     (fastai's `no_random` asks the GPU too, which a loading process must not.)
     """
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    seed = number(*key)
+    seed = derive_seed(*key)
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.default_generator.manual_seed(seed)

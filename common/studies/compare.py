@@ -9,19 +9,19 @@ from pathlib import Path
 
 from torchvision.models import VGG16_Weights
 
-from common.runtime import processes
 from common.cli import add_perceptual_arguments, get_parser, run_training
-from common.runtime.command import log_to_file
 from common.data.dataloaders import check_batch_sizes
+from common.evaluation.perceptual import get_perceptual_metrics
+from common.models.weights import torchvision_if_cached
+from common.runtime import processes
+from common.runtime.command import log_to_file
 from common.runtime.errors import TrainingDiverged, UserError
 from common.runtime.files import atomic_write
-from common.evaluation.perceptual import get_perceptual_metrics, torchvision_if_cached
-from common.training.run_folder import with_absolute_paths, make_folder_for, absolute_weights_path
-from common.training.get_run_photos import NAME as PHOTOS
-from common.training.get_run_photos import get_run_photos, save_photo_split
-from common.studies.study import SavedStudy, load_study, read_study, save_study
 from common.studies.report import render_report
-from common.training.learner import resolve
+from common.studies.study import SavedStudy, load_study, read_study, save_study
+from common.training.learner import resolve_train_config
+from common.training.run_folder import absolute_weights_path, make_folder_for, with_absolute_paths
+from common.training.run_photos import PHOTOS_FILE, get_run_photos, save_photo_split
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +40,13 @@ def compare_command(name, doc, config_class, get_photos, build, train, evaluate,
     study, configs = open_study(args, name.partition(".")[0], config_class, taken)
     first = next(iter(configs.values()))
     for config in configs.values():  # so that what is missing or wrong is found out before the first training
-        device = processes.start(config.train.device)
-        resolve(config.train, True, device)
+        device = processes.join(config.train.device)
+        resolve_train_config(config.train, True, device)
     photos = study_photos(args.resume, configs, get_photos)
     for config in configs.values():
         build(config)
     perceptual, notes = get_perceptual_metrics(study.vgg, study.lpips, device)
-    folder = args.resume or processes.on_main(partial(start_study, study.name, first, photos))
+    folder = args.resume or processes.run_on_main(partial(start_study, study.name, first, photos))
     if processes.is_main():
         save_study(folder, study, {name: with_absolute_paths(config) for name, config in configs.items()})
     log.info("study folder: %s", folder)
@@ -108,7 +108,7 @@ def study_photos(resume, configs, get_photos):
 def start_study(title, config, photos):
     """Makes the study's folder and returns its path. config: of the first variant."""
     folder = make_folder_for(config.output, title)
-    save_photo_split(folder / PHOTOS, photos, config.data.path)
+    save_photo_split(folder / PHOTOS_FILE, photos, config.data.path)
     return folder
 
 

@@ -19,7 +19,7 @@ def render_report(study, configs, photos, folder, averages, best, diverged, note
     trained = [name for name in configs if name not in diverged]
     steps = {name: count_steps(len(photos[0]), configs[name]) for name in trained}
     minutes = {name: pd.read_csv(folder / name / "history.csv")["seconds"].sum() / 60 for name in trained}
-    figures = figures_table(averages, best, configs)
+    figures = format_figures(averages, best, configs)
     figures["steps"] = pd.Series(steps).astype(str)
     figures["minutes"] = pd.Series(minutes).map("{:.1f}".format)
     budget = "with as many steps" if len(set(steps.values())) <= 1 else "**but not with as many steps**"
@@ -35,7 +35,7 @@ def render_report(study, configs, photos, folder, averages, best, diverged, note
             f"measured that had the lowest loss on crops of them. On {'; '.join(machines)}, by "
             f"`{shlex.join(study.command)}`.",
             "",
-            *markdown(figures),
+            *to_markdown_table(figures),
             "",
             "`↑` the higher the better, `↓` the lower. Minutes are those of training and of measuring crops after each "
             "epoch. What each variant changes (`configs/` has all keys):",
@@ -53,7 +53,7 @@ def render_report(study, configs, photos, folder, averages, best, diverged, note
     )
 
 
-def figures_table(averages, best, variants):
+def format_figures(averages, best, variants):
     """A DataFrame of text, a line a kind, a column a metric; the best variant's is bold, those without any diverged."""
     table = pd.Series(averages, dtype=float)
     table.index = pd.MultiIndex.from_tuples(key.split(" ", 1) for key in averages)
@@ -71,7 +71,7 @@ def figures_table(averages, best, variants):
     return text.rename(columns={metric: f"{metric}{ARROWS.get(best.get(metric), '')}" for metric in metrics})
 
 
-def markdown(table):
+def to_markdown_table(table):
     """The lines of a Markdown table; what is missing is left empty."""
     table = table.astype(object).where(table.notna(), "")
     rows = [["", *table.columns], ["---"] * (1 + len(table.columns))]

@@ -5,20 +5,20 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from common.config.sections import YamlPath, Section
-from common.config.yaml_file import load_config_with_changes, load_config, parse_overrides, save_config
+from common.config.sections import Section, YamlPath
+from common.config.yaml_file import load_config, load_config_with_changes, parse_overrides, save_config
 from common.runtime.errors import UserError
-from common.training.resume import FREE
+from common.training.resume import RESUMABLE_KEYS
 
 Changes = dict[str, Any]
 VariantName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$")]  # names a folder and a column
 
-NAME, CONFIGS = "study.yaml", "configs"  # in a study's folder
+STUDY_FILE, CONFIGS_FOLDER = "study.yaml", "configs"  # in a study's folder
 
 
 class Study(Section):
     base: YamlPath = Field(description="the config that is varied, as seen from this file")
-    changes: Changes = Field({}, description="section.key: value, in every variant")
+    changes: Changes = Field(default={}, description="section.key: value, in every variant")
     variants: dict[VariantName, Changes] = Field(min_length=2, description="name: {section.key: value, ...}")
 
 
@@ -38,7 +38,7 @@ def read_study(path, config_class, words, taken):
     compared: of other data, with an output of their own, or the same as another one.
     """
     study = load_config(Study, path)
-    for name in (*taken, CONFIGS):
+    for name in (*taken, CONFIGS_FOLDER):
         if name in study.variants:
             raise UserError(f"{path}: variants.{name}: the name of something else in the comparison; choose another")
     base = path.parent / study.base.expanduser()
@@ -61,10 +61,10 @@ def read_study(path, config_class, words, taken):
 
 def save_study(folder, study, configs):
     """Writes into `folder` what `load_study` needs. study: SavedStudy; configs: {variant: its config}."""
-    (folder / CONFIGS).mkdir(exist_ok=True)
+    (folder / CONFIGS_FOLDER).mkdir(exist_ok=True)
     for name, config in configs.items():
-        save_config(config, folder / CONFIGS / f"{name}.yaml")
-    save_config(study, folder / NAME)
+        save_config(config, folder / CONFIGS_FOLDER / f"{name}.yaml")
+    save_config(study, folder / STUDY_FILE)
 
 
 def load_study(folder, task, config_class, words):
@@ -72,13 +72,13 @@ def load_study(folder, task, config_class, words):
 
     Raises UserError if it is no such folder, or if the words change what a variant is.
     """
-    if not (folder / NAME).is_file():
-        raise UserError(f"--resume {folder}: not the folder of a study (no {NAME} in it)")
-    study = load_config(SavedStudy, folder / NAME)
+    if not (folder / STUDY_FILE).is_file():
+        raise UserError(f"--resume {folder}: not the folder of a study (no {STUDY_FILE} in it)")
+    study = load_config(SavedStudy, folder / STUDY_FILE)
     if study.task != task:
         raise UserError(f"--resume {folder}: a study of {study.task}; use python -m {study.task}.compare")
     for _, key, _ in parse_overrides(words):
-        if key not in FREE:
-            raise UserError(f"command line: {key}: may not change once a study began; {', '.join(FREE)} may")
-    paths = {name: folder / CONFIGS / f"{name}.yaml" for name in study.variants}
+        if key not in RESUMABLE_KEYS:
+            raise UserError(f"command line: {key}: may not change once a study began; {', '.join(RESUMABLE_KEYS)} may")
+    paths = {name: folder / CONFIGS_FOLDER / f"{name}.yaml" for name in study.variants}
     return study, {name: load_config(config_class, path, words) for name, path in paths.items()}

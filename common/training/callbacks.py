@@ -14,11 +14,11 @@ from fastai.callback.fp16 import MixedPrecision
 from fastai.learner import AvgMetric, AvgSmoothLoss
 from fastai.torch_core import find_bs, to_detach
 
+from common.evaluation.grid import save_grid
 from common.runtime import processes
-from common.training.ema import model_to_save
 from common.runtime.errors import TrainingDiverged, UserError
 from common.runtime.files import atomic_write
-from common.evaluation.grid import save_grid
+from common.training.ema import model_to_save
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class ImageMetric(AvgMetric):
 
     @property
     def value(self):
-        total, n = processes.add_up([self.total, self.count])
+        total, n = processes.all_reduce_sum([self.total, self.count])
         if n == 0:
             raise UserError("none of the held-out photos can be read any more")
         return total / n
@@ -139,10 +139,17 @@ class History(Callback):
         shown = "  ".join(f"{name} {value:.4f}" for name, value in zip(names, values, strict=True))
         elapsed = time.time() - self.began
         left = elapsed / len(self.rows) * (self.n_epochs - len(self.rows))
-        log.info("epoch %d/%d  %s  %s, about %s left", row["epoch"], self.n_epochs, shown, clock(elapsed), clock(left))
+        log.info(
+            "epoch %d/%d  %s  %s, about %s left",
+            row["epoch"],
+            self.n_epochs,
+            shown,
+            format_duration(elapsed),
+            format_duration(left),
+        )
 
 
-def clock(seconds):
+def format_duration(seconds):
     """Seconds as h:mm:ss or m:ss."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -6,7 +6,7 @@ import torch
 import torch.distributed
 from fastai.distributed import DistributedTrainer
 
-from common.runtime.processes import unwrapped
+from common.runtime.processes import unwrap_model
 
 
 class Distributed(DistributedTrainer):
@@ -26,7 +26,7 @@ class Distributed(DistributedTrainer):
         return dl
 
     def before_validate(self):
-        self.wrapped, self.learn.model = self.learn.model, unwrapped(self.learn.model)
+        self.wrapped, self.learn.model = self.learn.model, unwrap_model(self.learn.model)
         for buffer in self.learn.model.buffers():
             torch.distributed.broadcast(buffer, src=0)
 

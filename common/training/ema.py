@@ -13,14 +13,16 @@ class Ema(Callback):
     no parameter (statistics, the vectors of spectral norm) is as in the model.
     """
 
-    order = 12  # after `common.training.distributed.Distributed`, which takes the model out of its wrapper and puts it back
+    order = (
+        12  # after `common.training.distributed.Distributed`, which takes the model out of its wrapper and puts it back
+    )
 
     def __init__(self, decay):
         self.decay, self.averaged, self.trained, self.skipped = decay, None, None, False
 
     def before_fit(self):
         if self.averaged is None:
-            self.averaged = AveragedModel(processes.unwrapped(self.learn.model), multi_avg_fn=self.average)
+            self.averaged = AveragedModel(processes.unwrap_model(self.learn.model), multi_avg_fn=self.average)
 
     def average(self, averaged, weights, n):
         n = n.item()
@@ -31,7 +33,7 @@ class Ema(Callback):
 
     def after_step(self):  # comes after a skipped one, too
         if not self.skipped:
-            self.averaged.update_parameters(processes.unwrapped(self.learn.model))
+            self.averaged.update_parameters(processes.unwrap_model(self.learn.model))
         self.skipped = False
 
     def before_validate(self):
@@ -56,9 +58,9 @@ class Ema(Callback):
 def model_in_training(learn):
     """The model that is trained, also while its average is measured."""
     measured = hasattr(learn, "ema") and learn.ema.trained is not None
-    return processes.unwrapped(learn.ema.trained if measured else learn.model)
+    return processes.unwrap_model(learn.ema.trained if measured else learn.model)
 
 
 def model_to_save(learn):
     """The model to keep: the average, if there is one."""
-    return learn.ema.averaged.module if hasattr(learn, "ema") else processes.unwrapped(learn.model)
+    return learn.ema.averaged.module if hasattr(learn, "ema") else processes.unwrap_model(learn.model)

@@ -12,7 +12,12 @@ from fastai.imports import noop
 from fastai.learner import CancelEpochException, Learner
 from fastai.optimizer import OptimWrapper
 
+from common.models.unet import parameter_groups
 from common.runtime import processes
+from common.runtime.devices import is_out_of_memory
+from common.runtime.errors import TrainingStopped, UserError
+from common.runtime.interrupt import StopRequest
+from common.runtime.memory import release_freed_memory
 from common.training.callbacks import (
     Checkpoints,
     History,
@@ -25,12 +30,7 @@ from common.training.callbacks import (
     precision_callbacks,
 )
 from common.training.ema import Ema
-from common.runtime.errors import TrainingStopped, UserError
-from common.inference.tiles import is_out_of_memory
-from common.runtime.interrupt import StopRequest
-from common.runtime.memory import release_freed_memory
-from common.training.resume import NAME, ResumePoint, read_resume_point
-from common.models.unet import parameter_groups
+from common.training.resume import RESUME_FILE, ResumePoint, read_resume_point
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 adamw = partial(OptimWrapper, opt=torch.optim.AdamW, fused=True, foreach=False)
 
 
-def resolve(train, pretrained, device):
+def resolve_train_config(train, pretrained, device):
     """A `common.config.sections.TrainConfig` with everything that it leaves open decided for this device.
 
     Without a pretrained encoder nothing is worth freezing, so no stage does, with a warning.
@@ -101,7 +101,7 @@ def get_learner(run, train, dls, model, loss, metrics, get_columns, save):
             Pictures(run / "pictures", get_columns),
             Checkpoints(run / "checkpoints", save),
             Schedule(accumulate),
-            ResumePoint(run / NAME, train.checkpoint_minutes, accumulate, StopRequest()),
+            ResumePoint(run / RESUME_FILE, train.checkpoint_minutes, accumulate, StopRequest()),
             *([Ema(train.ema)] if train.ema else []),
             *precision_callbacks(train.precision),
             *distributed_callbacks(dls.device),
@@ -109,7 +109,7 @@ def get_learner(run, train, dls, model, loss, metrics, get_columns, save):
         path=run,
     )
     learn.recorder.smooth_loss, learn.recorder.loss = TrainLoss(accumulate), ValidLoss()
-    return quiet(learn)
+    return without_progress_bars(learn)
 
 
 def fit_stages(learn, train, get_dls):
@@ -122,7 +122,7 @@ def fit_stages(learn, train, get_dls):
     memory, TrainingDiverged at a loss that is not finite, WriteError if the disk is full.
     """
     with learn.resume_point.request:  # from here on: fastai, making loaders, would swallow what Ctrl-C raises
-        state = read_resume_point(learn.path / NAME)
+        state = read_resume_point(learn.path / RESUME_FILE)
         for number, stage in enumerate(train.stages):
             if state is not None and number < state["stage"]:
                 continue
@@ -152,14 +152,14 @@ def fit_stage(learn, train, stage):
     if train.tensorboard and processes.is_main():
         callbacks.append(tensorboard_callback(learn.path / f"tensorboard/stage_{learn.stage + 1}"))
     try:
-        learn.fit_one_cycle(stage.epochs, lr_max=lr, pct_start=stage.pct_start, wd=train.wd, cbs=callbacks)
+        learn.fit_one_cycle(stage.epochs, lr_max=lr, wd=train.wd, cbs=callbacks)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise TrainingStopped(out_of_memory(learn.stage, stage, train, error)) from error
+        raise TrainingStopped(out_of_memory_advice(learn.stage, stage, train, error)) from error
 
 
-def out_of_memory(number, stage, train, error):
+def out_of_memory_advice(number, stage, train, error):
     """What to change when a stage does not fit into memory, with values that need about half of it."""
     parts = processes.count() * train.accumulate
     half = next((n for n in range(2 * train.accumulate, stage.bs + 1) if stage.bs % (processes.count() * n) == 0), None)
@@ -187,7 +187,7 @@ def tensorboard_callback(folder):
     return TensorBoardCallback(folder, trace_model=False, log_preds=False)
 
 
-def quiet(learn):
+def without_progress_bars(learn):
     """Progress bars only on a terminal (elsewhere they print control characters); no table, History has the epochs."""
     learn.logger = noop
     learn.create_mbar = False  # of epochs: fastprogress fails where the first one that it sees is not number 0

@@ -8,15 +8,15 @@ import torch
 from fastai.callback.core import Callback
 
 from common.runtime import processes
-from common.training.ema import model_in_training
 from common.runtime.errors import TrainingStopped, UserError
 from common.runtime.files import atomic_write
+from common.training.ema import model_in_training
 
 FORMAT_VERSION = 1
-NAME = "checkpoints/resume.pt"  # below the run folder
+RESUME_FILE = "checkpoints/resume.pt"  # below the run folder
 START_POSITION = {"stage": 0, "epoch": 0, "step": 0}
 
-FREE = {  # keys that may change between stop and resume: data and schedule stay as they are
+RESUMABLE_KEYS = {  # keys that may change between stop and resume: data and schedule stay as they are
     "data.path": "where the same photos lie now",
     "loss.vgg": "where the same file lies now",
     "train.device": "",
@@ -88,7 +88,7 @@ class ResumePoint(Callback):
 
     def stop_asked(self):
         """Whether any process was asked to."""
-        return processes.add_up([float(self.request.asked)])[0] > 0
+        return processes.all_reduce_sum([float(self.request.asked)])[0] > 0
 
     def save(self, epoch, batch):
         """Saves the state in which `epoch` epochs of the stage, and `batch` batches of the next, are done."""
@@ -102,7 +102,7 @@ class ResumePoint(Callback):
             "epoch": epoch,
             "step": batch // self.accumulate,
             "model": model_in_training(learn).state_dict(),
-            "optimizer": plain(learn.opt.state_dict()),
+            "optimizer": to_python_numbers(learn.opt.state_dict()),
             "scaler": learn.scaler.state_dict() if getattr(learn, "scaler", None) else None,
             "train_loss": self.recorder.smooth_loss.state_dict(),
             # of the class: asked for what it lacks, a callback answers with what its learner's model has
@@ -113,12 +113,12 @@ class ResumePoint(Callback):
             torch.save(state, file)
 
 
-def plain(value):
+def to_python_numbers(value):
     """The same with Python's numbers for NumPy's, which fastai's schedule puts in: only those load without pickle."""
     if isinstance(value, dict):
-        return {key: plain(inner) for key, inner in value.items()}
+        return {key: to_python_numbers(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(map(plain, value))
+        return type(value)(map(to_python_numbers, value))
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -146,12 +146,12 @@ def check_changes(old, new, position, run):
 
     old, new: resolved configs of a task. position: with 'stage' and 'epoch', what is done already.
     """
-    before, now = flat(old.model_dump(mode="json")), flat(new.model_dump(mode="json"))
+    before, now = flatten_keys(old.model_dump(mode="json")), flatten_keys(new.model_dump(mode="json"))
     changed = [key for key in {**before, **now} if before.get(key) != now.get(key) and not key.startswith("output.")]
     lines = {key: f"{key}: {before.get(key, 'none')} -> {now.get(key, 'none')}" for key in changed}
     refused = [lines[key] for key in changed if not may_change(key, old, new, position)]
     if refused:
-        free = ", ".join(f"{key}{why and f' ({why})'}" for key, why in FREE.items())
+        free = ", ".join(f"{key}{why and f' ({why})'}" for key, why in RESUMABLE_KEYS.items())
         raise UserError(
             f"{run}: was not trained with these, so it cannot go on with them:\n       "
             + "\n       ".join(refused)
@@ -165,7 +165,7 @@ def check_changes(old, new, position, run):
 def may_change(key, old, new, position):
     if key == "loss.vgg":
         return not {old.loss.vgg, new.loss.vgg} & {"torchvision", "random"}
-    if key in FREE:
+    if key in RESUMABLE_KEYS:
         return True
     if not key.startswith("train.stages."):
         return False
@@ -178,13 +178,13 @@ def may_change(key, old, new, position):
     return name == "epochs" and number >= position["stage"] and new.train.stages[number].epochs >= least
 
 
-def flat(values, prefix=""):
+def flatten_keys(values, prefix=""):
     """{'a': {'b': [1]}} -> {'a.b.0': 1}."""
     items = values.items() if isinstance(values, dict) else enumerate(values)
     result = {}
     for key, value in items:
         if isinstance(value, dict | list) and value:
-            result |= flat(value, f"{prefix}{key}.")
+            result |= flatten_keys(value, f"{prefix}{key}.")
         else:
             result[f"{prefix}{key}"] = value
     return result

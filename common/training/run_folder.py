@@ -12,13 +12,13 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from common.config.yaml_file import load_config, save_config
 from common.runtime import processes
 from common.runtime.command import log_to_file
-from common.config.yaml_file import load_config, save_config
 from common.runtime.errors import UserError
 from common.runtime.files import read_json, remove_temporary_files, write_json
-from common.training.resume import START_POSITION, NAME, check_changes, read_resume_point
-from common.training.get_run_photos import save_photo_split
+from common.training.resume import RESUME_FILE, START_POSITION, check_changes, read_resume_point
+from common.training.run_photos import save_photo_split
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,8 @@ PACKAGES = ("torch", "torchvision", "fastai", "kornia", "numpy", "pillow", "safe
 def open_run(resume, task, config, default_name, device, photos):
     """The folder of a new run, or `resume`, an earlier one's, ready to go on; the main process alone works on it."""
     if resume is not None:
-        return processes.on_main(partial(continue_run, resume, config, device))
-    return processes.on_main(partial(start_run, task, config, default_name, device, photos))
+        return processes.run_on_main(partial(continue_run, resume, config, device))
+    return processes.run_on_main(partial(start_run, task, config, default_name, device, photos))
 
 
 def start_run(task, config, default_name, device, photos):
@@ -38,10 +38,12 @@ def start_run(task, config, default_name, device, photos):
     Returns its path. Raises UserError if a folder of that name exists or none can be made.
     """
     folder = make_folder_for(config.output, default_name)
-    lock(folder)
-    write_json(folder / "environment.json", [environment(task, device)])
+    lock_folder(folder)
+    write_json(folder / "environment.json", [describe_environment(task, device)])
     save_photo_split(folder / "photos.json", photos, config.data.path)
-    save_config(with_absolute_paths(config), folder / "config.yaml")  # last: with it the folder is one that can be continued
+    save_config(
+        with_absolute_paths(config), folder / "config.yaml"
+    )  # last: with it the folder is one that can be continued
     log_to_file(folder / "log.txt")
     log.info("run folder: %s", folder)
     return folder
@@ -103,14 +105,14 @@ def continue_run(folder, config, device):
 
     Raises UserError if another process works in it, or if the config differs in what may not change.
     """
-    lock(folder)
+    lock_folder(folder)
     earlier = load_config(type(config), folder / "config.yaml")
-    position = read_resume_point(folder / NAME) or START_POSITION
+    position = read_resume_point(folder / RESUME_FILE) or START_POSITION
     changes = check_changes(earlier, with_absolute_paths(config), position, folder)
     remove_temporary_files(folder)
     save_config(with_absolute_paths(config), folder / "config.yaml")
     starts = read_json(folder / "environment.json")
-    now = environment(starts[0]["task"], device)
+    now = describe_environment(starts[0]["task"], device)
     write_json(folder / "environment.json", [*starts, now])
     log_to_file(folder / "log.txt")
     log.info("run folder: %s", folder)
@@ -123,7 +125,7 @@ def continue_run(folder, config, device):
     return folder
 
 
-def lock(folder):
+def lock_folder(folder):
     """Keeps other processes out of a run folder until this one ends, however it ends."""
     try:
         HELD_LOCKS.append(FileLock(folder / ".lock", blocking=False))
@@ -135,7 +137,7 @@ def lock(folder):
 HELD_LOCKS = []  # a lock that is forgotten is released
 
 
-def environment(task, device):
+def describe_environment(task, device):
     """What a result may depend on besides the config: command, versions, device, git commit if any."""
     return {
         "task": task,

@@ -4,29 +4,29 @@ import logging
 from functools import partial
 from pathlib import Path
 
-from common.runtime import processes
 from common.data.dataloaders import check_batch_sizes
+from common.data.folders import sample_photos
+from common.runtime import processes
 from common.runtime.errors import UserError
 from common.runtime.files import read_json, write_json
-from common.data.folders import sample_photos
 
 log = logging.getLogger(__name__)
 
-NAME = "photos.json"
+PHOTOS_FILE = "photos.json"
 
 
 def get_run_photos(resume, config, find):
     """(training photos, held-out photos): those that find(config) finds, or those of the earlier run `resume`."""
     if resume is None:
-        return processes.on_main(partial(find, config))
-    train, held_out = processes.on_main(partial(read_photo_split, resume / NAME, config.data.path))
+        return processes.run_on_main(partial(find, config))
+    train, held_out = processes.run_on_main(partial(read_photo_split, resume / PHOTOS_FILE, config.data.path))
     check_batch_sizes(len(train), config.data, config.train)
     return train, held_out
 
 
 def save_photo_split(path, photos, folder):
     """Writes (training photos, held-out photos) as names below `folder` (None: of the sample photos)."""
-    train, held_out = ([name_of(photo, folder) for photo in side] for side in photos)
+    train, held_out = ([relative_name(photo, folder) for photo in side] for side in photos)
     write_json(path, {"train": train, "held out": held_out})
 
 
@@ -56,5 +56,5 @@ def read_photo_split(path, folder):
     return train, [photo for photo in held_out if photo not in gone]
 
 
-def name_of(photo, folder):
+def relative_name(photo, folder):
     return photo.name if folder is None else photo.relative_to(folder.expanduser()).as_posix()

@@ -7,8 +7,8 @@ from colorize.config import Config
 from colorize.data import Age, ToGrey, get_dls, get_photos, open_color_photo
 from colorize.lab import get_ab, to_grey
 from common.config.yaml_file import load_config
-from common.runtime.errors import UserError
 from common.data.photos import PhotoError
+from common.runtime.errors import UserError
 
 CPU = torch.device("cpu")
 

@@ -9,10 +9,19 @@ from torch.nn import functional as F
 from torchvision.models import vgg16
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from common.config.sections import LossConfig
+from common.config.sections import LAYER_NAMES, LossConfig
+from common.losses import (
+    DISTANCES,
+    PerceptualLoss,
+    TimesItsTranspose,
+    gram_matrix,
+    psnr_loss,
+    psnr_mae_loss,
+    ssim_loss,
+    tv_loss,
+)
+from common.models.vgg16 import VGG16Features
 from common.runtime.errors import UserError
-from common.models.vgg16 import LAYER_NAMES, VGG16Features
-from common.losses import DISTANCES, PerceptualLoss, TimesItsTranspose, gram_matrix, psnr, psnr_mae, ssim, tv
 
 
 def loss(**terms):
@@ -44,17 +53,17 @@ def test_gram_matrix_does_not_overflow_in_half_precision():
 def test_psnr_of_a_worked_error():
     target = torch.zeros(2, 3, 4, 4)
     pred = torch.stack([torch.full((3, 4, 4), 0.1), torch.full((3, 4, 4), 0.01)])
-    assert psnr(pred, target).item() == pytest.approx(-(20 + 40) / 2)  # an image: 10 log10(1 / 0.1**2) = 20 dB
-    assert psnr_mae(pred, target).item() == pytest.approx(-(10 + 20) / 2)
-    assert psnr(target, target).item() == pytest.approx(-100)
+    assert psnr_loss(pred, target).item() == pytest.approx(-(20 + 40) / 2)  # an image: 10 log10(1 / 0.1**2) = 20 dB
+    assert psnr_mae_loss(pred, target).item() == pytest.approx(-(10 + 20) / 2)
+    assert psnr_loss(target, target).item() == pytest.approx(-100)
 
 
 def test_psnr_and_psnr_on_mae_rank_errors_differently():
     target = torch.zeros(1, 3, 10, 10)
     spread, spot = torch.full_like(target, 0.1), target.clone()
     spot[:, :, 0, :5] = 1.0  # a twentieth of the pixels wholly wrong: less absolute error, more squared error
-    assert psnr(spread, target) < psnr(spot, target)
-    assert psnr_mae(spread, target) > psnr_mae(spot, target)
+    assert psnr_loss(spread, target) < psnr_loss(spot, target)
+    assert psnr_mae_loss(spread, target) > psnr_mae_loss(spot, target)
 
 
 def test_ssim_agrees_with_scikit_image(noise):
@@ -66,12 +75,12 @@ def test_ssim_agrees_with_scikit_image(noise):
             data_range=1.0, channel_axis=0, full=True,
         )  # fmt: skip
         expected.append(full[:, 5:-5, 5:-5].mean())
-    assert ssim(pred, noise).item() == pytest.approx(1 - np.mean(expected), abs=1e-4)
+    assert ssim_loss(pred, noise).item() == pytest.approx(1 - np.mean(expected), abs=1e-4)
 
 
 def test_tv_of_a_worked_picture():
     image = torch.tensor([[0.0, 1.0], [0.0, 0.0]]).expand(1, 3, 2, 2)  # steps right: 1, 0; steps down: 0, 1
-    assert tv(image, None).item() == pytest.approx(0.5 + 0.5)
+    assert tv_loss(image, None).item() == pytest.approx(0.5 + 0.5)
 
 
 def test_layer_names_are_the_papers():
@@ -163,7 +172,7 @@ def test_weighted_terms_add_up_to_the_loss(noise):
     assert total.item() == pytest.approx(sum(term.item() for term in perceptual.terms.values()))
     assert perceptual.terms["l1"].item() == pytest.approx(0.3 * (pred - noise).abs().mean().item())
     assert perceptual.terms["mse"].item() == pytest.approx(2 * (pred - noise).square().mean().item())
-    assert perceptual.terms["tv"].item() == pytest.approx(0.1 * tv(pred, noise).item())
+    assert perceptual.terms["tv"].item() == pytest.approx(0.1 * tv_loss(pred, noise).item())
 
 
 def test_reduction_none_gives_each_images_own_loss(noise):

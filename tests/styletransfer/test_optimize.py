@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from common.config.sections import LossConfig
-from common.runtime.errors import TrainingDiverged
 from common.losses import PerceptualLoss
+from common.runtime.errors import TrainingDiverged
 from styletransfer.optimize import optimize
 
 LAYERS = {"relu1_1": 1.0, "relu1_2": 1.0}

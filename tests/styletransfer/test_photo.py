@@ -3,7 +3,8 @@ import pytest
 import torch
 from PIL import Image
 
-from common.inference.tiles import enhance, to_tensor
+from common.data.pixels import to_tensor
+from common.inference.tiles import enhance
 from styletransfer import photo as photo_module
 from styletransfer.config import JohnsonConfig, StyleModelConfig
 from styletransfer.johnson import InstanceNorm

@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 
 from common.config.yaml_file import load_config
-from common.runtime.errors import UserError
-from common.inference.tiles import to_tensor
+from common.data.pixels import to_tensor
 from common.evaluation.metrics import psnr_y, ssim_y
+from common.runtime.errors import UserError
 from superres.config import Config
 from superres.data import Degrade, get_dls, get_photos
 from superres.model import resize_bicubic

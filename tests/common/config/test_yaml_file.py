@@ -6,7 +6,7 @@ import yaml
 
 import colorize.config
 import styletransfer.config
-from common.config.yaml_file import describe, load_config, save_config
+from common.config.yaml_file import describe_keys, load_config, save_config
 from common.runtime.errors import UserError
 from common.studies.study import read_study
 from superres.config import Config
@@ -134,7 +134,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 def test_help_names_every_key_with_its_default():
-    lines = describe(Config)
+    lines = describe_keys(Config)
     assert any(line.split()[:2] == ["model.norm", "[spectral]"] for line in lines)
     assert any(line.startswith("  train.stages.0.crop") for line in lines)
 

@@ -4,9 +4,9 @@ import pytest
 from PIL import Image
 
 from common.data import folders
-from common.runtime.errors import UserError
-from common.data.folders import find_photos, sample_photos, split_photos, keep_usable_photos
+from common.data.folders import find_photos, keep_usable_photos, sample_photos, split_photos
 from common.data.photos import open_photo_for_crops
+from common.runtime.errors import UserError
 
 
 def test_photos_are_found_recursively_in_order_and_other_files_counted(photos, caplog):
@@ -67,7 +67,13 @@ def test_in_large_folders_only_the_first_are_decoded_at_the_start(photos, monkey
     monkeypatch.setattr(folders, "CHECKED_AT_START", 2)
     (photos / "0.png").write_bytes(b"")
     (photos / "5.png").write_bytes(b"")
-    assert [path.name for path in keep_usable_photos(find_photos(photos))] == ["1.png", "2.png", "3.png", "4.png", "5.png"]
+    assert [path.name for path in keep_usable_photos(find_photos(photos))] == [
+        "1.png",
+        "2.png",
+        "3.png",
+        "4.png",
+        "5.png",
+    ]
 
 
 def test_a_split_by_part_is_the_same_for_the_same_seed(photos):

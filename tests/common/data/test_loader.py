@@ -8,9 +8,9 @@ from fastai.data.block import DataBlock, TransformBlock
 from fastai.data.load import SkipItemException
 from fasttransform import ItemTransform, Transform
 
-from common.runtime.errors import UserError
 from common.data.loader import SeededDL
-from common.runtime.seeds import number, seeded
+from common.runtime.errors import UserError
+from common.runtime.seeds import derive_seed, temporary_seed
 
 
 class Chance(Transform):
@@ -118,14 +118,14 @@ def test_seeded_random_numbers_leave_the_others_alone():
     random.seed(0), np.random.seed(0), torch.manual_seed(0)
     expected = draw()
     random.seed(0), np.random.seed(0), torch.manual_seed(0)
-    with seeded("a", 1):
+    with temporary_seed("a", 1):
         first = draw()
     assert draw() == expected
-    with seeded("a", 1):
+    with temporary_seed("a", 1):
         assert draw() == first
-    with seeded("a", 2):
+    with temporary_seed("a", 2):
         assert draw() != first
-    assert len({number(i, j) for i in range(100) for j in range(100)}) == 10_000
+    assert len({derive_seed(i, j) for i in range(100) for j in range(100)}) == 10_000
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -8,13 +8,13 @@ from common.data.folders import sample_photos
 from common.data.photos import (
     PhotoCache,
     PhotoError,
-    to_rgb_photo,
-    decode,
-    open_photo_for_crops,
+    decode_photo,
     open_photo,
+    open_photo_for_crops,
     open_shrunk_photo,
     read_photo,
     shrunk_size,
+    to_rgb_photo,
     write_photo,
 )
 
@@ -67,9 +67,9 @@ def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     path = save(tmp_path / "a.jpg", photo, quality=95, exif=exif)
-    assert decode(path, least_side=200).size == (200, 300)  # 8 times smaller, and turned
-    assert decode(path, least_side=201).size == (400, 600)
-    assert decode(save(tmp_path / "a.png", photo), least_side=200).size == (2400, 1600)
+    assert decode_photo(path, least_side=200).size == (200, 300)  # 8 times smaller, and turned
+    assert decode_photo(path, least_side=201).size == (400, 600)
+    assert decode_photo(save(tmp_path / "a.png", photo), least_side=200).size == (2400, 1600)
     opened = open_shrunk_photo(path, crop=48, min_scale=0.9216)  # a short side of 50
     whole = open_photo(path)
     height, width = shrunk_size(whole.height, whole.width, 50)

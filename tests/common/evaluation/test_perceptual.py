@@ -3,8 +3,8 @@ import torch
 import torch.nn.functional as F
 from torchvision.models import alexnet, vgg16
 
+from common.evaluation.perceptual import VGG_LAYERS, VGGDistance, get_perceptual_metrics, measure_perceptual
 from common.runtime.errors import UserError
-from common.evaluation.perceptual import LAYERS, VGGDistance, get_perceptual_metrics, measure
 
 CPU = torch.device("cpu")
 RELUS = {"relu1_2": 4, "relu2_2": 9, "relu3_3": 16, "relu4_3": 23, "relu5_3": 30}  # layers of torchvision's VGG16
@@ -40,7 +40,7 @@ def test_vgg_distance_is_that_of_its_formula(vgg_file, noise):
     distance, same = VGGDistance(vgg_file)([pred, target], target)
     torch.testing.assert_close(distance, expected.detach(), rtol=1e-4, atol=1e-6)
     assert same == 0
-    assert list(RELUS) == list(LAYERS)
+    assert list(RELUS) == list(VGG_LAYERS)
 
 
 def test_lpips_is_torchmetrics_own(alexnet_file, noise, tmp_path, monkeypatch):
@@ -102,7 +102,7 @@ def test_large_pictures_are_measured_in_pieces_weighted_by_their_area(monkeypatc
     def squared(pictures, target):
         return [(picture - target).square().mean() for picture in pictures]
 
-    figures = measure(
+    figures = measure_perceptual(
         {"error": squared}, CPU, {"a": pred[..., :100, :], "b": target[..., :100, :]}, target[..., :100, :]
     )
     # The last piece, 20 pixels wide, is padded to 64 with its last column.

@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from common.inference.tile_layout import smallest_tile, tile_starts
+from common.inference.tiles import enhance, tile_weights
+from common.runtime.devices import get_device
 from common.runtime.errors import UserError
-from common.inference.tiles import enhance, smallest_tile, get_device, tile_starts, tile_weights
 
 
 class Nearest(nn.Module):

@@ -5,7 +5,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parametrize
 
 from common.models import attention
-from common.models.attention import SelfAttention, attend
+from common.models.attention import SelfAttention, attention_in_chunks
 
 
 @pytest.mark.parametrize("size", [(8, 8), (5, 7)])
@@ -24,9 +24,9 @@ def test_same_numbers_as_fastais_layer(size):
 
 def test_chunks_of_queries_change_no_number(monkeypatch):
     query, key, value = torch.randn(2, 50, 4), torch.randn(2, 50, 4), torch.randn(2, 50, 6)
-    whole = attend(query, key, value)
+    whole = attention_in_chunks(query, key, value)
     monkeypatch.setattr(attention, "MAX_SCORES", 700)  # 7 queries at a time
-    torch.testing.assert_close(attend(query, key, value), whole, rtol=0, atol=1e-6)
+    torch.testing.assert_close(attention_in_chunks(query, key, value), whole, rtol=0, atol=1e-6)
     expected = torch.nn.functional.scaled_dot_product_attention(query, key, value, scale=1.0)
     torch.testing.assert_close(whole, expected)
 
@@ -42,7 +42,7 @@ def test_never_holds_the_whole_matrix(monkeypatch):
         return softmax(scores, dim)
 
     monkeypatch.setattr(torch.Tensor, "softmax", watched)
-    attend(torch.randn(1, 200, 4), torch.randn(1, 200, 4), torch.randn(1, 200, 4))
+    attention_in_chunks(torch.randn(1, 200, 4), torch.randn(1, 200, 4), torch.randn(1, 200, 4))
     assert 0 < largest <= 1000
 
 

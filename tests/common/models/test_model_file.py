@@ -5,10 +5,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from common.models.model_file import fill_weights, fold_norms, folded_state_dict, read_model_file, write_model_file
+from common.models.unet import Unet
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
-from common.models.model_file import fold_norms, folded_state_dict, load_weights, read_model_file, save_model
-from common.models.unet import Unet
 
 
 def trained(norm):
@@ -27,11 +27,11 @@ def trained(norm):
 def test_a_model_comes_back_as_it_was(tmp_path, norm):
     unet, x = trained(norm), torch.rand(1, 3, 40, 50)
     path = tmp_path / "model.safetensors"
-    save_model(path, unet, "task", {"norm": norm})
+    write_model_file(path, unet, "task", {"norm": norm})
     assert unet.training
     config, state = read_model_file(path, "task")
     assert config == {"norm": norm}
-    again = load_weights(path, Unet("resnet18", pretrained=False, norm=norm, upscale=2), state)
+    again = fill_weights(path, Unet("resnet18", pretrained=False, norm=norm, upscale=2), state)
     assert not again.training
     with torch.inference_mode():
         torch.testing.assert_close(again(x), unet.eval()(x))
@@ -52,7 +52,7 @@ def test_files_that_are_no_model_of_the_task_are_refused(tmp_path):
     path = tmp_path / "model.safetensors"
     with pytest.raises(UserError, match="no such model file"):
         read_model_file(path, "superres")
-    save_model(path, nn.Linear(100, 100), "colorize", {})
+    write_model_file(path, nn.Linear(100, 100), "colorize", {})
     with pytest.raises(UserError, match=r"a model for colorize, not for superres: use python -m colorize.predict"):
         read_model_file(path, "superres")
     path.write_bytes(path.read_bytes()[:-1000])
@@ -71,7 +71,7 @@ def test_files_that_are_no_model_of_the_task_are_refused(tmp_path):
 
 def test_weights_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(UserError, match="do not fit the model"):
-        load_weights(tmp_path / "m", nn.Linear(2, 2), {"weight": torch.zeros(3, 3), "bias": torch.zeros(3)})
+        fill_weights(tmp_path / "m", nn.Linear(2, 2), {"weight": torch.zeros(3, 3), "bias": torch.zeros(3)})
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path):
@@ -96,5 +96,5 @@ def test_equal_models_make_equal_files(tmp_path):
     model = nn.Linear(2, 2)
     paths = [tmp_path / f"{i}.safetensors" for i in range(5)]
     for path in paths:
-        save_model(path, model, "task", {"a": 1, "b": {"c": None}})
+        write_model_file(path, model, "task", {"a": 1, "b": {"c": None}})
     assert len({path.read_bytes() for path in paths}) == 1

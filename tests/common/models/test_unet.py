@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from common.models.attention import SelfAttention
-from common.runtime.errors import UserError
 from common.models.unet import Unet, parameter_groups
+from common.runtime.errors import UserError
 
 
 def build(**options):

@@ -6,7 +6,7 @@ import pytest
 
 from common.runtime import command, processes
 from common.runtime.errors import TrainingStopped, UserError, WriteError
-from common.runtime.files import remove_temporary_files, os_error_reason, atomic_write
+from common.runtime.files import atomic_write, os_error_reason, remove_temporary_files
 from common.runtime.interrupt import StopRequest
 
 
@@ -89,5 +89,5 @@ def test_the_first_signal_asks_and_the_second_stops(number, monkeypatch):
 def test_alone_a_process_is_the_main_one_and_adds_up_nothing():
     assert processes.count() == 1
     assert processes.is_main()
-    assert processes.on_main(lambda: 7) == 7
-    assert processes.add_up([1.0, 2.0]) == [1.0, 2.0]
+    assert processes.run_on_main(lambda: 7) == 7
+    assert processes.all_reduce_sum([1.0, 2.0]) == [1.0, 2.0]

@@ -2,11 +2,11 @@ import pandas as pd
 import pytest
 
 from common.cli import run_training
-from common.studies.compare import train_variants
 from common.config.yaml_file import load_config
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError
+from common.studies.compare import train_variants
+from common.studies.report import format_figures
 from common.studies.study import SavedStudy, load_study, read_study, save_study
-from common.studies.report import figures_table
 from superres.config import Config
 
 BASE = "data: {scale: 2}\nloss: {l1: 1, ssim: 0.1}\ntrain: {stages: [{crop: 64, bs: 4, epochs: 2, lr: 1e-3}]}\n"
@@ -36,7 +36,7 @@ def test_a_variant_is_the_base_with_the_changes_its_own_and_the_words(study):
     # A section that is given whole takes the place of the one before.
     assert (losses["plain"].mse, losses["plain"].l1, losses["plain"].ssim, losses["plain"].tv) == (1, 0, 0, 0.25)
     assert (losses["mixed"].mse, losses["mixed"].l1) == (1, 0.5)
-    assert losses["features"].terms() == ["tv", "features"]
+    assert losses["features"].active_terms() == ["tv", "features"]
     assert {config.train.stages[0].epochs for config in configs.values()} == {3}
     assert [config.train.seed for config in configs.values()] == [0, 0, 7]
     assert {config.train.wd for config in configs.values()} == {0}
@@ -98,7 +98,7 @@ def test_what_stops_a_study_is_told_with_how_to_go_on(tmp_path, caplog, raised, 
 def test_the_best_variant_of_each_metric_is_bold_and_a_baseline_never():
     averages = {"bicubic dB": 40.0, "bicubic ab error": 0.1, "a dB": 30.0, "a ab error": 3.0, "b dB": 31.0}
     averages |= {"b ab error": 4.0, "target colours": 12.3}
-    table = figures_table(averages, {"dB": max, "ab error": min, "absent": max}, {"a": {}, "b": {}, "c": {}})
+    table = format_figures(averages, {"dB": max, "ab error": min, "absent": max}, {"a": {}, "b": {}, "c": {}})
     expected = pd.DataFrame(
         [
             ["40.00", "0.1000", ""],

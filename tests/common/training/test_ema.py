@@ -5,8 +5,8 @@ from fastai.learner import Learner
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from common.training.ema import Ema, model_to_save, model_in_training
-from common.training.learner import quiet
+from common.training.ema import Ema, model_in_training, model_to_save
+from common.training.learner import without_progress_bars
 
 
 class Remember(nn.Module):
@@ -25,7 +25,7 @@ class Remember(nn.Module):
 def get_learner(decay):
     batches = DataLoader(list(zip(torch.randn(40, 2), torch.randn(40, 1), strict=True)), bs=4)
     dls = DataLoaders(batches, batches)
-    return quiet(Learner(dls, Remember(), loss_func=nn.MSELoss(), lr=0.1, cbs=[Ema(decay)]))
+    return without_progress_bars(Learner(dls, Remember(), loss_func=nn.MSELoss(), lr=0.1, cbs=[Ema(decay)]))
 
 
 def test_the_average_is_that_of_its_formula():

@@ -9,15 +9,15 @@ from fastai.data.core import DataLoaders
 from fastai.optimizer import OptimWrapper
 from torch import nn
 
-from common.training import learner as training
-from common.training.callbacks import clock
 from common.config.sections import LossConfig, StageConfig, TrainConfig
-from common.runtime.errors import TrainingStopped, UserError
 from common.data.loader import SeededDL
 from common.losses import PerceptualLoss
-from common.training.resume import ResumePoint
-from common.training.learner import fit_stages, get_learner, resolve
 from common.models.unet import Unet, parameter_groups
+from common.runtime.errors import TrainingStopped, UserError
+from common.training import learner as training
+from common.training.callbacks import format_duration
+from common.training.learner import fit_stages, get_learner, resolve_train_config
+from common.training.resume import ResumePoint
 
 CPU = torch.device("cpu")
 PAIRS = [tuple(pair) for pair in torch.rand(8, 2, 3, 32, 32, generator=torch.Generator().manual_seed(0))]
@@ -156,23 +156,23 @@ def test_what_does_not_fit_into_memory_stops_with_advice(learn):
 
 def test_what_is_left_open_is_decided_for_the_device(caplog):
     train = TrainConfig(stages=[stage(frozen=True)])
-    on_cpu = resolve(train, pretrained=True, device=CPU)
+    on_cpu = resolve_train_config(train, pretrained=True, device=CPU)
     assert (on_cpu.precision, on_cpu.workers, on_cpu.device, on_cpu.stages[0].frozen) == ("fp32", 0, "cpu", True)
-    on_gpu = resolve(train, pretrained=True, device=torch.device("cuda", 0))
+    on_gpu = resolve_train_config(train, pretrained=True, device=torch.device("cuda", 0))
     assert (on_gpu.precision, on_gpu.workers) == ("fp16", 8)
     assert not caplog.messages
-    assert not resolve(train, pretrained=False, device=CPU).stages[0].frozen
+    assert not resolve_train_config(train, pretrained=False, device=CPU).stages[0].frozen
     assert "there is no trained encoder to keep" in caplog.text
 
 
 def test_fp16_without_a_gpu_is_refused():
     with pytest.raises(UserError, match="needs a CUDA GPU, this run is on cpu"):
-        resolve(TrainConfig(stages=[stage()], precision="fp16"), pretrained=True, device=CPU)
+        resolve_train_config(TrainConfig(stages=[stage()], precision="fp16"), pretrained=True, device=CPU)
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(5, "0:05"), (61.4, "1:01"), (3725, "1:02:05")])
 def test_durations_are_written_as_on_a_clock(seconds, text):
-    assert clock(seconds) == text
+    assert format_duration(seconds) == text
 
 
 def test_a_stop_that_is_asked_for_after_the_last_epoch_is_not_forgotten(learn, tmp_path):

@@ -4,9 +4,9 @@ import torch
 from common.config.sections import LossConfig, OutputConfig, PhotosConfig, Section, TrainConfig
 from common.config.yaml_file import load_config
 from common.runtime.errors import TrainingStopped, UserError
-from common.training.resume import check_changes, flat, read_resume_point
-from common.training.get_run_photos import read_photo_split, save_photo_split
-from common.training.learner import out_of_memory
+from common.training.learner import out_of_memory_advice
+from common.training.resume import check_changes, flatten_keys, read_resume_point
+from common.training.run_photos import read_photo_split, save_photo_split
 
 
 class Config(Section):
@@ -78,7 +78,12 @@ def test_the_file_of_the_vgg_may_lie_elsewhere():
 
 
 def test_flat_names_every_value():
-    assert flat({"a": {"b": [1, {"c": 2}]}, "d": [], "e": None}) == {"a.b.0": 1, "a.b.1.c": 2, "d": [], "e": None}
+    assert flatten_keys({"a": {"b": [1, {"c": 2}]}, "d": [], "e": None}) == {
+        "a.b.0": 1,
+        "a.b.1.c": 2,
+        "d": [],
+        "e": None,
+    }
 
 
 def test_a_newer_or_broken_state_is_refused(tmp_path):
@@ -119,9 +124,9 @@ def test_sample_photos_are_found_again(tmp_path):
 
 def test_out_of_memory_names_what_needs_half():
     train = config("train.accumulate=2").train
-    said = out_of_memory(0, train.stages[0], train, torch.OutOfMemoryError("CUDA out of memory.\nmore"))
+    said = out_of_memory_advice(0, train.stages[0], train, torch.OutOfMemoryError("CUDA out of memory.\nmore"))
     assert said.startswith("train.stages.0 does not fit into memory (CUDA out of memory. more)")
     assert "train.accumulate=4 (the same steps in smaller parts), train.stages.0.bs=4, train.stages.0.crop=32." in said
     smallest = config("train.stages=[{crop: 32, bs: 1, epochs: 1, lr: 1}]").train
-    assert "a smaller model" in out_of_memory(0, smallest.stages[0], smallest, RuntimeError("x"))
+    assert "a smaller model" in out_of_memory_advice(0, smallest.stages[0], smallest, RuntimeError("x"))
     assert TrainingStopped(said).status == 1

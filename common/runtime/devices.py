@@ -1,0 +1,41 @@
+"""Which device to compute on, and what it means when its memory runs out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from common.runtime.errors import UserError
+
+
+def get_device(name: str = "auto") -> torch.device:
+    """'auto' -> the GPU if there is one, else the CPU; other names as torch knows them.
+
+    Raises UserError if the device is not available.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device {name}: not available here ({str(error).splitlines()[0]}); use auto or cpu") from None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a GPU or the machine ran out of memory, in the words of torch's allocators and CUDA's libraries."""
+    words = ("out of memory", "ALLOC_FAILED", "can't allocate memory")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in words)
+
+
+@contextmanager
+def out_of_memory_is_user_error(setting: str) -> Iterator[None]:
+    """Turns running out of memory into a UserError.
+
+    setting: what the user gave for the side of the picture, such as '--size 512'.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(f"{setting}: does not fit into memory; half of it needs a quarter") from error
