@@ -24,8 +24,8 @@ def main():
     parser.add_argument("--tile", type=int, default=512, help="side in pixels of the result [512]")
     parser.add_argument("-o", "--output", type=Path, help="the difference, 16 times amplified around grey")
     args = parser.parse_args()
-    model, data = load_model(args.model)
-    model, scale = model.to(get_device()), data.scale
+    model = load_model(args.model).to(get_device())
+    scale = model.scale
     photo = read_photo(args.photo).rgb
     whole, tiled = (enhance(model, photo, scale, tile).astype(int) for tile in (10**9, args.tile))
     difference = tiled - whole

@@ -27,7 +27,7 @@ from common.runtime.memory import keep_freed_memory
 from common.training.learner import adamw
 from superres.config import Config
 from superres.data import get_degrade, get_dls, get_photos
-from superres.evaluate import measure
+from superres.measure import measure_photo
 from superres.model import get_model
 
 log = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ def quality(recipes, folder, steps, setup, device):
             step()
         models[name] = step.model.eval()
         log.info("%s: %d steps done", name, steps)
-    figures = pd.DataFrame([measure(path, get_degrade(config.data), models)[0] for path in photos[1]]).mean()
+    figures = pd.DataFrame([measure_photo(path, get_degrade(config.data), models)[0] for path in photos[1]]).mean()
     metrics = ("PSNR-Y", "SSIM-Y")
     return [[name, *(f"{figures[f'{name} {metric}']:.4g}" for metric in metrics)] for name in ("bicubic", *recipes)]
 

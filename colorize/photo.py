@@ -4,13 +4,16 @@ Eyes see colour coarsely. Given the true colours of a copy with 128 pixels a sho
 onto the sharp lightness, the error in a* and b* is 0.6 on average (BSD100; of the grey photos 10.3).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from colorize.lab import get_ab, set_ab, to_grey
+from colorize.model import Colorizer
 from common.data.photos import shrunk_size
 from common.data.pixels import to_pixels, to_tensor
 from common.inference.tile_layout import TILE
@@ -19,33 +22,36 @@ from common.inference.tiles import enhance
 BAND = 2**20  # pixels that are converted at once
 
 
-def color_photo(model, photo, size, saturation=1.0, tile=TILE):
-    """(H, W, 3) uint8 -> the same, coloured by `model` (a Colorizer in eval mode, on the device to run on).
+def color_photo(
+    model: Colorizer, photo: np.ndarray, size: int | None = None, saturation: float = 1.0, tile: int = TILE
+) -> np.ndarray:
+    """(H, W, 3) uint8 -> the same, coloured by `model` (in eval mode, on the device to run on).
 
-    size: short side in pixels of the copy on which colours are found. saturation: what a* and b* are multiplied by.
-    The photo's L* stays, within the rounding of three channels to 8 bits (0.3); its own colours are not looked at.
+    size: short side in pixels of the copy on which colours are found; None: the model's. saturation: what a* and b* are
+    multiplied by. The photo's L* stays, within the rounding of three channels to 8 bits (0.3); its own colours are
+    ignored.
     """
     height, width = photo.shape[:2]
     grey = in_bands(to_grey, photo)
-    small_height, small_width = shrunk_size(height, width, size)
+    small_height, small_width = shrunk_size(height, width, size or model.size)
     small = np.asarray(Image.fromarray(grey).resize((small_width, small_height), Image.Resampling.BILINEAR))
     ab = saturation * get_ab(to_tensor(enhance(model, small, tile=tile)))
     return in_bands(set_ab, photo, enlarge(ab, height, width))
 
 
-def shrink(image, size):
+def shrink(image: Tensor, size: int) -> Tensor:
     """(N, C, H, W) -> the same with a short side of `size` pixels; never larger."""
     small = shrunk_size(*image.shape[-2:], size)
     return F.interpolate(image, size=small, mode="bilinear", antialias=True, align_corners=False)
 
 
-def enlarge(ab, height, width):
+def enlarge(ab: Tensor, height: int, width: int) -> Tensor:
     """(N, 2, h, w) -> (N, 2, height, width), bicubically."""
     return F.interpolate(ab, size=(height, width), mode="bicubic", align_corners=False)
 
 
 @torch.inference_mode()
-def in_bands(function, photo, *others):
+def in_bands(function: Callable[..., Tensor], photo: np.ndarray, *others: Tensor) -> np.ndarray:
     """function((1, 3, h, W), ...) on band after band of a (H, W, 3) uint8 photo, so that little memory is held."""
     rows = max(1, BAND // photo.shape[1])
     result = np.empty_like(photo)
@@ -58,11 +64,11 @@ def in_bands(function, photo, *others):
 class PhotoColorizer(nn.Module):
     """`color_photo` as a network, for fastai's export: (N, 3, H, W) in [0, 1] -> the same, coloured."""
 
-    def __init__(self, model, size):
+    def __init__(self, model: Colorizer) -> None:
         super().__init__()
-        self.model, self.size = model, size
+        self.model = model
 
-    def forward(self, photo):
-        photo = photo.as_subclass(torch.Tensor)
-        ab = get_ab(self.model(shrink(to_grey(photo), self.size)))
+    def forward(self, photo: Tensor) -> Tensor:
+        photo = photo.as_subclass(Tensor)
+        ab = get_ab(self.model(shrink(to_grey(photo), self.model.size)))
         return set_ab(photo, enlarge(ab, *photo.shape[-2:]))

@@ -1,60 +1,114 @@
-"""The command lines of train, predict and evaluate: the same words and flags in every task."""
+"""The command lines of train, predict and evaluate: the same words and flags in every task.
+
+Imports neither torch nor fastai before they are needed, so that --help and mistakes answer at once.
+"""
 
 import argparse
 import logging
 import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from common.config.sections import TaskConfig
 from common.config.yaml_file import describe_keys, load_config
 from common.inference.tile_layout import TILE
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError, WriteError
-from common.training.run_folder import check_run_folder, current_run
+from common.runtime.files import read_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import nn
+
+    from common.task import Task
 
 log = logging.getLogger(__name__)
 
+CONFIGS = Path(__file__).parent.parent / "configs"
 
-def get_parser(name, doc, **options):
-    """An ArgumentParser for `python -m name` whose help shows `doc`, the module's docstring, as it is written."""
+Config = TypeVar("Config", bound=TaskConfig)
+Model = TypeVar("Model", bound="nn.Module")
+Number = TypeVar("Number", int, float)
+
+
+def get_parser(module: str, doc: str | None, **options: Any) -> argparse.ArgumentParser:
+    """An ArgumentParser for `python -m module` whose help shows `doc`, the module's docstring, as it is written."""
     parser = argparse.ArgumentParser(
-        prog=f"python -m {name}", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, **options
+        prog=f"python -m {module}", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, **options
     )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")  # seen by run_command
+    # Read by common.runtime.command.run_command.
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
 
 
-def train_command(name, doc, config_class, demo, train):
-    """Reads `[CONFIG.yaml] [section.key=value ...] [--resume RUN]`, trains, returns the exit status.
+@dataclass(frozen=True)
+class TrainArguments(Generic[Config]):
+    """What `python -m TASK.train` was asked to do."""
 
-    name: of the module, TASK.train. config_class: the task's Config; demo: path of the config that is used without one
-    on the command line. train(config, default run name, run folder to continue or None).
+    config: Config
+    name: str  # of the run folder, if the config gives none
+    resume: Path | None  # folder of a stopped run that goes on
+
+
+def read_train_arguments(
+    module: str, doc: str | None, config_class: type[Config], demo: str | Path
+) -> TrainArguments[Config]:
+    """Reads and checks `[CONFIG.yaml] [section.key=value ...] [--resume RUN]`.
+
+    module: TASK.train. demo: the config, in configs/ or by its path, that is used if the command line names none.
+    Raises UserError for a mistake in the config.
     """
     parser = get_parser(
-        name,
+        module,
         doc,
-        usage=f"python -m {name} [CONFIG.yaml] [section.key=value ...] [--resume RUN]",
+        usage=f"python -m {module} [CONFIG.yaml] [section.key=value ...] [--resume RUN]",
         epilog="keys, with [defaults]:\n" + "\n".join(describe_keys(config_class)),
     )
     parser.add_argument("config", nargs="*", metavar="CONFIG.yaml section.key=value", help="see above and below")
     parser.add_argument(
-        "--resume", type=Path, metavar="RUN", help="folder of a run that was stopped: it goes on where it was"
+        "--resume", type=Path, metavar="RUN", help="folder of a stopped run, which goes on where it stopped"
     )
     args = parser.parse_intermixed_args()
-    words, run = args.config, args.resume
-    path = demo
-    if run is not None:
-        check_run_folder(run, task=name.partition(".")[0])
-        path = run / "config.yaml"
+    words, path = args.config, CONFIGS / demo
+    if args.resume is not None:
+        check_run_folder(args.resume, task_name=module.partition(".")[0])
+        path = args.resume / "config.yaml"
     if words and (words[0].endswith((".yaml", ".yml")) or Path(words[0]).exists()):
         path = Path(words.pop(0))
-    config = load_config(config_class, path, words)
-    return run_training(name, partial(train, config, path.stem, run), current_run)
+    return TrainArguments(load_config(config_class, path, words), path.stem, args.resume)
 
 
-def run_training(name, work, folder_at_work):
-    """Calls work(), which trains, and returns the exit status; what stops it early is told with how to go on.
+def check_run_folder(folder: Path, task_name: str) -> None:
+    """Raises UserError if `folder` is not a run folder of the task."""
+    if not folder.is_dir():
+        raise UserError(f"--resume {folder}: no such run folder")
+    if not (folder / "config.yaml").is_file():
+        raise UserError(
+            f"--resume {folder}: not a run folder (no config.yaml in it), or stopped before it began: start a new run"
+        )
+    try:
+        trained = read_json(folder / "environment.json")[0]["task"]
+    except (LookupError, TypeError):
+        raise UserError(f"--resume {folder}: a run of an older version, which cannot be continued") from None
+    if trained != task_name:
+        raise UserError(f"--resume {folder}: a run of {trained}; use python -m {trained}.train")
 
-    name: of the module, whose `--resume` takes the folder that folder_at_work() returns (None before there is one).
+
+def train_command(task: "Task[Config]", arguments: TrainArguments[Config]) -> int:
+    """Trains `task` as the arguments say; returns the exit status."""
+    from common.training.run_folder import current_run
+
+    work = partial(task.train, arguments.config, arguments.name, arguments.resume)
+    return run_training(f"{task.name}.train", work, current_run)
+
+
+def run_training(module: str, work: Callable[[], object], current_folder: Callable[[], Path | None]) -> int:
+    """Calls work(), which trains, and returns the exit status. If it stops early, a message says how to go on.
+
+    module: whose `--resume` takes the folder that current_folder() returns (None before there is one).
     """
     try:
         work()
@@ -65,23 +119,23 @@ def run_training(name, work, folder_at_work):
     except TrainingStopped as error:
         stop = error
     except WriteError as error:
-        if folder_at_work() is None:
+        if current_folder() is None:
             raise
         stop = TrainingStopped(f"{error}; what was saved before is intact")
     except KeyboardInterrupt:
-        if folder_at_work() is None:
+        if current_folder() is None:
             raise
         stop = TrainingStopped("stopped at once: what was done since the last save is lost", status=130)
     message = f"error: {stop}" if stop.status == 1 else f"{stop}"
-    if (folder := folder_at_work()) is not None:
-        message += f"\nto go on:  python -m {name} --resume {shlex.quote(str(folder))}"
+    if (folder := current_folder()) is not None:
+        message += f"\nto go on:  python -m {module} --resume {shlex.quote(str(folder))}"
     log.log(logging.ERROR if stop.status == 1 else logging.INFO, message)
     return stop.status
 
 
-def get_predict_parser(name, doc):
+def get_predict_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
     """MODEL PHOTO_OR_FOLDER... -o OUT [--overwrite] [--tile] [--device] [--trust-pickle]."""
-    parser = get_parser(name, doc)
+    parser = get_parser(module, doc)
     parser.add_argument("model", type=Path, help="model.safetensors of a training run")
     parser.add_argument("photos", nargs="+", type=Path, help="photos, and folders that are searched recursively")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the results; names are kept")
@@ -91,36 +145,88 @@ def get_predict_parser(name, doc):
         action="store_true",
         help="open MODEL even if it is an export.pkl, which can run any code that somebody put into it",
     )
-    add_device_arguments(parser)
+    add_tile_argument(parser)
+    add_device_argument(parser)
     return parser
 
 
-def get_evaluate_parser(name, doc, baseline):
-    """[MODEL] --data FOLDER [--baseline NAME] [-o FOLDER] [--overwrite] [--tile] [--device]."""
-    parser = get_parser(name, doc)
-    parser.add_argument("model", nargs="?", type=Path, help="model.safetensors of a training run")
-    parser.add_argument("--baseline", choices=[baseline], help=f"measure {baseline} alone, without a model")
+def open_model(
+    args: argparse.Namespace, load_model: Callable[[Path], Model], import_exported: Callable[[Path], Model]
+) -> Model:
+    """The MODEL of `predict`, on its --device. import_exported opens an export.pkl, after --trust-pickle."""
+    from common.runtime.devices import get_device
+
+    model = (import_exported if args.trust_pickle else load_model)(args.model)
+    return model.to(get_device(args.device))
+
+
+def predict_command(
+    args: argparse.Namespace, enhance: "Callable[[np.ndarray], np.ndarray]", keep_grey: bool = True
+) -> int:
+    """Enhances the photos of `predict`, (H, W, 3) uint8 -> (H', W', 3) uint8; returns the exit status."""
+    from common.inference.batch import enhance_photos, plan_outputs
+
+    plan = plan_outputs(args.photos, args.output, args.overwrite)
+    return 1 if enhance_photos(plan, enhance, keep_grey) else 0
+
+
+def get_evaluate_parser(module: str, doc: str | None, baseline: str | None = None) -> argparse.ArgumentParser:
+    """MODEL --data FOLDER [-o FOLDER] [--overwrite] [--device]; with a baseline [MODEL] [--baseline NAME] [--tile]."""
+    parser = get_parser(module, doc)
+    parser.add_argument("model", nargs="?" if baseline else None, type=Path, help="model.safetensors of a training run")
+    parser.set_defaults(baseline=None)
+    if baseline:
+        parser.add_argument("--baseline", choices=[baseline], help=f"measure {baseline} alone, without a model")
+        add_tile_argument(parser)
     parser.add_argument("--data", type=Path, required=True, help="folder of photos, searched recursively")
     parser.add_argument(
         "-o", "--output", type=Path, help="folder for results.csv and comparison.png [beside the model]"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
-    add_device_arguments(parser)
+    add_device_argument(parser)
     return parser
 
 
-def add_device_arguments(parser):
-    """[--tile PIXELS] [--device NAME]."""
+@dataclass(frozen=True)
+class Evaluation:
+    """What `python -m TASK.evaluate` was asked to measure."""
+
+    photos: list[Path]
+    folder: Path | None  # for the results; None for a baseline without -o
+    device: "torch.device"
+
+
+def open_evaluation(args: argparse.Namespace) -> Evaluation:
+    """Checks the arguments of `evaluate`. Raises UserError if they contradict each other or the results exist."""
+    if (args.model is None) == (args.baseline is None):
+        raise UserError("give either a MODEL or --baseline")
+    folder = args.output
+    if folder is None and args.model is not None:
+        folder = args.model.parent / f"evaluate_{args.data.resolve().name}"
+    if folder is not None and (folder / "results.csv").exists() and not args.overwrite:
+        raise UserError(f"{folder / 'results.csv'}: exists; add --overwrite, or give another folder with -o")
+    from common.data.folders import find_photos
+    from common.runtime.devices import get_device
+
+    return Evaluation(find_photos(args.data), folder, get_device(args.device))
+
+
+def add_tile_argument(parser: argparse.ArgumentParser) -> None:
+    """[--tile PIXELS]."""
     parser.add_argument(
         "--tile",
         type=number_at_least(1, int),
         default=TILE,
         help=f"side of the tiles of a large result, in pixels [{TILE}]",
     )
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """[--device NAME]."""
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
 
 
-def add_perceptual_arguments(parser):
+def add_perceptual_arguments(parser: argparse.ArgumentParser) -> None:
     """[--vgg WEIGHTS] [--lpips WEIGHTS]: of `common.evaluation.perceptual.get_perceptual_metrics`."""
     parser.add_argument(
         "--vgg",
@@ -136,10 +242,12 @@ def add_perceptual_arguments(parser):
     )
 
 
-def number_at_least(lowest, number, at_most=None):
-    """An argparse type: a number from `lowest` up, to `at_most` if given."""
+def number_at_least(
+    lowest: Number, number: Callable[[str], Number], at_most: Number | None = None
+) -> Callable[[str], Number]:
+    """An argparse type: a number (int or float) from `lowest` up, to `at_most` if given."""
 
-    def convert(word):
+    def convert(word: str) -> Number:
         value = number(word)
         if not lowest <= value < float("inf"):
             raise argparse.ArgumentTypeError(f"{word}: must be {lowest} or more")
@@ -149,15 +257,3 @@ def number_at_least(lowest, number, at_most=None):
 
     convert.__name__ = number.__name__  # argparse names it when the word is no number
     return convert
-
-
-def get_results_folder(args):
-    """Where `evaluate` writes; None for a baseline without -o. Raises UserError for words that contradict."""
-    if (args.model is None) == (args.baseline is None):
-        raise UserError("give either a MODEL or --baseline")
-    folder = args.output
-    if folder is None and args.model is not None:
-        folder = args.model.parent / f"evaluate_{args.data.resolve().name}"
-    if folder is not None and (folder / "results.csv").exists() and not args.overwrite:
-        raise UserError(f"{folder / 'results.csv'}: exists; add --overwrite, or give another folder with -o")
-    return folder

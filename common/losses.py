@@ -3,42 +3,48 @@
 Feature and Gram terms follow Johnson et al. 2016 (arXiv 1603.08155) and Gatys et al. 2015 (1508.06576).
 """
 
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, cast
+
 import torch
 import torch.nn.functional as F
 from kornia.losses import total_variation
 from kornia.metrics import ssim as ssim_map
-from torch import nn
+from torch import Tensor, nn
 
+from common.config.sections import LayerTerm, LossConfig
 from common.models.vgg16 import VGG16Features
 
+LossFunction = Callable[[Tensor, Tensor], Tensor]  # (pred, target) -> mean over all images
 
-def relative_mse(pred, target):
+
+def relative_mse(pred: Tensor, target: Tensor) -> Tensor:
     """Squared error as a part of the target's mean square, averaged over images: 1 is as far off as zero would be.
 
-    It makes the layers of a VGG, whose activations differ a thousand times in size, count alike.
+    All layers of a VGG count alike in it, although their activations differ a thousandfold in size.
     """
     error, size = ((x.square().flatten(1).mean(dim=1)) for x in (pred - target, target))
     return (error / size.clamp_min(1e-12)).mean()
 
 
-DISTANCES = {"l1": F.l1_loss, "mse": F.mse_loss, "relative": relative_mse}
+DISTANCES: dict[str, LossFunction] = {"l1": F.l1_loss, "mse": F.mse_loss, "relative": relative_mse}
 
 
 class TimesItsTranspose(torch.autograd.Function):
-    """F -> F F^T of (N, C, L). Its gradient, (G + G^T) F, is one product; autograd, not knowing, makes two."""
+    """F -> F F^T of (N, C, L). Its gradient, (G + G^T) F, is one product; autograd would compute two."""
 
     @staticmethod
-    def forward(ctx, flat):
+    def forward(ctx: Any, flat: Tensor) -> Tensor:
         ctx.save_for_backward(flat)
         return flat @ flat.transpose(1, 2)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         (flat,) = ctx.saved_tensors
         return (gradient + gradient.transpose(1, 2)) @ flat
 
 
-def gram_matrix(features):
+def gram_matrix(features: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, C, C): channel correlations F F^T / (C H W) in float32 (Johnson et al., section 3.2).
 
     Computed outside autocast: sums over H * W overflow half precision.
@@ -48,32 +54,32 @@ def gram_matrix(features):
         return TimesItsTranspose.apply(features.float().flatten(2)) / (c * h * w)
 
 
-def negative_psnr(error):
+def negative_psnr(error: Tensor) -> Tensor:
     """(N,) mean errors of images with peak 1 -> their mean -PSNR = 10 log10(error), in dB. Perfect counts as -100."""
     return 10 * error.clamp_min(1e-10).log10().mean()
 
 
-def psnr_loss(pred, target):
+def psnr_loss(pred: Tensor, target: Tensor) -> Tensor:
     """Minus the peak signal-to-noise ratio in dB: 10 log10 of each image's mean squared error, averaged."""
     return negative_psnr((pred - target).square().mean(dim=(1, 2, 3)))
 
 
-def psnr_mae_loss(pred, target):
-    """PSNR computed on the mean absolute error instead of the squared one: 10 log10(MAE) an image, averaged."""
+def psnr_mae_loss(pred: Tensor, target: Tensor) -> Tensor:
+    """PSNR computed on the mean absolute error instead of the squared one: 10 log10(MAE) of each image, averaged."""
     return negative_psnr((pred - target).abs().mean(dim=(1, 2, 3)))
 
 
-def ssim_loss(pred, target):
+def ssim_loss(pred: Tensor, target: Tensor) -> Tensor:
     """1 - SSIM (Wang et al. 2004): 11 x 11 Gaussian window of sigma 1.5, no padding, mean over RGB. In [0, 2]."""
     return 1 - ssim_map(pred, target, window_size=11, max_val=1.0, padding="valid").mean()
 
 
-def tv_loss(pred, target):
+def tv_loss(pred: Tensor, target: Tensor) -> Tensor:
     """Anisotropic total variation of `pred`: the mean absolute step down plus the mean absolute step right."""
     return total_variation(pred, reduction="mean").mean()
 
 
-PIXEL_TERMS = {
+PIXEL_TERMS: dict[str, LossFunction] = {
     "l1": F.l1_loss,
     "mse": F.mse_loss,
     "psnr": psnr_loss,
@@ -87,67 +93,79 @@ class PerceptualLoss(nn.Module):
     """loss = sum of weight * term over the terms with a weight, between images (N, 3, H, W) in [0, 1], in float32.
 
     Under autocast the VGG16 works in half precision: it is most of the arithmetic. The terms do not: Gram matrices are
-    sums that overflow there, SSIM has differences that cancel.
+    sums that would overflow, and SSIM has differences that would cancel.
 
-    config: `common.config.sections.LossConfig`. style: a picture, (1, 3, H, W): its Gram matrices, computed once, take the place
-    of the target's. After a call `terms` holds each weighted term by name, detached: they add up to the loss.
-    `names` lists them. `reduction='none'` gives each image's own loss, (N,), as fastai's get_preds asks.
+    style: a picture, (1, 3, H, W): its Gram matrices, computed once, replace those of the target. `names` lists the
+    terms; after a call `terms` holds each weighted term by name, detached: they add up to the loss.
+    `reduction='none'` returns the loss of each image, (N,), as fastai's get_preds needs.
     """
 
-    def __init__(self, config, style=None):
+    def __init__(self, config: LossConfig, style: Tensor | None = None) -> None:
         super().__init__()
         self.config = config
         self.names = config.active_terms()
         self.vgg = VGG16Features(config.vgg_layers(), config.vgg) if config.vgg_layers() else None
-        self.terms, self.remembered = {}, (None, None)
-        self.style_grams = nn.ParameterDict()  # they move to the device with the loss
-        if style is not None and config.gram is not None:
+        self.terms: dict[str, Tensor] = {}
+        self.remembered: tuple[Tensor, dict[str, Tensor]] | None = None  # a target and its activations
+        self.style_grams = nn.ParameterDict()  # so that they move to the device with the loss
+        if style is not None and config.gram is not None and self.vgg is not None:
             with torch.no_grad():
-                grams = self.grams(self.vgg(style))
+                grams = gram_matrices(self.vgg(style), config.gram.layers)
             self.style_grams.update({name: nn.Parameter(gram, requires_grad=False) for name, gram in grams.items()})
 
     @torch.no_grad()
-    def remember(self, target):
+    def remember(self, target: Tensor) -> None:
         """Computes the VGG16 activations of a target once, for many calls with this very tensor."""
         if self.vgg is not None:
             self.remembered = target, self.vgg(target)
 
-    def forward(self, pred, target, reduction="mean"):
-        known = self.remembered[1] if target is self.remembered[0] else None
-        pred, target = pred.as_subclass(torch.Tensor), target.as_subclass(torch.Tensor)
+    def forward(self, pred: Tensor, target: Tensor, reduction: Literal["mean", "none"] = "mean") -> Tensor:
+        pred_features: dict[str, Tensor] = {}
+        target_features: dict[str, Tensor] = {}
+        if self.remembered is not None and target is self.remembered[0]:
+            target_features = self.remembered[1]
+        pred, target = pred.as_subclass(Tensor), target.as_subclass(Tensor)
         if reduction == "none":
             return torch.stack([self(p[None], t[None]) for p, t in zip(pred, target, strict=True)])
-        pred, target, pred_features, target_features = pred.float(), target.float(), {}, known
+        pred, target = pred.float(), target.float()
         if self.vgg is not None:
             pred_features = self.vgg(pred)
-            if known is None:
+            if not target_features:
                 with torch.no_grad():
                     target_features = self.vgg(target)
         with torch.autocast(pred.device.type, enabled=False):
             terms = self.weighted_terms(pred, target, pred_features, target_features)
         self.terms = {name: term.detach() for name, term in terms.items()}
-        return sum(terms.values())
+        return add_up(terms.values())
 
-    def weighted_terms(self, pred, target, pred_features, target_features):
+    def weighted_terms(
+        self, pred: Tensor, target: Tensor, pred_features: Mapping[str, Tensor], target_features: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """{name: weight * term}, from images and their VGG16 activations."""
         config = self.config
-        terms = {
+        terms: dict[str, Tensor] = {
             name: getattr(config, name) * term(pred, target) for name, term in PIXEL_TERMS.items() if name in self.names
         }
         if config.features is not None:
             terms["features"] = layer_distance(config.features, pred_features, target_features)
         if config.gram is not None:
-            target_grams = self.style_grams or self.grams(target_features)
-            terms["gram"] = layer_distance(config.gram, self.grams(pred_features), target_grams)
+            layers = config.gram.layers
+            target_grams = dict(self.style_grams.items()) or gram_matrices(target_features, layers)
+            terms["gram"] = layer_distance(config.gram, gram_matrices(pred_features, layers), target_grams)
         return terms
 
-    def grams(self, features):
-        """{layer: Gram matrices} of the layers that the Gram term compares."""
-        return {name: gram_matrix(features[name]) for name in self.config.gram.layers}
+
+def gram_matrices(features: Mapping[str, Tensor], layers: Iterable[str]) -> dict[str, Tensor]:
+    return {name: gram_matrix(features[name]) for name in layers}
 
 
-def layer_distance(term, pred, target):
-    """weight * sum over layers of layer weight * mean distance. term: `common.config.sections.LayerTerm`."""
+def layer_distance(term: LayerTerm, pred: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
+    """weight * sum over layers of layer weight * mean distance."""
     distance = DISTANCES[term.distance]
-    return term.weight * sum(
+    return term.weight * add_up(
         weight * distance(pred[name], target[name].expand_as(pred[name])) for name, weight in term.layers.items()
     )
+
+
+def add_up(terms: Iterable[Tensor]) -> Tensor:
+    return cast(Tensor, sum(terms))  # never the int 0: configs refuse a loss without terms or layers

@@ -1,3 +1,3 @@
 """Style transfer: photos as if made in the style of one picture."""
 
-import common  # noqa: F401 (first of all: it keeps fastai's import quiet)
+import common  # noqa: F401 (first of all: it silences warnings of fastai's import)

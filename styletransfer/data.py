@@ -2,10 +2,16 @@
 
 from functools import partial
 
+import torch
+from fastai.data.core import DataLoaders
+from fastai.torch_core import TensorImage
 from fasttransform import ItemTransform
 
-from common.data.dataloaders import find_and_split_photos, get_photo_dls, random_part_tfms
+from common.config.sections import StageConfig
+from common.data.dataloaders import PhotoOpener, find_and_split_photos, get_photo_dls, random_part_tfms
+from common.data.folders import PhotoSplit
 from common.data.photos import open_shrunk_photo
+from styletransfer.config import Config
 
 
 class AsTarget(ItemTransform):
@@ -13,26 +19,25 @@ class AsTarget(ItemTransform):
 
     order = 90  # after IntToFloatTensor
 
-    def encodes(self, batch):
+    def encodes(self, batch):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)
         (photo,) = batch
         return photo, photo
 
 
-def get_photo_opener(config):
+def get_photo_opener(config: Config) -> PhotoOpener:
     """What opens a photo to train on."""
     return partial(open_shrunk_photo, crop=config.train.largest_crop(), min_scale=config.data.min_scale)
 
 
-def get_photos(config):
-    """(training photos, held-out photos) of a config. Raises UserError if there is not enough to train on."""
+def get_photos(config: Config) -> PhotoSplit:
+    """The photos of a config to train on, and those held out. Raises UserError if there is not enough to train on."""
     return find_and_split_photos(config.data, config.train, get_photo_opener(config))
 
 
-def get_dls(photos, config, stage, device):
+def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torch.device) -> DataLoaders:
     """fastai DataLoaders of (photo, photo) batches for one stage: random parts and left-right flips to train on.
 
-    photos: of `get_photos`. Validation takes the middle of each held-out photo, its short side as long as the largest
-    crop's, in every stage.
+    Validation takes the middle of each held-out photo, its short side as long as the largest crop's, in every stage.
     """
     return get_photo_dls(
         photos,

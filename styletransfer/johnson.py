@@ -1,59 +1,62 @@
 """The image transformation network of Johnson et al. 2016 (arXiv 1603.08155, supplementary material).
 
-As in the paper: a 9 x 9 convolution, two of stride 2, five residual blocks, two times twice as large, a 9 x 9 one.
-Instance norm takes the place of batch norm (Ulyanov et al. 2016, arXiv 1607.08022). Other than in the paper, nearest
+As in the paper: a 9 x 9 convolution, two of stride 2, five residual blocks, two upsamplings by 2, a 9 x 9 convolution.
+Instance norm takes the place of batch norm (Ulyanov et al. 2016, arXiv 1607.08022). Unlike in the paper, nearest
 neighbours and a convolution enlarge, since transposed convolutions leave checkerboards (Odena et al. 2016), and each
 convolution reflects the picture at its borders, where the paper pads once by 40 pixels and loses them on the way.
 """
 
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 STRIDE = 4
-SMALLEST = 16  # pixels a side that reflecting needs
+MIN_SIDE = 16  # pixels that reflecting needs
 
 
 class InstanceNorm(nn.InstanceNorm2d):
     """Normalises each channel of each picture to mean 0 and variance 1, then scales and shifts it as learned.
 
-    `kept` = (mean, variance), each (C,), takes the place of the picture's own: for a part of a picture.
+    `fixed_statistics` = (mean, variance), each (C,), takes the place of the picture's own: for a part of a picture.
     """
 
-    def __init__(self, channels):
+    fixed_statistics: tuple[Tensor, Tensor] | None
+
+    def __init__(self, channels: int) -> None:
         super().__init__(channels, affine=True)
-        self.kept = None
+        self.fixed_statistics = None
 
-    def forward(self, x):
-        if self.kept is None:
-            return super().forward(x)
-        return F.batch_norm(x, *self.kept, self.weight, self.bias, eps=self.eps)
+    def forward(self, input: Tensor) -> Tensor:
+        if self.fixed_statistics is None:
+            return super().forward(input)
+        mean, variance = self.fixed_statistics
+        return F.batch_norm(input, mean, variance, self.weight, self.bias, eps=self.eps)
 
 
-def conv(n_in, n_out, size, stride=1):
+def conv(n_in: int, n_out: int, size: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(n_in, n_out, size, stride, padding=size // 2, padding_mode="reflect")
 
 
-def conv_norm_relu(n_in, n_out, size, stride=1):
+def conv_norm_relu(n_in: int, n_out: int, size: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(conv(n_in, n_out, size, stride), InstanceNorm(n_out), nn.ReLU(inplace=True))
 
 
 class ResidualBlock(nn.Module):
     """x + two 3 x 3 convolutions of it; no ReLU after the sum (Gross and Wilber 2016), as in the paper."""
 
-    def __init__(self, channels):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             conv_norm_relu(channels, channels, 3), conv(channels, channels, 3), InstanceNorm(channels)
         )
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return x + self.layers(x)
 
 
 class TransformationNetwork(nn.Module):
     """(N, 3, H, W) in [0, 1] -> (N, 3, H, W), unbounded, for any H and W. width: channels at full size."""
 
-    def __init__(self, width):
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             conv_norm_relu(3, width, 9),
@@ -67,8 +70,8 @@ class TransformationNetwork(nn.Module):
             conv(width, 3, 9),
         )
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        right, below = (max(-side % STRIDE, SMALLEST - side) for side in (width, height))
+        right, below = (max(-side % STRIDE, MIN_SIDE - side) for side in (width, height))
         x = F.pad(x, (0, right, 0, below), mode="replicate")
         return self.layers(2 * x - 1)[..., :height, :width]

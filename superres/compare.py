@@ -4,26 +4,20 @@ python -m superres.compare configs/compare/losses.yaml data.path=~/photos      k
 python -m superres.compare --resume runs/STUDY                                 goes on with a stopped study
 """
 
-from functools import partial
-
 from common.runtime.command import run_command
-from common.studies.compare import compare_command
+from common.studies.study import read_compare_arguments
 from superres.config import Config
-from superres.data import get_degrade, get_photos
-from superres.evaluate import evaluate
-from superres.model import load_model
-from superres.train import build, train
-
-BEST = {"PSNR-Y": max, "SSIM-Y": max, "VGG": min, "VGG-random": min, "LPIPS": min}
-DETAIL, ZOOM = 80, 3  # side of the squares that the picture shows, in sharp pixels, and how much they are enlarged
 
 
-def evaluate_variants(photos, config, paths, folder, perceptual, device):
-    """`superres.evaluate.evaluate` of the model files {variant: path}."""
-    models = {name: load_model(path)[0].to(device) for name, path in paths.items()}
-    return evaluate(photos, get_degrade(config.data), models, folder, ZOOM, perceptual=perceptual, side=DETAIL)
+def main() -> int:
+    arguments = read_compare_arguments(
+        "superres.compare", __doc__, Config, reserved_names=("input", "bicubic", "target")
+    )
+    from common.studies.compare import compare_command
+    from superres.task import TASK
+
+    return compare_command(TASK, arguments)
 
 
 if __name__ == "__main__":
-    command = partial(compare_command, "superres.compare", __doc__, Config, get_photos, build, train)
-    run_command(partial(command, evaluate_variants, BEST, taken=("input", "bicubic", "target")))
+    run_command(main)

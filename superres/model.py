@@ -1,18 +1,19 @@
 """The super-resolution network: what the U-Net adds to a bicubic enlargement."""
 
-import torch
+from pathlib import Path
+
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
-from superres.config import DataConfig, SuperresModelConfig
+from superres.config import Config, DataConfig, SuperresModelConfig
 from superres.srcnn import SRCNN
 
-TASK = "superres"
+TASK_NAME = "superres"
 
 
-def resize_bicubic(image, scale):
+def resize_bicubic(image: Tensor, scale: float) -> Tensor:
     """(N, 3, H, W) -> (N, 3, H * scale, W * scale), antialiased when shrinking; MATLAB's imresize up to rounding."""
     size = [round(side * scale) for side in image.shape[-2:]]
     # antialias=True also picks Keys' cubic with a = -0.5, which MATLAB and Pillow use; without it torch has -0.75.
@@ -26,17 +27,17 @@ class SuperResolver(nn.Module):
     the small one, which ends in a pixel shuffle and is about three times as fast.
     """
 
-    def __init__(self, unet, scale, upsample):
+    def __init__(self, unet: nn.Module, scale: int, upsample: str) -> None:
         super().__init__()
         self.unet, self.scale, self.upsample = unet, scale, upsample
 
-    def forward(self, low):
-        low = low.as_subclass(torch.Tensor)
+    def forward(self, low: Tensor) -> Tensor:
+        low = low.as_subclass(Tensor)
         enlarged = resize_bicubic(low, self.scale)
         return enlarged + self.unet(low if self.upsample == "after" else enlarged)
 
 
-def get_model(config: SuperresModelConfig, scale):
+def get_model(config: SuperresModelConfig, scale: int) -> SuperResolver:
     """A SuperResolver as `config` describes it."""
     if config.network == "srcnn":
         return SuperResolver(SRCNN(), scale, upsample="before")
@@ -51,19 +52,19 @@ def get_model(config: SuperresModelConfig, scale):
     return SuperResolver(unet, scale, config.upsample)
 
 
-def save(path, model, config):
-    """Writes a model file with what rebuilds the model, and what its input was made by; no path of this machine."""
+def save_model(path: Path, model: nn.Module, config: Config) -> None:
+    """Writes a model file: the weights, and what rebuilds the model and its input. No path of this machine is in it."""
     data = config.data.model_dump(mode="json", exclude={"path", "valid"})
-    write_model_file(path, model, TASK, {"model": config.model.model_dump(mode="json"), "data": data})
+    write_model_file(path, model, TASK_NAME, {"model": config.model.model_dump(mode="json"), "data": data})
 
 
-def load_model(path):
-    """(SuperResolver in eval mode on the CPU, the DataConfig it was trained with) from a model file; needs no network.
+def load_model(path: Path) -> SuperResolver:
+    """The SuperResolver of a model file, in eval mode on the CPU. Needs no network.
 
     Raises UserError if it is not a complete model file of this task.
     """
-    values, state = read_model_file(path, TASK)
+    values, state = read_model_file(path, TASK_NAME)
     config = validate_section(path, SuperresModelConfig, values.get("model"))
     data = validate_section(path, DataConfig, values.get("data"))
     model = get_model(config.model_copy(update={"pretrained": False}), data.scale)
-    return fill_weights(path, model, state), data
+    return fill_weights(path, model, state)

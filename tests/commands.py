@@ -1,5 +1,6 @@
 """Running the program as a user does, in a process of its own."""
 
+import os
 import subprocess
 import sys
 import warnings
@@ -8,6 +9,8 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX: signals to groups, terminals or links")
 
 PREDICT = """
 import sys, numpy as np

@@ -16,7 +16,7 @@ from common.config.yaml_file import load_config, save_config
 from common.models.model_file import METADATA_KEY, write_model_file
 from common.training.learner import resolve_train_config
 from superres.config import Config
-from superres.model import get_model, save
+from superres.model import get_model, save_model
 
 
 class Harmful:
@@ -94,7 +94,7 @@ def make_configs(folder):
 
 
 def make_model_files(folder, config):
-    save(folder / "model.safetensors", get_model(config.model, 2), config)
+    save_model(folder / "model.safetensors", get_model(config.model, 2), config)
     (folder / "cut.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-1000])
     (folder / "empty.safetensors").write_bytes(b"")
     write_model_file(folder / "other.safetensors", torch.nn.Linear(1, 1), "colorize", {})

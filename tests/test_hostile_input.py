@@ -1,5 +1,6 @@
 """Everything wrong that users have given to programs like this one: each has its message, and ends with status 2."""
 
+import re
 import shlex
 
 import pytest
@@ -17,17 +18,16 @@ def folder(tmp_path_factory):
     return folder
 
 
-# What is run, with what (D: the folder of the fixture), and all that it says.
+# What is run, with what (D: the folder of the fixture), and all that it says; ... stands for the words of others:
+# pydantic, PyYAML, safetensors, torch, argparse and the system.
 TABLE = [
     (
         "train", "D/broken.yaml",
-        "error: D/broken.yaml: not valid YAML: while parsing a flow node expected the node content, but found "
-        "'<stream end>' in \"<unicode string>\", line 2, column 1: ^",
+        "error: D/broken.yaml: not valid YAML: ...",
     ),
     (
         "train", "D/twice.yaml",
-        "error: D/twice.yaml: not valid YAML: key 'l1' stands twice in \"<unicode string>\", line 1, column 7: loss: "
-        "{l1: 1, l1: 2} ^",
+        "error: D/twice.yaml: not valid YAML: key 'l1' stands twice ...",
     ),
     (
         "train", "D/list.yaml",
@@ -35,16 +35,15 @@ TABLE = [
     ),
     (
         "train", "D/latin.yaml",
-        "error: D/latin.yaml: cannot be read as a config ('utf-8' codec can't decode byte 0xe9 in position 5: invalid"
-        " continuation byte)",
+        "error: D/latin.yaml: cannot be read as a config (...)",
     ),
     (
         "train", "D/missing.yaml",
-        "error: D/missing.yaml: cannot be read as a config (No such file or directory)",
+        "error: D/missing.yaml: cannot be read as a config (...)",
     ),
     (
         "train", "D",
-        "error: D: cannot be read as a config (Is a directory)",
+        "error: D: cannot be read as a config (...)",
     ),
     (
         "train", "D/empty.yaml",
@@ -63,19 +62,19 @@ TABLE = [
     ),
     (
         "train", "D/small.yaml train.stages.0.epochs=many",
-        "error: command line: train.stages.0.epochs = many: must be a valid integer",
+        "error: command line: train.stages.0.epochs = many: ...",
     ),
     (
         "train", "D/small.yaml loss.l1=.nan",
-        "error: command line: loss.l1 = nan: must be a finite number",
+        "error: command line: loss.l1 = nan: ...",
     ),
     (
         "train", "D/small.yaml loss.l1=-1",
-        "error: command line: loss.l1 = -1: must be greater than or equal to 0",
+        "error: command line: loss.l1 = -1: ...",
     ),
     (
         "train", "D/small.yaml train.stages.0.lr=.inf",
-        "error: command line: train.stages.0.lr = inf: must be a finite number or must be a valid list",
+        "error: command line: train.stages.0.lr = inf: ...",
     ),
     (
         "train", "D/small.yaml loss.l1=0",
@@ -84,7 +83,7 @@ TABLE = [
     ),
     (
         "train", "D/small.yaml train.stages=[]",
-        "error: command line: train.stages = []: must have at least 1 item after validation, not 0",
+        "error: command line: train.stages = []: ...",
     ),
     (
         "train", "D/small.yaml train.stages.5.bs=1",
@@ -96,7 +95,7 @@ TABLE = [
     ),
     (
         "train", "D/small.yaml train.seed=-1",
-        "error: command line: train.seed = -1: must be greater than or equal to 0",
+        "error: command line: train.seed = -1: ...",
     ),
     (
         "train", "D/small.yaml train.seed=[1",
@@ -144,15 +143,15 @@ TABLE = [
     ),
     (
         "train", "D/small.yaml output.path=D/file",
-        "error: D/file/run: cannot make the run folder (Not a directory); set output.path",
+        "error: D/file/run: cannot make the run folder (...); set output.path",
     ),
     (
         "train", "D/small.yaml",
         "error: D/run: exists; a run never writes over another, choose a new output.name",
     ),
     (
-        "train", "D/small.yaml output.name=/proc/nothing/x",
-        "error: /proc/nothing/x: cannot make the run folder (No such file or directory); set output.path",
+        "train", "D/small.yaml output.name=D/file/x",
+        "error: D/file/x: cannot make the run folder (...); set output.path",
     ),
     (
         "train", "D/small.yaml train.precision=fp16",
@@ -222,9 +221,9 @@ TABLE = [
         "error: D/earlier: was not trained with these, so it cannot go on with them:\n"
         "       data.scale: 2 -> 4\n"
         "       train.stages.0.lr: 0.001 -> 1.0\n"
-        "       What may change: data.path (where the same photos lie now), loss.vgg (where the same file lies now), "
+        "       What may change: data.path (where the same photos are now), loss.vgg (where the same file is now), "
         "train.device, train.precision, train.workers, train.accumulate, train.checkpoint_minutes, train.tensorboard;"
-        " epochs of the stage at work and of later ones (train.stages.0.epochs, at least 0), and more stages, with "
+        " epochs of the current stage and of later ones (train.stages.0.epochs, at least 0), and more stages, with "
         "crops no larger. Anything else is a new run, without --resume",
     ),
     (
@@ -237,13 +236,13 @@ TABLE = [
     ),
     (
         "predict", "D/cut.safetensors D/photos -o D/out",
-        "error: D/cut.safetensors: not a complete .safetensors file (Error while deserializing header: incomplete "
-        "metadata, file not fully covered). Give the model.safetensors that training wrote.",
+        "error: D/cut.safetensors: not a complete .safetensors file (...). "
+        "Give the model.safetensors that training wrote.",
     ),
     (
         "predict", "D/empty.safetensors D/photos -o D/out",
-        "error: D/empty.safetensors: not a complete .safetensors file (Error while deserializing header: header too "
-        "small). Give the model.safetensors that training wrote.",
+        "error: D/empty.safetensors: not a complete .safetensors file (...). "
+        "Give the model.safetensors that training wrote.",
     ),
     (
         "predict", "D/other.safetensors D/photos -o D/out",
@@ -259,15 +258,11 @@ TABLE = [
     ),
     (
         "predict", "D/unfit.safetensors D/photos -o D/out",
-        "error: D/unfit.safetensors: its weights do not fit the model that its config describes: Error(s) in loading "
-        "state_dict for SuperResolver: Missing key(s) in state_dict: \"unet.net.layers.0.0.weight\", "
-        "\"unet.net.layers.0.1.weight\", ...",
+        "error: D/unfit.safetensors: its weights do not fit the model that its config describes: ...",
     ),
     (
         "predict", "D/strange.safetensors D/photos -o D/out",
-        "error: D/strange.safetensors: its config does not fit this version of the program: 1 validation error for "
-        "SuperresModelConfig encoder Input should be 'resnet101', 'resnet152', 'resnet18', 'resnet34', 'resnet50', "
-        "'resnext101_32x8d', ...",
+        "error: D/strange.safetensors: its config does not fit this version of the program: ...",
     ),
     (
         "predict", "D/export.pkl D/photos -o D/out",
@@ -277,8 +272,8 @@ TABLE = [
     ),
     (
         "predict", "D/renamed.safetensors D/photos -o D/out",
-        "error: D/renamed.safetensors: not a complete .safetensors file (Error while deserializing header: header too"
-        " large). Give the model.safetensors that training wrote.",
+        "error: D/renamed.safetensors: not a complete .safetensors file (...). "
+        "Give the model.safetensors that training wrote.",
     ),
     (
         "predict", "D/model.safetensors D/nothing.png -o D/out",
@@ -291,7 +286,7 @@ TABLE = [
     ),
     (
         "predict", "D/model.safetensors D/photos -o D/file",
-        "error: D/file: cannot be made a folder for the results (File exists)",
+        "error: D/file: cannot be made a folder for the results (...)",
     ),
     (
         "predict", "D/model.safetensors D/photos -o D/photos",
@@ -303,7 +298,7 @@ TABLE = [
     ),
     (
         "predict", "D/model.safetensors D/photos -o D/out --tile big",
-        "...python -m superres.predict: error: argument --tile: invalid int value: 'big'",
+        "...python -m superres.predict: error: argument --tile: ...",
     ),
     (
         "predict", "D/model.safetensors D/photos -o D/out --tile -3",
@@ -323,7 +318,7 @@ TABLE = [
     ),
     (
         "compare", "D/nothing.yaml",
-        "error: D/nothing.yaml: cannot be read as a config (No such file or directory)",
+        "error: D/nothing.yaml: cannot be read as a config (...)",
     ),
     (
         "compare", "D/small.yaml",
@@ -337,11 +332,11 @@ TABLE = [
     ),
     (
         "compare", "D/lonely.yaml",
-        "error: D/lonely.yaml: variants = {'a': {}}: must have at least 2 items after validation, not 1",
+        "error: D/lonely.yaml: variants = {'a': {}}: ...",
     ),
     (
         "compare", "D/names.yaml",
-        "error: D/names.yaml: variants.a/b = {}: must match pattern '^[A-Za-z0-9][A-Za-z0-9_+-]*$'",
+        "error: D/names.yaml: variants.a/b = {}: ...",
     ),
     (
         "compare", "D/study.yaml model.nrm=batch",
@@ -367,7 +362,7 @@ TABLE = [
     ),
     (
         "compare", "D/baseless.yaml",
-        "error: D/none.yaml: cannot be read as a config (No such file or directory)",
+        "error: D/none.yaml: cannot be read as a config (...)",
     ),
     (
         "compare", "D/study.yaml train.stages.0.bs=8",
@@ -427,12 +422,8 @@ def test_hostile_input(folder, tmp_path, monkeypatch, capsys, module, words, mes
     before = sorted(folder.rglob("*"))
     assert run_here(f"superres.{module}", *shlex.split(words.replace("D", str(folder)))) == 2
     said = capsys.readouterr().err.strip().replace(str(folder), "D")
-    if message.startswith("..."):  # argparse puts the usage before it
-        assert said.endswith(message[3:])
-    elif message.endswith("..."):  # the rest is torch's
-        assert said.startswith(message[:-3])
-    else:
-        assert said == message
+    pattern = ".+".join(map(re.escape, message.split("...")))
+    assert re.fullmatch(pattern, said, re.DOTALL), said
     assert not (tmp_path / "harm_done").exists()
     assert [path for path in sorted(folder.rglob("*")) if path not in before and path.name != ".lock"] == []
 
@@ -440,14 +431,14 @@ def test_hostile_input(folder, tmp_path, monkeypatch, capsys, module, words, mes
 def test_a_folder_of_hostile_photos_gives_a_line_for_each_and_results_for_the_rest(folder, tmp_path, caplog):
     assert run_here("superres.predict", folder / "model.safetensors", folder / "bad", "-o", tmp_path / "out") == 1
     said = [message.replace(f"{folder}/bad/", "") for message in caplog.messages if message.startswith("failed")]
-    bomb, *others = said
-    assert bomb.startswith("failed bomb.png: too large to open safely (Image size (3600000000 pixels) exceeds limit")
+    bomb, *others, truncated = said
+    assert bomb.startswith("failed bomb.png: too large to open safely (")
     assert others == [
         "failed empty.jpg: the file is empty",
         "failed float.tif: floating-point pictures have no defined white; save it with 8 or 16 bits",
         "failed text.jpg: not a picture that Pillow can read",
-        "failed truncated.png: broken (image file is truncated)",
     ]
+    assert truncated.startswith("failed truncated.png: broken (")
     assert caplog.messages[-1] == "5 of 7 photos failed"
     sizes = {path.name: Image.open(path).size for path in (tmp_path / "out").iterdir()}
     assert sizes == {"dot.png": (2, 2), "line.png": (2, 10000)}

@@ -1,6 +1,7 @@
 """From photos to batches: which photos train, and fastai's DataLoaders over them."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from fastai.data.block import DataBlock, TransformBlock
@@ -9,14 +10,17 @@ from fastai.data.transforms import IndexSplitter, IntToFloatTensor
 from fastai.vision.augment import FlipItem, RandomResizedCrop, Resize
 from fastai.vision.core import PILImage
 from fasttransform import Transform
+from PIL import Image
 
-from common.data.folders import find_photos, keep_usable_photos, sample_photos, split_photos
+from common.data.folders import PhotoSplit, find_photos, keep_usable_photos, sample_photos, split_photos
 from common.data.loader import SeededDL
 from common.data.photos import PhotoCache, PhotoError
 from common.runtime import processes
 from common.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
+
+PhotoOpener = Callable[[Path], Image.Image]
 
 
 def find_and_split_photos(data, train, open_photo):
@@ -29,7 +33,7 @@ def find_and_split_photos(data, train, open_photo):
     train_photos, valid_photos = split_photos(paths, data.valid, train.seed, data.path and data.path.expanduser())
     check_batch_sizes(len(train_photos), data, train)
     log.info("%d photos to train on, %d held out", len(train_photos), len(valid_photos))
-    return train_photos, valid_photos
+    return PhotoSplit(train_photos, valid_photos)
 
 
 def check_batch_sizes(n_photos, data, train):

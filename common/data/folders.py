@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -35,6 +36,13 @@ SAMPLE_PHOTOS = {
     "sklearn": ["china.jpg", "flower.jpg"],
 }
 SAMPLE_FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
+
+
+class PhotoSplit(NamedTuple):
+    """Photos to train on, and those held out."""
+
+    train: list[Path]
+    held_out: list[Path]
 
 
 def sample_photos():
@@ -128,7 +136,7 @@ def split_photos(paths, valid, seed, folder=None):
             f"data.valid = {valid}: of {len(paths)} photos {len(train)} are left to train on and {len(held_out)} are "
             "held out; both need at least one"
         )
-    return train, [path for path in paths if path in held_out]
+    return PhotoSplit(train, [path for path in paths if path in held_out])
 
 
 def matches_pattern(path, pattern, folder):

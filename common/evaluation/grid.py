@@ -1,6 +1,10 @@
-"""Labelled pictures side by side: a column a kind, a row a photo."""
+"""Labelled pictures side by side: one column per label, one row per photo."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from common.data.pixels import to_image
 from common.runtime.files import atomic_write
@@ -8,13 +12,12 @@ from common.runtime.files import atomic_write
 GAP, LABEL_HEIGHT, BACKGROUND = 4, 22, (255, 255, 255)
 
 
-def draw_grid(columns, zoom=1):
-    """columns: {label: list of (3, H, W) tensors in [0, 1]}, each list as long. -> PIL image.
+def draw_grid(columns: Mapping[str, Iterable[Tensor]], zoom: int = 1) -> Image.Image:
+    """Draws columns, {label: pictures (3, H, W) in [0, 1]}, all of the same length.
 
     Each row is `zoom` times as high as its largest picture; all are enlarged to that size pixel by pixel.
     """
-    columns = {label: [to_image(t) for t in tensors] for label, tensors in columns.items()}
-    rows = list(zip(*columns.values(), strict=True))
+    rows = list(zip(*([to_image(picture) for picture in pictures] for pictures in columns.values()), strict=True))
     largest = [max((image.size for image in row), key=lambda size: size[0] * size[1]) for row in rows]
     sizes = [(zoom * width, zoom * height) for width, height in largest]
     cell_width = max(width for width, _ in sizes)
@@ -34,7 +37,7 @@ def draw_grid(columns, zoom=1):
     return grid
 
 
-def save_grid(path, columns, zoom=1):
+def save_grid(path: Path, columns: Mapping[str, Iterable[Tensor]], zoom: int = 1) -> None:
     """Writes `draw_grid(columns, zoom)` as a PNG, whole or not at all."""
     with atomic_write(path) as temporary:
         draw_grid(columns, zoom).save(temporary)

@@ -1,17 +1,19 @@
 """How far apart two pictures are to a network: the VGG distance, and LPIPS, which weighs channels as people judge.
 
-Zhang et al. 2018 (arXiv 1801.03924): activations of each pixel are brought to length 1, squared differences averaged
-over the pixels and added up over the layers. LPIPS is torchmetrics', over AlexNet.
+Zhang et al. 2018 (arXiv 1801.03924): the activations of each pixel are scaled to length 1; squared differences are
+averaged over the pixels and added up over the layers. LPIPS is torchmetrics', over AlexNet.
 """
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models import AlexNet_Weights, VGG16_Weights
 
 from common.models.vgg16 import VGG16Features
@@ -21,19 +23,25 @@ from common.runtime.errors import UserError
 log = logging.getLogger(__name__)
 
 VGG_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
-SMALLEST, PIECE = 64, 1024  # pixels a side: smaller pictures are padded, of larger ones pieces are averaged
+MIN_SIDE, PIECE = 64, 1024  # pixels a side: smaller pictures are padded, larger ones are measured in pieces
+
+MeasurePerceptual = Callable[[Mapping[str, Tensor], Tensor], dict[str, float]]
+Metric = Callable[[Sequence[Tensor], Tensor], Sequence[Tensor]]  # (pictures, target) -> a number for each picture
 
 
-def get_perceptual_metrics(vgg, lpips, device):
-    """(measure, lines on what it measures); measure(results, target) -> {"kind metric": value}, 0 for what is alike.
+def get_perceptual_metrics(
+    vgg: str | None, lpips: str | None, device: torch.device
+) -> tuple[MeasurePerceptual, list[str]]:
+    """(measure, notes on what it measures); measure(results, target) -> {"name metric": value}, 0 if equal.
 
-    results: {kind: picture}, target: a picture, (1, 3, H, W) in [0, 1]. vgg: weights as `VGG16Features` takes them;
-    lpips: 'torchvision' or a file of AlexNet's. None: torchvision's if this machine has them, else the metric is left
-    out. All lines are logged. Raises UserError if weights that were asked for cannot be had.
+    results: {name: picture}; pictures and target: (1, 3, H, W) in [0, 1]. vgg: weights as `VGG16Features` takes them;
+    lpips: 'torchvision' or a file of AlexNet's. None: torchvision's if they are in torch's cache, else the metric is
+    left out. All notes are logged. Raises UserError if the given weights cannot be read or downloaded.
     """
     vgg = vgg or torchvision_if_cached(VGG16_Weights.IMAGENET1K_V1)
     lpips = lpips or (torchvision_if_cached(AlexNet_Weights.IMAGENET1K_V1) if find_spec("torchmetrics") else None)
-    metrics, notes = {}, []
+    metrics: dict[str, Metric] = {}
+    notes: list[str] = []
     if vgg is None:
         notes.append("The VGG distance is left out: no VGG16 is on this machine (--vgg downloads or reads one).")
     else:
@@ -41,8 +49,8 @@ def get_perceptual_metrics(vgg, lpips, device):
         metrics[name] = VGGDistance(vgg).to(device)
         notes.append(f"{name} is the VGG distance{describe_weights(vgg)}.")
     if lpips is None:
-        lack = "AlexNet's weights are not" if find_spec("torchmetrics") else "the package torchmetrics is not"
-        notes.append(f"LPIPS is left out: {lack} on this machine (--lpips downloads or reads the weights).")
+        missing = "AlexNet's weights are not" if find_spec("torchmetrics") else "the package torchmetrics is not"
+        notes.append(f"LPIPS is left out: {missing} on this machine (--lpips downloads or reads the weights).")
     else:
         metrics["LPIPS"] = LPIPS(lpips).to(device)
         notes.append(f"LPIPS is AlexNet's{describe_weights(lpips)}.")
@@ -51,63 +59,73 @@ def get_perceptual_metrics(vgg, lpips, device):
     return partial(measure_perceptual, metrics, device), notes
 
 
-def describe_weights(weights):
+def describe_weights(weights: str) -> str:
     if weights == "torchvision":
         return ""
     return f" with {'random weights' if weights == 'random' else Path(weights).name}"
 
 
 @torch.inference_mode()
-def measure_perceptual(metrics, device, results, target):
-    """metrics: {name: function([pictures], target) -> [number for each]}."""
+def measure_perceptual(
+    metrics: Mapping[str, Metric], device: torch.device, results: Mapping[str, Tensor], target: Tensor
+) -> dict[str, float]:
+    """{"name metric": value} of results {name: picture}: averages over pieces, weighted by their area."""
     height, width = target.shape[-2:]
-    figures = {f"{kind} {name}": 0.0 for kind in results for name in metrics}
+    figures = {f"{name} {metric}": 0.0 for name in results for metric in metrics}
     for top in range(0, height, PIECE):
         for left in range(0, width, PIECE):
-            square = (..., slice(top, top + PIECE), slice(left, left + PIECE))
-            part = target[square].shape[-2] * target[square].shape[-1] / (height * width)
-            *pictures, piece = (pad_to_smallest(picture[square]).to(device) for picture in (*results.values(), target))
-            for name, metric in metrics.items():
-                for kind, value in zip(results, metric(pictures, piece), strict=True):
-                    figures[f"{kind} {name}"] += value.item() * part
+            piece = (..., slice(top, top + PIECE), slice(left, left + PIECE))
+            share = target[piece].shape[-2] * target[piece].shape[-1] / (height * width)
+            *pictures, target_piece = (
+                pad_to_min_side(picture[piece]).to(device) for picture in (*results.values(), target)
+            )
+            for metric, measure in metrics.items():
+                for name, value in zip(results, measure(pictures, target_piece), strict=True):
+                    figures[f"{name} {metric}"] += value.item() * share
     return figures
 
 
-def pad_to_smallest(picture):
-    """The same with sides of SMALLEST pixels at least."""
+def pad_to_min_side(picture: Tensor) -> Tensor:
+    """(1, 3, H, W), padded to sides of at least MIN_SIDE pixels."""
     height, width = picture.shape[-2:]
-    return F.pad(picture, (0, max(0, SMALLEST - width), 0, max(0, SMALLEST - height)), mode="replicate")
+    return F.pad(picture, (0, max(0, MIN_SIDE - width), 0, max(0, MIN_SIDE - height)), mode="replicate")
 
 
 class VGGDistance(nn.Module):
-    """[pictures], target, each (1, 3, H, W) in [0, 1] -> [number for each picture].
+    """(pictures, target), each (1, 3, H, W) in [0, 1] -> a number for each picture.
 
-    weights: of `common.models.vgg16.VGG16Features`.
+    weights: as `common.models.vgg16.VGG16Features` takes them.
     """
 
-    def __init__(self, weights):
+    def __init__(self, weights: str) -> None:
         super().__init__()
         self.vgg = VGG16Features(VGG_LAYERS, weights, key="--vgg")
 
-    def forward(self, pictures, target):
-        target = self.look(target)
-        return [
-            sum((p - t).square().sum(dim=1).mean() for p, t in zip(self.look(picture), target, strict=True))
-            for picture in pictures
-        ]
+    def forward(self, pictures: Sequence[Tensor], target: Tensor) -> list[Tensor]:
+        target_activations = self.unit_activations(target)
+        distances: list[Tensor] = []
+        for picture in pictures:
+            pairs = zip(self.unit_activations(picture), target_activations, strict=True)
+            layers = [(pred - target).square().sum(dim=1).mean() for pred, target in pairs]
+            distances.append(cast(Tensor, sum(layers)))  # not the int 0: there are layers
+        return distances
 
-    def unit_activations(self, picture):
+    def unit_activations(self, picture: Tensor) -> list[Tensor]:
+        """The activations of each layer, scaled to length 1 over the channels."""
         return [F.normalize(activation) for activation in self.vgg(picture).values()]
 
 
 class LPIPS(nn.Module):
-    """The same. weights: 'torchvision', or a .pth or .safetensors file of AlexNet in its layout."""
+    """(pictures, target), each (1, 3, H, W) in [0, 1] -> a number for each picture.
 
-    def __init__(self, weights):
+    weights: 'torchvision', or a .pth or .safetensors file of AlexNet in torchvision's layout.
+    """
+
+    def __init__(self, weights: str) -> None:
         super().__init__()
         if find_spec("torchmetrics") is None:
             raise UserError("--lpips: needs the package torchmetrics: pip install torchmetrics")
-        from torchmetrics.functional.image.lpips import _LPIPS  # the public class downloads AlexNet as it likes
+        from torchmetrics.functional.image.lpips import _LPIPS  # the public class always downloads AlexNet
 
         state = read_weights_file(weights, "--lpips", AlexNet_Weights.IMAGENET1K_V1)
         self.lpips = _LPIPS(net="alex", pnet_rand=True)
@@ -119,5 +137,5 @@ class LPIPS(nn.Module):
                 f"--lpips = {weights}: not an AlexNet in torchvision's layout (features.0.weight ...)"
             ) from error
 
-    def forward(self, pictures, target):
+    def forward(self, pictures: Sequence[Tensor], target: Tensor) -> list[Tensor]:
         return [self.lpips(picture, target, normalize=True) for picture in pictures]

@@ -1,8 +1,11 @@
-"""Measuring a model photo by photo: a table of averages, a CSV with a line a photo, and pictures side by side."""
+"""Measuring a model photo by photo: a table of averages, a CSV with one line per photo, and pictures side by side."""
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
+from torch import Tensor
 
 from common.data.photos import PhotoError
 from common.evaluation.grid import save_grid
@@ -14,15 +17,21 @@ log = logging.getLogger(__name__)
 
 MAX_PICTURES = 6  # photos in the comparison
 
+MeasurePhoto = Callable[[Path], tuple[dict[str, float], dict[str, Tensor]]]
 
-def evaluate_photos(paths, measure, folder, zoom=1):
-    """Measures all photos, prints a table and, into `folder` (unless None), writes `results.csv` and `comparison.png`.
 
-    measure(path) -> ({"kind metric": value}, {kind: picture (3, H, W) in [0, 1]}), such as "bicubic PSNR-Y". A photo
-    for which it raises PhotoError gets a line. zoom: of the pictures, which show the first MAX_PICTURES photos.
-    Returns the averages, {"kind metric": value}. Raises UserError if no photo could be measured.
+def evaluate_photos(
+    paths: Sequence[Path], measure: MeasurePhoto, folder: Path | None, zoom: int = 1
+) -> dict[str, float]:
+    """Measures all photos, logs a table and writes `results.csv` and `comparison.png` into `folder` (unless None).
+
+    measure(path) -> ({"name metric": value}, {name: picture (3, H, W) in [0, 1]}), such as "bicubic PSNR-Y". A photo
+    for which it raises PhotoError or MemoryError is skipped, and logged. zoom: of the pictures, which show the first
+    MAX_PICTURES photos.
+    Returns the averages, {"name metric": value}. Raises UserError if no photo could be measured.
     """
-    rows, pictures = [], []
+    rows: list[dict[str, str | float]] = []
+    pictures: list[dict[str, Tensor]] = []
     for path in paths:
         release_freed_memory()
         try:
@@ -45,14 +54,14 @@ def evaluate_photos(paths, measure, folder, zoom=1):
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "results.csv") as temporary:
             results.to_csv(temporary, index=False)
-        save_grid(folder / "comparison.png", {kind: [p[kind] for p in pictures] for kind in pictures[0]}, zoom)
-        log.info("a photo a line: %s\nside by side:   %s", folder / "results.csv", folder / "comparison.png")
+        save_grid(folder / "comparison.png", {name: [p[name] for p in pictures] for name in pictures[0]}, zoom)
+        log.info("one line per photo: %s\nside by side:       %s", folder / "results.csv", folder / "comparison.png")
     return average
 
 
-def format_table(average, title):
-    """{"kind metric": value} as text: a line a kind, a column a metric, four digits that count."""
-    kinds = list(dict.fromkeys(key.split(" ", 1)[0] for key in average))
+def format_table(average: Mapping[str, float], title: str) -> str:
+    """{"name metric": value} as text: one line per name, one column per metric, four significant digits."""
+    names = list(dict.fromkeys(key.split(" ", 1)[0] for key in average))
     metrics = list(dict.fromkeys(key.split(" ", 1)[1] for key in average))
-    cells = [[f"{average[key]:#.4g}" if (key := f"{k} {m}") in average else "" for m in metrics] for k in kinds]
-    return pd.DataFrame(cells, index=pd.Index(kinds, name=title), columns=metrics).reset_index().to_string(index=False)
+    cells = [[f"{average[key]:#.4g}" if (key := f"{n} {m}") in average else "" for m in metrics] for n in names]
+    return pd.DataFrame(cells, index=pd.Index(names, name=title), columns=metrics).reset_index().to_string(index=False)

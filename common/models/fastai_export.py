@@ -6,6 +6,7 @@ The file is a pickle: opening it runs code from it, so open only files from peop
 
 import warnings
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from fastai.data.block import DataBlock, TransformBlock
@@ -15,11 +16,13 @@ from fastai.torch_core import TensorImage
 from fastai.vision.core import PILImage, ToTensor
 from fasttransform import Transform
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from common.data.photos import open_photo
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 class ToPhoto(Transform):
@@ -27,44 +30,47 @@ class ToPhoto(Transform):
 
     input_types = (str, Path, Image.Image, np.ndarray)  # what `learn.predict` takes
 
-    def encodes(self, item):
+    def encodes(self, item: Any) -> PILImage:  # Any: fastai dispatches on this hint
         if isinstance(item, np.ndarray):
             return PILImage.create(item)
-        return PILImage(item.convert("RGB") if isinstance(item, Image.Image) else open_photo(item))
+        image = item.convert("RGB") if isinstance(item, Image.Image) else open_photo(item)
+        return PILImage(image)  # pyright: ignore[reportCallIssue]  # fastai's metaclass casts the image
 
 
 class ToFloat(IntToFloatTensor):
-    """fastai's, but back to 8 bits it rounds where fastai truncates (half of all pixels would be one too dark)."""
+    """fastai's, but converts back to 8 bits by rounding. fastai truncates: half of all pixels are one too dark."""
 
-    def decodes(self, image: TensorImage):
-        return (image.clamp(0, 1) * 255).round().long()
+    def decodes(self, o: TensorImage) -> Tensor:
+        return (o.clamp(0, 1) * 255).round().long()
 
 
-def import_exported_model(path, kind):
-    """The model in a file of `export_learner`, on the CPU. This runs whatever code the file holds.
+def import_exported_model(path: Path, model_class: type[Model]) -> Model:
+    """The model in a file of `export_learner`, in eval mode on the CPU. This runs whatever code the file holds.
 
-    kind: the class that it must have. Raises UserError if the file cannot be read or holds something else.
+    Raises UserError if the file cannot be read or its model is not a `model_class`.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it is a pickle; the user has just said that it may be
+            warnings.simplefilter("ignore")  # fastai's warning that it is a pickle: the user has just allowed one
             model = load_learner(path).model
     except Exception as error:  # a pickle can fail with anything
         raise UserError(f"{path}: cannot be read as an exported learner ({type(error).__name__}: {error})") from None
-    if not isinstance(model, kind):
-        raise UserError(f"{path}: holds a {type(model).__name__}, not a {kind.__name__}: a model of another task")
+    if not isinstance(model, model_class):
+        raise UserError(
+            f"{path}: holds a {type(model).__name__}, not a {model_class.__name__}: a model of another task"
+        )
     return model.eval()
 
 
-def export_learner(path, model):
+def export_learner(path: Path, model: nn.Module) -> None:
     """Writes `model`, (N, 3, H, W) -> (N, 3, H', W') in [0, 1], as a learner for `fastai.learner.load_learner`.
 
     `learn.predict(photo)` gives the whole enhanced photo: no crop, no loss network, no training data in the file.
     model: norms folded (`common.models.model_file.fold_norms`), since a module with parametrizations cannot be pickled.
     """
-    photo = TransformBlock(type_tfms=ToPhoto, batch_tfms=ToFloat)
+    photo = TransformBlock(type_tfms=[ToPhoto], batch_tfms=[ToFloat])
     blank = np.zeros((64, 64, 3), np.uint8)
-    block = DataBlock(blocks=(photo, photo), item_tfms=ToTensor, splitter=lambda items: ([0], [0]))
+    block = DataBlock(blocks=[photo, photo], item_tfms=[ToTensor], splitter=lambda items: ([0], [0]))
     with atomic_write(path) as temporary:
         dls = block.dataloaders([blank], bs=1, num_workers=0, device="cpu")
         learn = Learner(dls, model.cpu().eval(), loss_func=nn.L1Loss(), path=".")

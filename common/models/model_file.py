@@ -6,13 +6,18 @@ while training, and a model without them is smaller, faster, and can be pickled.
 
 import json
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import safetensors.torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from common.config.sections import Section
+from common.models.weights import StateDict
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
 
@@ -20,9 +25,15 @@ FORMAT_VERSION = 2
 METADATA_KEY = "perceptual-enhance"
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".pth", ".pt", ".ckpt", ".bin")
 
+Model = TypeVar("Model", bound=nn.Module)
+SectionType = TypeVar("SectionType", bound=Section)
 
-def fold_norms(model):
-    """Replaces weight and spectral norm by the weights they make, in place (eval mode keeps them as they are)."""
+
+def fold_norms(model: Model) -> Model:
+    """Replaces weight and spectral norm by the weights they make, in place; returns the model, in eval mode.
+
+    In eval mode the weights are computed without changing the norm's state.
+    """
     model.eval()
     for module in list(model.modules()):
         if parametrize.is_parametrized(module, "weight"):
@@ -30,35 +41,35 @@ def fold_norms(model):
     return model
 
 
-def folded_state_dict(model):
-    """The state dict that `model` would have after `fold_norms`, without touching the model."""
+def folded_state_dict(model: nn.Module) -> StateDict:
+    """The state dict that `model` would have after `fold_norms`, without changing the model."""
     state = {name: value for name, value in model.state_dict().items() if ".parametrizations." not in f".{name}"}
     was_training = model.training
     model.eval()  # in train mode, reading a spectral weight would take another step of its power iteration
     for name, module in model.named_modules():
         if parametrize.is_parametrized(module, "weight"):
-            state[f"{name}.weight"] = module.weight.detach()
+            state[f"{name}.weight"] = cast(Tensor, module.weight).detach()  # nn.Module's hint: or a module
     model.train(was_training)
     return state
 
 
-def write_model_file(path, model, task, config):
-    """Writes `model` as a model file. task: the package's name; config: what rebuilds it, as JSON values.
+def write_model_file(path: Path, model: nn.Module, task: str, config: Mapping[str, Any]) -> None:
+    """Writes `model` as a model file. task: the package's name; config: what rebuilds the model, as JSON values.
 
     The file is written whole or not at all.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in folded_state_dict(model).items()}
-    about = {"format_version": FORMAT_VERSION, "task": task, "config": config}
-    metadata = {METADATA_KEY: json.dumps(about)}  # one entry: safetensors writes several in random order
-    # Not with save_file, which makes a temporary file of its own: it stays if the process is killed.
+    header = {"format_version": FORMAT_VERSION, "task": task, "config": config}
+    metadata = {METADATA_KEY: json.dumps(header)}  # one entry: safetensors writes several in random order
+    # Not save_file: it makes a temporary file of its own, which stays if the process is killed.
     with atomic_write(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(state, metadata))
 
 
-def read_model_file(path, task):
-    """(config as a dict, weights on the CPU) of a model file of `task`.
+def read_model_file(path: Path, task: str) -> tuple[dict[str, Any], StateDict]:
+    """(config, weights on the CPU) of a model file of `task`.
 
-    Raises UserError if the file is missing, is no model file, is of another task or of a newer version.
+    Raises UserError if the file is missing, is not a model file, or is of another task or a newer version.
     """
     path = Path(path)
     if not path.is_file():
@@ -76,44 +87,43 @@ def read_model_file(path, task):
         raise UserError(
             f"{path}: not a complete .safetensors file ({error}). Give the model.safetensors that training wrote."
         ) from None
-    about = read_metadata(path, metadata)
-    if about["format_version"] > FORMAT_VERSION:
+    header = read_metadata(path, metadata)
+    if header["format_version"] > FORMAT_VERSION:
         raise UserError(
-            f"{path}: written by a newer version (format {about['format_version']}, this program reads "
+            f"{path}: written by a newer version (format {header['format_version']}, this program reads "
             f"{FORMAT_VERSION}): update the program"
         )
-    if about["task"] != task:
-        raise UserError(f"{path}: a model for {about['task']}, not for {task}: use python -m {about['task']}.predict")
-    return about["config"], state
+    if header["task"] != task:
+        raise UserError(f"{path}: a model for {header['task']}, not for {task}: use python -m {header['task']}.predict")
+    return header["config"], state
 
 
-def read_metadata(path, metadata):
+def read_metadata(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     """{'format_version', 'task', 'config'} from a file's metadata. Raises UserError if they are not there."""
     try:
-        if "format_version" in metadata:  # format 1 had an entry for each
-            version, config = int(metadata["format_version"]), json.loads(metadata["config"])
-            return {"format_version": version, "task": metadata["task"], "config": config}
-        about = json.loads(metadata[METADATA_KEY])
-        return {"format_version": int(about["format_version"]), "task": str(about["task"]), "config": about["config"]}
+        header = json.loads(metadata[METADATA_KEY])
+        return {
+            "format_version": int(header["format_version"]),
+            "task": str(header["task"]),
+            "config": header["config"],
+        }
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{path}: a .safetensors file, but not one of our model files (no config in it)") from None
 
 
-def shorten(error):
-    """The beginning of a message that lists every key, on one line."""
-    return textwrap.shorten(str(error), width=160, placeholder=" ...")
-
-
-def validate_section(path, section, values):
-    """The config section of a model file, checked as `section`, a `common.config.sections.Section`. Raises UserError."""
+def validate_section(path: Path, section_class: type[SectionType], values: Any) -> SectionType:
+    """A section of a model file's config, as a `section_class`. Raises UserError if it does not fit."""
     try:
-        return section.model_validate(values)
+        return section_class.model_validate(values)
     except ValidationError as error:
         raise UserError(f"{path}: its config does not fit this version of the program: {shorten(error)}") from None
 
 
-def fill_weights(path, model, state):
-    """Puts the weights of a model file into a freshly built model; returns it, norms folded, in eval mode."""
+def fill_weights(path: Path, model: Model, state: StateDict) -> Model:
+    """Loads the weights of a model file into a newly built model; returns the model, norms folded, in eval mode.
+
+    Raises UserError if they do not fit.
+    """
     model = fold_norms(model)
     try:
         model.load_state_dict(state)
@@ -122,3 +132,8 @@ def fill_weights(path, model, state):
             f"{path}: its weights do not fit the model that its config describes: {shorten(error)}"
         ) from None
     return model
+
+
+def shorten(error: Exception) -> str:
+    """The beginning of an error's message, on one line: pydantic's and torch's list every key."""
+    return textwrap.shorten(str(error), width=160, placeholder=" ...")

@@ -3,6 +3,7 @@
 The shape is lesson 7's: a ResNet encoder, a decoder of ICNR pixel shuffles, self-attention at 1/8 of the size.
 """
 
+from typing import Self, cast
 from urllib.error import URLError
 
 import torch
@@ -12,7 +13,7 @@ from fastai.layers import NormType
 from fastai.layers import SelfAttention as FastaiSelfAttention
 from fastai.vision.learner import create_body
 from fastai.vision.models.unet import DynamicUnet, UnetBlock
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
@@ -28,17 +29,29 @@ class Unet(nn.Module):
 
     The last convolution starts at zero, so a new network returns exactly 0: add its output to a first guess.
 
-    encoder: name of a torchvision ResNet. pretrained: with torchvision's ImageNet weights (downloaded once).
+    encoder: name of a torchvision ResNet. pretrained: use torchvision's ImageNet weights (downloaded once).
     norm: of the decoder's convolutions, 'batch', 'weight', 'spectral' or 'none'.
     attention: one self-attention block. blur: average after the decoder's pixel shuffles, against checkerboards.
-    upscale: by a pixel shuffle at the very end, so that all the rest works at the input's size.
+    upscale: done by a pixel shuffle at the very end, so that everything before it works at the input's size.
 
     The encoder's and the skip connections' BatchNorm never uses or updates batch statistics: they stay as pretrained,
     or at mean 0 and variance 1. Otherwise eval mode would see other statistics than training and drift.
-    Raises UserError if pretrained weights can be neither found nor downloaded.
+    Raises UserError if pretrained weights are neither cached nor can be downloaded.
     """
 
-    def __init__(self, encoder, n_out=3, pretrained=True, norm="spectral", attention=True, blur=True, upscale=1):
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        encoder: str,
+        n_out: int = 3,
+        pretrained: bool = True,
+        norm: str = "spectral",
+        attention: bool = True,
+        blur: bool = True,
+        upscale: int = 1,
+    ) -> None:
         super().__init__()
         self.upscale = upscale
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
@@ -51,19 +64,19 @@ class Unet(nn.Module):
             blur=blur,
             self_attention=attention,
         )
-        *layers, last_conv, _to_tensor_base = self.net.layers
+        *layers, last_layer, _to_tensor_base = self.net.layers
         self.net.layers = nn.ModuleList(layers)
-        # ICNR asks that the convolution before a pixel shuffle starts with equal weights for the pixels of one square,
-        # so that no checkerboard is there to begin with. All zero, they are equal.
-        self.last = nn.Conv2d(last_conv[0].in_channels, n_out * upscale**2, kernel_size=3, padding=1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        # ICNR: the convolution before a pixel shuffle starts with equal weights for the pixels of one square, so that
+        # there is no checkerboard at the start. All zero, they are equal.
+        self.last = nn.Conv2d(count_input_channels(last_layer), n_out * upscale**2, kernel_size=3, padding=1)
+        for parameter in self.last.parameters():
+            nn.init.zeros_(parameter)
         self.shuffle = nn.PixelShuffle(upscale)
         replace_attention(self.net)
         add_norm(self.net.layers[1:], norm)
         self.train()
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         x = (x - self.mean) / self.std
         x = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
@@ -72,58 +85,64 @@ class Unet(nn.Module):
             hook.stored = None  # the skips' activations: they cost memory, and keep the model from being copied
         return x[..., : height * self.upscale, : width * self.upscale]
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         super().train(mode)
         for norm in self.frozen_batch_norms():
             norm.eval()
         return self
 
-    def frozen_batch_norms(self):
+    def frozen_batch_norms(self) -> list[nn.BatchNorm2d]:
         """The BatchNorm layers whose statistics never change: the encoder's, the one after it, the skips'."""
         encoder, after_encoder, *decoder = self.net.layers
         skips = [block.bn for block in decoder if isinstance(block, UnetBlock)]
         return [m for m in (*encoder.modules(), after_encoder, *skips) if isinstance(m, nn.BatchNorm2d)]
 
 
-def parameter_groups(model):
-    """[the encoder's parameters, the rest] of a model with a Unet in it: for freezing and separate learning rates.
+def parameter_groups(model: nn.Module) -> list[list[nn.Parameter]]:
+    """[the encoder's parameters, the rest] of a model that has a Unet: for freezing and separate learning rates.
 
-    [all parameters] of one without.
+    [all parameters] of a model without one.
     """
     unet = next((module for module in model.modules() if isinstance(module, Unet)), None)
     if unet is None:
         return [list(model.parameters())]
     encoder = list(unet.net.layers[0].parameters())
-    known = {id(p) for p in encoder}
-    return [encoder, [p for p in model.parameters() if id(p) not in known]]
+    encoder_ids = {id(parameter) for parameter in encoder}
+    return [encoder, [parameter for parameter in model.parameters() if id(parameter) not in encoder_ids]]
 
 
-def get_encoder(name, pretrained):
-    """A torchvision ResNet without its pooling and classifier."""
+def count_input_channels(layer: nn.Module) -> int:
+    """How many channels the first convolution of `layer` takes."""
+    return next(module.in_channels for module in layer.modules() if isinstance(module, nn.Conv1d | nn.Conv2d))
+
+
+def get_encoder(name: str, pretrained: bool) -> nn.Sequential:
+    """A torchvision ResNet without its pooling and classifier. Raises UserError if its weights cannot be downloaded."""
     weights = "DEFAULT" if pretrained else None
-    # Without statistics to normalise by, residual branches must start at zero or 16 blocks of them explode.
-    start = {} if pretrained else {"zero_init_residual": True}
+    # Without statistics to normalise by, residual branches must start at zero, or 16 blocks of them explode.
+    options = {} if pretrained else {"zero_init_residual": True}
     try:
-        return create_body(torchvision.models.get_model(name, weights=weights, **start), cut=-2)
+        model = torchvision.models.get_model(name, weights=weights, **options)
     except URLError as error:
         raise UserError(
-            f"the pretrained {name} could not be downloaded ({error.reason}). Without network set "
-            "pretrained=false in the model's section, or copy torch's cache folder (TORCH_HOME) from elsewhere."
+            f"the pretrained {name} could not be downloaded ({error.reason}). Without a network, set "
+            "pretrained=false in the model's section, or copy torch's cache folder (TORCH_HOME) from another machine."
         ) from error
+    return cast(nn.Sequential, create_body(model, cut=-2))  # what it makes of a number of layers to cut
 
 
-def replace_attention(network):
-    """Puts the memory-bounded SelfAttention in the place of fastai's."""
+def replace_attention(network: nn.Module) -> None:
+    """Replaces fastai's SelfAttention by the memory-bounded one, in place."""
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, FastaiSelfAttention):
-                setattr(parent, name, SelfAttention(child.value[0].in_channels))
+                setattr(parent, name, SelfAttention(count_input_channels(child.value)))
 
 
-def add_norm(network, norm):
-    """Gives every Conv2d of `network` weight or spectral norm; 'batch' and 'none' change nothing here."""
+def add_norm(network: nn.Module, norm: str) -> None:
+    """Gives every Conv2d of `network` weight or spectral norm, in place; 'batch' and 'none' change nothing here."""
     if norm in ("weight", "spectral"):
-        reparametrise = {"weight": weight_norm, "spectral": spectral_norm}[norm]
+        apply_norm = {"weight": weight_norm, "spectral": spectral_norm}[norm]
         for module in list(network.modules()):
             if isinstance(module, nn.Conv2d) and not parametrize.is_parametrized(module):
-                reparametrise(module)
+                apply_norm(module)

@@ -1,9 +1,11 @@
 """The loss network: VGG16 (Simonyan & Zisserman 2014, arXiv 1409.1556), frozen, cut after the deepest layer in use."""
 
 import logging
+from collections.abc import Iterable, Iterator
+from typing import Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
@@ -13,23 +15,21 @@ from common.runtime.errors import UserError
 log = logging.getLogger(__name__)
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
 KERNELS = ([1.0, 2.0, 1.0], [-1.0, 0.0, 1.0], [1.0, -2.0, 1.0])  # across: smooth, edge, line
 
 
-def name_layers(layers):
+def name_layers(layers: Iterable[nn.Module]) -> Iterator[tuple[str, nn.Module]]:
     """Yields (name, layer) with the papers' names: conv1_1, relu1_1, ..., pool5."""
-    block, number = 1, 1
+    block, index = 1, 1
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
-            yield f"conv{block}_{number}", layer
+            yield f"conv{block}_{index}", layer
         elif isinstance(layer, nn.ReLU):
-            yield f"relu{block}_{number}", layer
-            number += 1
+            yield f"relu{block}_{index}", layer
+            index += 1
         else:
             yield f"pool{block}", layer
-            block, number = block + 1, 1
+            block, index = block + 1, 1
 
 
 class VGG16Features(nn.Module):
@@ -39,16 +39,19 @@ class VGG16Features(nn.Module):
 
     layers: names from `relu1_1` to `relu5_3`. weights: 'torchvision' (ImageNet, downloaded once and cached),
     'random' (seeded, the same every time), or a .pth or .safetensors file in torchvision's layout.
-    key: what messages call the weights. Raises UserError if they cannot be had.
+    key: the setting or option that messages name. Raises UserError if the weights cannot be read or downloaded.
     """
 
-    def __init__(self, layers, weights="torchvision", key="loss.vgg"):
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, layers: Iterable[str], weights: str = "torchvision", key: str = "loss.vgg") -> None:
         super().__init__()
-        self.wanted = set(layers)
+        self.layer_names = set(layers)
         vgg = make_layers(cfgs["D"])
         load_vgg_weights(vgg, weights, key)
         named = list(name_layers(vgg))
-        deepest = max(i for i, (name, _) in enumerate(named) if name in self.wanted)
+        deepest = max(i for i, (name, _) in enumerate(named) if name in self.layer_names)
         self.layers = nn.Sequential()
         for name, layer in named[: deepest + 1]:
             self.layers.add_module(name, layer)
@@ -56,20 +59,20 @@ class VGG16Features(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None])
         self.requires_grad_(False).eval()
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         return super().train(False)
 
-    def forward(self, image):
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
         x = (image - self.mean) / self.std
-        features = {}
+        features: dict[str, Tensor] = {}
         for name, layer in self.layers.named_children():
             x = layer(x)
-            if name in self.wanted:
+            if name in self.layer_names:
                 features[name] = x.float()
         return features
 
 
-def load_vgg_weights(vgg, weights, key):
+def load_vgg_weights(vgg: nn.Sequential, weights: str, key: str) -> None:
     """Fills torchvision's VGG16 convolutions in place from 'torchvision', 'random' or a file."""
     if weights == "random":
         log.warning(
@@ -89,12 +92,12 @@ def load_vgg_weights(vgg, weights, key):
 
 
 @torch.no_grad()
-def init_random_filters(vgg):
-    """Fills the convolutions in place by chance, seeded, so that textures show; plain noise sees blots only.
+def init_random_filters(vgg: nn.Sequential) -> None:
+    """Fills the convolutions in place with seeded random filters that show textures; plain noise shows only blobs.
 
-    Every other filter mixes its inputs and looks at the mix through one kernel that smooths or finds edges or lines
-    (in the first layer all smooth, for colours); the rest look at each input through a kernel of their own, of sum 0.
-    That random filters tell textures apart: Ustyuzhaninov et al. 2017 (arXiv 1606.00021).
+    Every other filter mixes its input channels and applies one kernel to the mix, which smooths or finds edges or lines
+    (in the first layer all smooth, for colours). The others apply a random kernel of sum 0 to each input channel.
+    Random filters can tell textures apart: Ustyuzhaninov et al. 2017 (arXiv 1606.00021).
     """
     generator = torch.Generator().manual_seed(0)
     smooth, edge, line = (torch.tensor([1.0, 2.0, 1.0]).outer(torch.tensor(k)) for k in KERNELS)
@@ -106,12 +109,14 @@ def init_random_filters(vgg):
             lines = angle.cos() ** 2 * line + angle.sin() ** 2 * line.T
             kind = torch.randint(4 if n_in > 3 else 1, (n_out, 1, 1), generator=generator)
             shared = torch.where(kind == 0, smooth, torch.where(kind == 1, lines, edges))[:, None]
-            own = torch.randn(n_out, n_in, 3, 3, generator=generator)
-            own = own - own.mean(dim=(2, 3), keepdim=True)
-            odd = torch.arange(n_out)[:, None, None, None] % 2 == 1
-            kernels = torch.where(odd, own, shared)
+            separate = torch.randn(n_out, n_in, 3, 3, generator=generator)
+            separate = separate - separate.mean(dim=(2, 3), keepdim=True)
+            is_odd = torch.arange(n_out)[:, None, None, None] % 2 == 1
+            kernels = torch.where(is_odd, separate, shared)
             kernels = kernels / kernels.flatten(2).norm(dim=2)[..., None, None]
             mixes = torch.randn(n_out, n_in, 1, 1, generator=generator) * (2 / n_in) ** 0.5
             layer.weight.copy_(mixes * kernels)
-            layer.bias.zero_()
-    torch.nn.init.normal_(vgg[0].bias, generator=generator)  # ReLUs at several levels, so that colours tell apart
+    biases = [parameter for name, parameter in vgg.named_parameters() if name.endswith(".bias")]
+    for bias in biases:
+        bias.zero_()
+    nn.init.normal_(biases[0], generator=generator)  # ReLUs at several levels, which tell colours apart

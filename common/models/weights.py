@@ -14,9 +14,10 @@ StateDict = dict[str, Tensor]
 
 
 def read_weights_file(weights: str, key: str, torchvision: WeightsEnum) -> StateDict:
-    """A state dict: of 'torchvision' (its weights of the enum member `torchvision`), or in a .pth or .safetensors file.
+    """The state dict of `weights`: 'torchvision' for the enum member `torchvision`, or a .pth or .safetensors file.
 
-    Runs no code from files. key: what messages call the weights. Raises UserError if they cannot be read or downloaded.
+    Runs no code from files. key: the setting or option that messages name. Raises UserError if the weights cannot be
+    read or downloaded.
     """
     path = Path(weights).expanduser()
     if weights != "torchvision" and not path.is_file():
@@ -30,17 +31,17 @@ def read_weights_file(weights: str, key: str, torchvision: WeightsEnum) -> State
     except URLError as error:
         name = type(torchvision).__name__.removesuffix("_Weights")
         raise UserError(
-            f"{key} = torchvision: the weights of {name} could not be downloaded ({error.reason}). Without network, "
+            f"{key} = torchvision: the weights of {name} could not be downloaded ({error.reason}). Without a network, "
             f"set {key} to a .pth or .safetensors file in torchvision's layout; or do without: to train, set loss.vgg "
             "to 'random' just to try the program, or remove the features and gram terms."
         ) from error
-    except Exception as error:  # torch fails in many ways on bytes that are not its own
+    except Exception as error:  # torch raises many kinds of exceptions for broken files
         if weights == "torchvision":
             raise UserError(
-                f"{key} = torchvision: what was downloaded is broken; delete {Path(torchvision.url).name} in "
+                f"{key} = torchvision: the downloaded file is broken; delete {Path(torchvision.url).name} in "
                 f"{torch.hub.get_dir()}/checkpoints"
             ) from error
-        # torch's own message for a .pth file would advise to run the code inside it.
+        # Not torch's own message: for a .pth file it advises running the code inside.
         raise UserError(
             f"{key} = {path}: cannot be read as a file of weights. Give a .safetensors file, or a .pth file "
             "that holds a state dict and nothing else."

@@ -2,24 +2,36 @@
 
 import json
 import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
+from common.config.sections import TaskConfig
+from common.data.folders import PhotoSplit
 from common.runtime.files import read_json
+from common.studies.study import SavedStudy
 
-ARROWS = {max: " ↑", min: " ↓"}
 
-
-def render_report(study, configs, photos, folder, averages, best, diverged, notes):
+def render_report(
+    study: SavedStudy,
+    configs: Mapping[str, TaskConfig],
+    photos: PhotoSplit,
+    folder: Path,
+    averages: Mapping[str, float],
+    higher_is_better: Mapping[str, bool],
+    diverged: Sequence[str],
+    notes: Sequence[str],
+) -> str:
     """Markdown text of a study in `folder`, with its pictures in `comparison.png`.
 
-    study: `common.studies.study.SavedStudy`; configs: {variant: config}; photos: (training, held-out). averages: {"kind
-    metric": value} of baselines and of variants but for the `diverged`. best: {metric: max or min}. notes: lines.
+    configs: {variant: config}. averages: {"name metric": value} of baselines and of the variants but for the
+    `diverged`. notes: lines on the metrics.
     """
     trained = [name for name in configs if name not in diverged]
-    steps = {name: count_steps(len(photos[0]), configs[name]) for name in trained}
+    steps = {name: count_steps(len(photos.train), configs[name]) for name in trained}
     minutes = {name: pd.read_csv(folder / name / "history.csv")["seconds"].sum() / 60 for name in trained}
-    figures = format_figures(averages, best, configs)
+    figures = format_figures(averages, higher_is_better, configs)
     figures["steps"] = pd.Series(steps).astype(str)
     figures["minutes"] = pd.Series(minutes).map("{:.1f}".format)
     budget = "with as many steps" if len(set(steps.values())) <= 1 else "**but not with as many steps**"
@@ -29,10 +41,10 @@ def render_report(study, configs, photos, folder, averages, best, diverged, note
         [
             f"# {study.name}",
             "",
-            f"{len(configs)} variants of one config, trained on the same {len(photos[0])} photos, with the same crops "
-            f"in the same order unless its changes say otherwise, {budget}. Averages of "
-            f"{len(pd.read_csv(folder / 'results.csv'))} photos that none was trained on; of each variant the epoch is "
-            f"measured that had the lowest loss on crops of them. On {'; '.join(machines)}, by "
+            f"{len(configs)} variants of one config, trained on the same {len(photos.train)} photos, with the same "
+            f"crops in the same order unless its changes say otherwise, {budget}. Averages of "
+            f"{len(pd.read_csv(folder / 'results.csv'))} photos that none was trained on. Each variant is measured at "
+            f"its epoch with the lowest loss on crops of them. On {'; '.join(machines)}, by "
             f"`{shlex.join(study.command)}`.",
             "",
             *to_markdown_table(figures),
@@ -53,25 +65,28 @@ def render_report(study, configs, photos, folder, averages, best, diverged, note
     )
 
 
-def format_figures(averages, best, variants):
-    """A DataFrame of text, a line a kind, a column a metric; the best variant's is bold, those without any diverged."""
+def format_figures(
+    averages: Mapping[str, float], higher_is_better: Mapping[str, bool], variants: Iterable[str]
+) -> pd.DataFrame:
+    """A table of text, a line a name, a column a metric. The best variant's is bold; those without any diverged."""
     table = pd.Series(averages, dtype=float)
-    table.index = pd.MultiIndex.from_tuples(key.split(" ", 1) for key in averages)
-    kinds, metrics = (table.index.unique(level) for level in (0, 1))
-    table = table.unstack().reindex(index=kinds, columns=metrics)
+    table.index = pd.MultiIndex.from_tuples([key.split(" ", 1) for key in averages])
+    names, metrics = (table.index.unique(level) for level in (0, 1))
+    table = table.unstack().reindex(index=names, columns=metrics)
     text = table.map(lambda value: "" if pd.isna(value) else f"{value:#.4g}")
-    for metric in metrics.intersection(list(best)):
-        rows = table.loc[kinds.isin(list(variants)), metric]
+    for metric in metrics.intersection(list(higher_is_better)):
+        rows = table.loc[names.isin(list(variants)), metric]
         if rows.notna().any():
-            winner = rows.idxmax() if best[metric] is max else rows.idxmin()
+            winner = rows.idxmax() if higher_is_better[metric] else rows.idxmin()
             text.loc[winner, metric] = f"**{text.loc[winner, metric]}**"
-    diverged = [name for name in variants if name not in kinds]
-    text = text.reindex([*kinds, *diverged])
+    diverged = [name for name in variants if name not in names]
+    text = text.reindex([*names, *diverged])
     text.loc[diverged] = "diverged"
-    return text.rename(columns={metric: f"{metric}{ARROWS.get(best.get(metric), '')}" for metric in metrics})
+    arrows = {metric: " ↑" if higher else " ↓" for metric, higher in higher_is_better.items()}
+    return text.rename(columns={metric: f"{metric}{arrows.get(metric, '')}" for metric in metrics})
 
 
-def to_markdown_table(table):
+def to_markdown_table(table: pd.DataFrame) -> list[str]:
     """The lines of a Markdown table; what is missing is left empty."""
     table = table.astype(object).where(table.notna(), "")
     rows = [["", *table.columns], ["---"] * (1 + len(table.columns))]
@@ -79,6 +94,7 @@ def to_markdown_table(table):
     return ["| " + " | ".join(map(str, row)) + " |" for row in rows]
 
 
-def count_steps(n_photos, config):
+def count_steps(n_photos: int, config: TaskConfig) -> int:
+    """Training steps of all stages."""
     crops = n_photos * config.data.crops_per_photo
     return sum(crops // stage.bs * stage.epochs for stage in config.train.stages)

@@ -1,66 +1,71 @@
-"""A running average of the weights, which wanders less than they do: measured and kept in their place."""
+"""A running average of the weights, which fluctuates less than they do: validated and saved in their place."""
+
+from typing import Any
 
 from fastai.callback.core import Callback
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from fastai.learner import Learner
+from torch import Tensor, nn
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel, get_ema_multi_avg_fn
 
 from common.runtime import processes
 
 
 class Ema(Callback):
-    """After each step: average = d * average + (1 - d) * weights, and validation sees the average.
+    """After each step: average = d * average + (1 - d) * weights. Validation uses the average.
 
-    d is `decay`, but at most (1 + n) / (10 + n) after n steps, so that where training began is soon forgotten. What is
-    no parameter (statistics, the vectors of spectral norm) is as in the model.
+    d is `decay`, but at most (1 + n) / (10 + n) after n steps, so that the initial weights are soon forgotten. Buffers
+    (statistics, the vectors of spectral norm) are not averaged: they are the model's.
     """
 
-    order = (
-        12  # after `common.training.distributed.Distributed`, which takes the model out of its wrapper and puts it back
-    )
+    order = 12  # after `common.training.distributed.Distributed`, which unwraps the model and wraps it again
+    learn: Any  # a StageLearner
+    averaged: AveragedModel  # made when the first fit begins
 
-    def __init__(self, decay):
-        self.decay, self.averaged, self.trained, self.skipped = decay, None, None, False
+    def __init__(self, decay: float) -> None:
+        self.decay, self.skipped = decay, False
+        self.trained: nn.Module | None = None  # during validation: the model that the average stands in for
 
-    def before_fit(self):
-        if self.averaged is None:
+    def before_fit(self) -> None:
+        if "averaged" not in vars(self):
             self.averaged = AveragedModel(processes.unwrap_model(self.learn.model), multi_avg_fn=self.average)
 
-    def average(self, averaged, weights, n):
-        n = n.item()
+    def average(self, averaged: PARAM_LIST, weights: PARAM_LIST, n_averaged: Tensor | int) -> None:
+        n = int(n_averaged)
         get_ema_multi_avg_fn(min(self.decay, (1 + n) / (10 + n)))(averaged, weights, n)
 
-    def after_cancel_step(self):
+    def after_cancel_step(self) -> None:
         self.skipped = True  # fp16's gradients overflowed: no step was made
 
-    def after_step(self):  # comes after a skipped one, too
+    def after_step(self) -> None:  # called after a skipped step, too
         if not self.skipped:
             self.averaged.update_parameters(processes.unwrap_model(self.learn.model))
         self.skipped = False
 
-    def before_validate(self):
-        self.trained, average = self.learn.model, self.averaged.module
-        for ours, theirs in zip(average.buffers(), self.trained.buffers(), strict=True):
+    def before_validate(self) -> None:
+        trained, average = self.learn.model, self.averaged.module
+        for ours, theirs in zip(average.buffers(), trained.buffers(), strict=True):
             ours.copy_(theirs)  # several processes have just agreed on them
-        self.learn.model = average.eval()
+        self.trained, self.learn.model = trained, average.eval()
 
-    def after_validate(self):
-        if self.learn.model is self.averaged.module:  # else it is in its wrapper again
+    def after_validate(self) -> None:
+        if self.learn.model is self.averaged.module:  # otherwise it is wrapped again
             self.learn.model = self.trained
         self.trained = None
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         return self.averaged.state_dict()
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         self.before_fit()
         self.averaged.load_state_dict(state)
 
 
-def model_in_training(learn):
-    """The model that is trained, also while its average is measured."""
-    measured = hasattr(learn, "ema") and learn.ema.trained is not None
-    return processes.unwrap_model(learn.ema.trained if measured else learn.model)
+def model_in_training(learn: Learner) -> nn.Module:
+    """The model that is trained, also during validation, when its average is in its place."""
+    validating = hasattr(learn, "ema") and learn.ema.trained is not None
+    return processes.unwrap_model(learn.ema.trained if validating else learn.model)
 
 
-def model_to_save(learn):
-    """The model to keep: the average, if there is one."""
+def model_to_save(learn: Learner) -> nn.Module:
+    """The model to save: the average, if there is one."""
     return learn.ema.averaged.module if hasattr(learn, "ema") else processes.unwrap_model(learn.model)

@@ -3,15 +3,24 @@
 import logging
 import sys
 import textwrap
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
 import fastai.callback.schedule  # noqa: F401 (gives Learner its fit_one_cycle)
 import torch
+from fastai.callback.core import Callback
 from fastai.callback.training import GradientAccumulation
+from fastai.data.core import DataLoaders
 from fastai.imports import noop
-from fastai.learner import CancelEpochException, Learner
+from fastai.learner import CancelEpochException, Learner  # pyright: ignore[reportAttributeAccessIssue]
 from fastai.optimizer import OptimWrapper
+from torch import Tensor, nn
 
+from common.config.sections import StageConfig, TrainConfig
+from common.data.loader import SeededDL
+from common.losses import PerceptualLoss
 from common.models.unet import parameter_groups
 from common.runtime import processes
 from common.runtime.devices import is_out_of_memory
@@ -23,7 +32,9 @@ from common.training.callbacks import (
     History,
     ImageMetric,
     LossTerm,
+    MakeColumns,
     Pictures,
+    SaveModel,
     Schedule,
     TrainLoss,
     ValidLoss,
@@ -34,16 +45,18 @@ from common.training.resume import RESUME_FILE, ResumePoint, read_resume_point
 
 log = logging.getLogger(__name__)
 
-# torch's fused AdamW: one kernel for all parameters, on the CPU as on a GPU. (foreach must not be None: fastai's
+AnyLearner = TypeVar("AnyLearner", bound=Learner)
+
+# torch's fused AdamW: one kernel for all parameters, on the CPU and on a GPU. (foreach must not be None: fastai's
 # TensorBoard callback logs every hyperparameter as a number.)
 adamw = partial(OptimWrapper, opt=torch.optim.AdamW, fused=True, foreach=False)
 
 
-def resolve_train_config(train, pretrained, device):
-    """A `common.config.sections.TrainConfig` with everything that it leaves open decided for this device.
+def resolve_train_config(train: TrainConfig, pretrained: bool, device: torch.device) -> TrainConfig:
+    """Returns the config with everything that it leaves open decided for this device.
 
-    Without a pretrained encoder nothing is worth freezing, so no stage does, with a warning.
-    Raises UserError if the precision is not to be had on the device.
+    Without a pretrained encoder there is nothing worth freezing, so no stage freezes it; a warning says so.
+    Raises UserError if the device does not support the precision.
     """
     on_gpu = device.type == "cuda"
     precision = train.precision if train.precision != "auto" else "fp16" if on_gpu else "fp32"
@@ -54,46 +67,56 @@ def resolve_train_config(train, pretrained, device):
     if not pretrained and any(stage.frozen for stage in stages):
         log.warning("WARNING: pretrained = false: there is no trained encoder to keep, so frozen stages train it")
         stages = [stage.model_copy(update={"frozen": False}) for stage in stages]
-    name = str(device) if processes.count() == 1 else device.type  # of several processes each has its own GPU
-    decided = {"device": name, "precision": precision, "workers": workers, "stages": stages}
-    return train.model_copy(update=decided)
+    device_name = str(device) if processes.count() == 1 else device.type  # each of several processes has its own GPU
+    resolved = {"device": device_name, "precision": precision, "workers": workers, "stages": stages}
+    return train.model_copy(update=resolved)
 
 
 class StageLearner(Learner):
-    """fastai's Learner, able to begin a fit at `start` = (epochs done, batches of the next one done).
+    """fastai's Learner, able to begin a fit at `start` = (epochs done, batches done in the next epoch).
 
-    stage: number of the stage, from 0. epochs_before: in the stages before it.
+    stage: index of the stage, from 0. epochs_before: number of epochs in the stages before it.
     """
 
+    dl: SeededDL
     start, stage, epochs_before = (0, 0), 0, 0
 
-    def _do_fit(self):
+    def _do_fit(self) -> None:
         for epoch in range(self.start[0], self.n_epoch):
             self.epoch = epoch
             self._with_events(self._do_epoch, "epoch", CancelEpochException)
 
-    def all_batches(self):
+    def all_batches(self) -> None:
         self.n_iter = len(self.dl)
-        # The held-out photos are the same in each epoch, so their noise is as well.
+        # The held-out photos are the same in each epoch, and so is their noise.
         self.dl.epoch = self.epochs_before + self.epoch if self.training else 0
         self.dl.first = self.start[1] if self.training and self.epoch == self.start[0] else 0
-        for number, batch in enumerate(self.dl, start=self.dl.first):
-            self.one_batch(number, batch)
+        for index, batch in enumerate(self.dl, start=self.dl.first):
+            self.one_batch(index, batch)
 
 
-def get_learner(run, train, dls, model, loss, metrics, get_columns, save):
-    """The StageLearner of a run, which writes its history, pictures and checkpoints into the folder `run`.
+def get_learner(
+    run: Path,
+    train: TrainConfig,
+    dls: DataLoaders,
+    model: nn.Module,
+    loss: PerceptualLoss,
+    metrics: Sequence[Callable[[Tensor, Tensor], Tensor]],
+    get_columns: MakeColumns,
+    save: SaveModel,
+) -> StageLearner:
+    """Returns the StageLearner of a run, which writes its history, pictures and checkpoints into the folder `run`.
 
-    train: the resolved `common.config.sections.TrainConfig`. metrics: functions (pred, target) -> (N,) on images in [0, 1].
-    get_columns(x, pred, target) makes the columns of the pictures, save(path, model) a model file.
+    train: as resolved for the device. metrics: functions (pred, target) -> (N,) on images in [0, 1].
+    get_columns(x, pred, target) returns the columns of the pictures. save(path, model) writes a model file.
     """
     accumulate = train.accumulate
     learn = StageLearner(
         dls,
-        model.to(dls.device, memory_format=torch.channels_last),
+        model.to(dls.device).to(memory_format=torch.channels_last),
         loss_func=loss.to(memory_format=torch.channels_last),
-        opt_func=adamw,
-        train_bn=False,  # a frozen encoder is frozen whole
+        opt_func=adamw,  # pyright: ignore[reportArgumentType] (fastai's hint names the class, it calls a function)
+        train_bn=False,  # batch norm is frozen with the rest of the encoder
         splitter=parameter_groups,
         metrics=[*map(ImageMetric, metrics), *map(LossTerm, loss.names)],
         cbs=[
@@ -112,41 +135,41 @@ def get_learner(run, train, dls, model, loss, metrics, get_columns, save):
     return without_progress_bars(learn)
 
 
-def fit_stages(learn, train, get_dls):
-    """Trains stage after stage of `train` (`common.config.sections.TrainConfig`), each one `fit_one_cycle` on `get_dls(stage)`.
+def fit_stages(learn: StageLearner, train: TrainConfig, get_dls: Callable[[StageConfig], DataLoaders]) -> None:
+    """Trains the stages of `train` one after the other, each with one `fit_one_cycle` on `get_dls(stage)`.
 
     The learner's splitter gives [encoder, rest]: a frozen stage trains the rest only, and a pair of learning rates is
-    for those two. TensorBoard logs, if wanted, go into a folder a stage below the learner's path.
+    for those two. TensorBoard logs, if wanted, go into one folder per stage, below the learner's path.
 
-    Where the run folder holds a resume point it goes on from there. Raises TrainingStopped after Ctrl-C or without
-    memory, TrainingDiverged at a loss that is not finite, WriteError if the disk is full.
+    If the run folder has a resume point, training continues from there. Raises TrainingStopped after Ctrl-C or when
+    memory runs out, TrainingDiverged at a loss that is not finite, WriteError if the disk is full.
     """
-    with learn.resume_point.request:  # from here on: fastai, making loaders, would swallow what Ctrl-C raises
+    with learn.resume_point.request:  # already here: fastai, making loaders, would swallow what Ctrl-C raises
         state = read_resume_point(learn.path / RESUME_FILE)
-        for number, stage in enumerate(train.stages):
-            if state is not None and number < state["stage"]:
+        for index, stage in enumerate(train.stages):
+            if state is not None and index < state["stage"]:
                 continue
-            learn.stage, learn.start = number, (0, 0)
-            learn.epochs_before = sum(earlier.epochs for earlier in train.stages[:number])
+            learn.stage, learn.start = index, (0, 0)
+            learn.epochs_before = sum(earlier.epochs for earlier in train.stages[:index])
             release_freed_memory()
             learn.dls = get_dls(stage)
             if stage.frozen:
                 learn.freeze()
             else:
                 learn.unfreeze()
-            if state is not None and number == state["stage"]:
+            if state is not None and index == state["stage"]:
                 learn.resume_point.restore(state)
-                state = None  # it is as large as the model and the optimizer
+                state = None  # frees it: it is as large as the model and the optimizer
             if learn.start[0] < stage.epochs:
                 fit_stage(learn, train, stage)
-        if learn.resume_point.stop_asked():
+        if learn.resume_point.stop_requested():
             raise TrainingStopped("stopped after the last epoch", 130)
 
 
-def fit_stage(learn, train, stage):
-    """One `fit_one_cycle`. Raises TrainingStopped, with advice, if memory runs out."""
+def fit_stage(learn: StageLearner, train: TrainConfig, stage: StageConfig) -> None:
+    """Runs one `fit_one_cycle`. Raises TrainingStopped, with advice, if memory runs out."""
     lr = slice(*stage.lr) if isinstance(stage.lr, list) else stage.lr
-    callbacks = []
+    callbacks: list[Callback] = []
     if train.accumulate > 1:
         callbacks.append(GradientAccumulation(stage.bs // processes.count()))
     if train.tensorboard and processes.is_main():
@@ -159,21 +182,26 @@ def fit_stage(learn, train, stage):
         raise TrainingStopped(out_of_memory_advice(learn.stage, stage, train, error)) from error
 
 
-def out_of_memory_advice(number, stage, train, error):
-    """What to change when a stage does not fit into memory, with values that need about half of it."""
+def out_of_memory_advice(index: int, stage: StageConfig, train: TrainConfig, error: BaseException) -> str:
+    """What to change when stage `index` does not fit into memory, with values that need about half as much."""
     parts = processes.count() * train.accumulate
-    half = next((n for n in range(2 * train.accumulate, stage.bs + 1) if stage.bs % (processes.count() * n) == 0), None)
-    options = [f"train.accumulate={half} (the same steps in smaller parts)"] if half and stage.bs > parts else []
-    options += [f"train.stages.{number}.bs={stage.bs // 2}"] if stage.bs >= 2 * parts else []
+    candidates = range(2 * train.accumulate, stage.bs + 1)
+    more_parts = next((n for n in candidates if stage.bs % (processes.count() * n) == 0), None)
     crop = max(32, round(stage.crop / 2**0.5) // 32 * 32)
-    options += [f"train.stages.{number}.crop={crop}"] if crop < stage.crop else []
+    options: list[str] = []
+    if more_parts and stage.bs > parts:
+        options.append(f"train.accumulate={more_parts} (the same steps in smaller parts)")
+    if stage.bs >= 2 * parts:
+        options.append(f"train.stages.{index}.bs={stage.bs // 2}")
+    if crop < stage.crop:
+        options.append(f"train.stages.{index}.crop={crop}")
     return (
-        f"train.stages.{number} does not fit into memory ({textwrap.shorten(str(error), 120)}). Each of these needs "
+        f"train.stages.{index} does not fit into memory ({textwrap.shorten(str(error), 120)}). Each of these needs "
         f"about half as much: {', '.join(options) or 'a smaller model'}. On resume train.accumulate may change"
     )
 
 
-def distributed_callbacks(device):
+def distributed_callbacks(device: torch.device) -> list[Callback]:
     if processes.count() == 1:
         return []
     from common.training.distributed import Distributed  # needs accelerate, which is optional
@@ -181,16 +209,19 @@ def distributed_callbacks(device):
     return [Distributed(device)]
 
 
-def tensorboard_callback(folder):
+def tensorboard_callback(folder: Path) -> Callback:
     from fastai.callback.tensorboard import TensorBoardCallback  # an optional package, checked by TrainConfig
 
     return TensorBoardCallback(folder, trace_model=False, log_preds=False)
 
 
-def without_progress_bars(learn):
-    """Progress bars only on a terminal (elsewhere they print control characters); no table, History has the epochs."""
+def without_progress_bars(learn: AnyLearner) -> AnyLearner:
+    """Removes progress bars except on a terminal (elsewhere they print control characters) and fastai's table.
+
+    `common.training.callbacks.History` logs the epochs instead.
+    """
     learn.logger = noop
-    learn.create_mbar = False  # of epochs: fastprogress fails where the first one that it sees is not number 0
+    learn.create_mbar = False  # the bar of epochs: fastprogress fails if the first epoch it sees is not epoch 0
     if not sys.stdout.isatty() or not processes.is_main():
         learn.remove_cb(learn.progress)
     return learn

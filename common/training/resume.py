@@ -1,24 +1,28 @@
-"""Going on with a training as if it had never stopped: what is saved for that, and what may change meanwhile."""
+"""Resuming a training as if it had never stopped: what is saved for that, and what may change in between."""
 
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from fastai.callback.core import Callback
 
+from common.config.sections import TaskConfig
 from common.runtime import processes
 from common.runtime.errors import TrainingStopped, UserError
 from common.runtime.files import atomic_write
+from common.runtime.interrupt import StopRequest
 from common.training.ema import model_in_training
 
 FORMAT_VERSION = 1
 RESUME_FILE = "checkpoints/resume.pt"  # below the run folder
 START_POSITION = {"stage": 0, "epoch": 0, "step": 0}
 
-RESUMABLE_KEYS = {  # keys that may change between stop and resume: data and schedule stay as they are
-    "data.path": "where the same photos lie now",
-    "loss.vgg": "where the same file lies now",
+RESUMABLE_KEYS = {  # keys that may change between stop and resume, as they change neither data nor schedule
+    "data.path": "where the same photos are now",
+    "loss.vgg": "where the same file is now",
     "train.device": "",
     "train.precision": "",
     "train.workers": "",
@@ -29,23 +33,25 @@ RESUMABLE_KEYS = {  # keys that may change between stop and resume: data and sch
 
 
 class ResumePoint(Callback):
-    """Saves all that the rest of the training depends on, after each epoch, every few minutes, and when asked to stop.
+    """Saves all that the rest of the training depends on, after each epoch, every `minutes`, and when asked to stop.
 
-    Weights, optimizer, gradient scaler, where the schedule is, the running training loss, and what callbacks with
-    `state_dict` and `load_state_dict` hold. Random numbers follow from the position (`common.data.loader`). The file is
-    replaced when the next one is complete and on the disk, by the main process.
+    That is: weights, optimizer, gradient scaler, position in the schedule, running training loss, and the state of
+    callbacks with `state_dict` and `load_state_dict`. Random numbers follow from the position (`common.data.loader`).
+    The main process writes the file, and replaces it only when the next one is complete and on the disk.
 
-    request: `common.runtime.interrupt.StopRequest`. accumulate: batches that make a step; it never stops between them.
+    accumulate: batches that make a step; training never stops between them.
     """
 
     order = 64  # after all others have done their part of a batch or an epoch
+    learn: Any  # a StageLearner
 
-    def __init__(self, path, minutes, accumulate, request):
+    def __init__(self, path: str | Path, minutes: float, accumulate: int, request: StopRequest) -> None:
         self.path, self.minutes, self.accumulate, self.request = Path(path), minutes, accumulate, request
-        self.state, self.saved_at = None, time.monotonic()
+        self.state: dict[str, Any] | None = None
+        self.saved_at = time.monotonic()
 
-    def restore(self, state):
-        """Puts a saved state into the learner, before its fit."""
+    def restore(self, state: dict[str, Any]) -> None:
+        """Loads a saved state into the learner, before its fit."""
         self.learn.model.load_state_dict(state["model"])
         self.learn.opt.load_state_dict(state["optimizer"])
         for name, values in state["callbacks"].items():
@@ -53,8 +59,8 @@ class ResumePoint(Callback):
         self.learn.start = state["epoch"], state["step"] * self.accumulate
         self.state = state
 
-    def before_fit(self):
-        if self.state is not None and self.state["stage"] == self.learn.stage:  # what fastai makes anew in each fit
+    def before_fit(self) -> None:
+        if self.state is not None and self.state["stage"] == self.learn.stage:  # fastai resets these in each fit
             self.recorder.smooth_loss.load_state_dict(self.state["train_loss"])
             if self.recorder.smooth_loss.count:
                 self.learn.smooth_loss = self.recorder.smooth_loss.value
@@ -63,34 +69,34 @@ class ResumePoint(Callback):
                 self.learn.scaler.load_state_dict(self.state["scaler"])
         self.state = None
 
-    def after_batch(self):
+    def after_batch(self) -> None:
         if self.training and (self.iter + 1) % self.accumulate:
             return
-        if not self.training and processes.count() > 1:  # of unequal numbers of batches: ask after the epoch
+        if not self.training and processes.count() > 1:  # they may have unequal numbers of batches: after_epoch checks
             return
-        stop = self.stop_asked()
+        stop = self.stop_requested()
         if stop or (self.training and time.monotonic() - self.saved_at > 60 * self.minutes):
             self.save(self.epoch, self.iter + 1 if self.training else len(self.dls.train))
         if stop:
-            part = f"after {self.iter + 1} of {self.n_iter} batches" if self.training else "while it was measured"
-            raise TrainingStopped(f"stopped in epoch {len(self.history.rows) + 1}, {part}", 130)
+            moment = f"after {self.iter + 1} of {self.n_iter} batches" if self.training else "during validation"
+            raise TrainingStopped(f"stopped in epoch {len(self.history.rows) + 1}, {moment}", 130)
 
-    def after_train(self):
-        if processes.count() > 1:  # a stop that is asked for while it is measured comes late, and torchrun is impatient
+    def after_train(self) -> None:
+        if processes.count() > 1:  # during validation no stop is seen until its end, which may be too late for torchrun
             self.save(self.epoch, len(self.dls.train))
-            if self.stop_asked():
+            if self.stop_requested():
                 raise TrainingStopped(f"stopped at the end of epoch {len(self.history.rows) + 1}", 130)
 
-    def after_epoch(self):
+    def after_epoch(self) -> None:
         self.save(self.epoch + 1, 0)
-        if self.stop_asked():
+        if self.stop_requested():
             raise TrainingStopped(f"stopped after epoch {len(self.history.rows)}", 130)
 
-    def stop_asked(self):
-        """Whether any process was asked to."""
+    def stop_requested(self) -> bool:
+        """Whether any process was asked to stop."""
         return processes.all_reduce_sum([float(self.request.asked)])[0] > 0
 
-    def save(self, epoch, batch):
+    def save(self, epoch: int, batch: int) -> None:
         """Saves the state in which `epoch` epochs of the stage, and `batch` batches of the next, are done."""
         self.saved_at = time.monotonic()
         if not processes.is_main():
@@ -105,16 +111,16 @@ class ResumePoint(Callback):
             "optimizer": to_python_numbers(learn.opt.state_dict()),
             "scaler": learn.scaler.state_dict() if getattr(learn, "scaler", None) else None,
             "train_loss": self.recorder.smooth_loss.state_dict(),
-            # of the class: asked for what it lacks, a callback answers with what its learner's model has
+            # type(cb), because a callback forwards what it lacks to its learner, whose model has a state_dict
             "callbacks": {cb.name: cb.state_dict() for cb in learn.cbs if hasattr(type(cb), "state_dict")},
         }
-        # A file of Python's: given a path, torch writes itself, and keeps to itself why that failed.
+        # Python opens the file: given a path, torch does not report why writing failed.
         with atomic_write(self.path) as temporary, temporary.open("wb") as file:
             torch.save(state, file)
 
 
-def to_python_numbers(value):
-    """The same with Python's numbers for NumPy's, which fastai's schedule puts in: only those load without pickle."""
+def to_python_numbers(value: Any) -> Any:
+    """Replaces the NumPy numbers that fastai's schedule puts in by Python's: only those load without pickle."""
     if isinstance(value, dict):
         return {key: to_python_numbers(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -122,17 +128,17 @@ def to_python_numbers(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def read_resume_point(path):
-    """What ResumePoint saved, on the CPU, or None if nothing was yet. Runs no code from the file.
+def read_resume_point(path: Path) -> dict[str, Any] | None:
+    """Returns what ResumePoint saved, on the CPU, or None if there is no such file. Runs no code from the file.
 
-    Raises UserError if the file is broken or of a newer version.
+    Raises UserError if the file is broken or was written by a newer version.
     """
     if not path.exists():
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         version = state["format_version"]
-    except Exception as error:  # torch fails in many ways on bytes that are not its own, and advises to run their code
+    except Exception as error:  # torch has many errors for broken files, and some advise to run the file's code
         raise UserError(f"{path}: broken, or not what --resume saves; delete it to train from the beginning") from error
     if version > FORMAT_VERSION:
         raise UserError(f"{path}: written by a newer version of the program (format {version}): update the program")
@@ -141,47 +147,48 @@ def read_resume_point(path):
     return state
 
 
-def check_changes(old, new, position, run):
-    """Returns lines 'key: old -> new' for a config that differs from the run's; UserError if it differs too much.
+def check_changes(old: TaskConfig, new: TaskConfig, position: Mapping[str, int], run: Path) -> list[str]:
+    """Returns a line 'key: old -> new' for each difference between the configs. Raises UserError if one is not allowed.
 
-    old, new: resolved configs of a task. position: with 'stage' and 'epoch', what is done already.
+    old, new: resolved configs of a task. position: 'stage', 'epoch' and 'step' that the run has reached.
     """
     before, now = flatten_keys(old.model_dump(mode="json")), flatten_keys(new.model_dump(mode="json"))
     changed = [key for key in {**before, **now} if before.get(key) != now.get(key) and not key.startswith("output.")]
     lines = {key: f"{key}: {before.get(key, 'none')} -> {now.get(key, 'none')}" for key in changed}
     refused = [lines[key] for key in changed if not may_change(key, old, new, position)]
     if refused:
-        free = ", ".join(f"{key}{why and f' ({why})'}" for key, why in RESUMABLE_KEYS.items())
+        allowed = ", ".join(f"{key}{note and f' ({note})'}" for key, note in RESUMABLE_KEYS.items())
         raise UserError(
             f"{run}: was not trained with these, so it cannot go on with them:\n       "
             + "\n       ".join(refused)
-            + f"\n       What may change: {free}; epochs of the stage at work and of later ones "
+            + f"\n       What may change: {allowed}; epochs of the current stage and of later ones "
             f"(train.stages.{position['stage']}.epochs, at least {position['epoch']}), and more stages, with crops no "
             "larger. Anything else is a new run, without --resume"
         )
     return list(lines.values())
 
 
-def may_change(key, old, new, position):
+def may_change(key: str, old: TaskConfig, new: TaskConfig, position: Mapping[str, int]) -> bool:
+    """Whether a resumed run may change this key, given the position that it has reached."""
     if key == "loss.vgg":
         return not {old.loss.vgg, new.loss.vgg} & {"torchvision", "random"}
     if key in RESUMABLE_KEYS:
         return True
     if not key.startswith("train.stages."):
         return False
-    number, name = int(key.split(".")[2]), key.split(".")[3]
-    if number >= len(new.train.stages) or new.train.largest_crop() != old.train.largest_crop():
+    index, name = int(key.split(".")[2]), key.split(".")[3]
+    if index >= len(new.train.stages) or new.train.largest_crop() != old.train.largest_crop():
         return False
-    if number >= len(old.train.stages):
+    if index >= len(old.train.stages):
         return True
-    least = position["epoch"] + (position["step"] > 0) if number == position["stage"] else 1
-    return name == "epochs" and number >= position["stage"] and new.train.stages[number].epochs >= least
+    min_epochs = position["epoch"] + (position["step"] > 0) if index == position["stage"] else 1
+    return name == "epochs" and index >= position["stage"] and new.train.stages[index].epochs >= min_epochs
 
 
-def flatten_keys(values, prefix=""):
+def flatten_keys(values: Mapping[str, Any] | Sequence[Any], prefix: str = "") -> dict[str, Any]:
     """{'a': {'b': [1]}} -> {'a.b.0': 1}."""
-    items = values.items() if isinstance(values, dict) else enumerate(values)
-    result = {}
+    items = values.items() if isinstance(values, Mapping) else enumerate(values)
+    result: dict[str, Any] = {}
     for key, value in items:
         if isinstance(value, dict | list) and value:
             result |= flatten_keys(value, f"{prefix}{key}.")

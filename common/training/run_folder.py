@@ -1,4 +1,4 @@
-"""The run folder: where everything that one training produces lies, with what is needed to tell how it came about."""
+"""The run folder: everything that one training produces, with what is needed to tell how it was produced."""
 
 import logging
 import platform
@@ -8,49 +8,65 @@ import time
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
+from common.config.sections import OutputConfig, Section, TaskConfig
 from common.config.yaml_file import load_config, save_config
+from common.data.folders import PhotoSplit
 from common.runtime import processes
 from common.runtime.command import log_to_file
 from common.runtime.errors import UserError
 from common.runtime.files import read_json, remove_temporary_files, write_json
 from common.training.resume import RESUME_FILE, START_POSITION, check_changes, read_resume_point
-from common.training.run_photos import save_photo_split
+from common.training.run_photos import PHOTOS_FILE, save_photo_split
 
 log = logging.getLogger(__name__)
 
+Config = TypeVar("Config", bound=TaskConfig)
+
 PACKAGES = ("torch", "torchvision", "fastai", "kornia", "numpy", "pillow", "safetensors")
 
+held_locks: list[BaseFileLock] = []  # kept here, because a lock that is garbage-collected is released
 
-def open_run(resume, task, config, default_name, device, photos):
-    """The folder of a new run, or `resume`, an earlier one's, ready to go on; the main process alone works on it."""
+
+def open_run(
+    resume: Path | None,
+    task_name: str,
+    config: TaskConfig,
+    default_name: str,
+    device: torch.device,
+    photos: PhotoSplit,
+) -> Path:
+    """Returns the folder of a new run, or `resume`, an earlier run's, ready to continue. Only the main process writes.
+
+    Raises UserError as `start_run` and `continue_run` do.
+    """
     if resume is not None:
         return processes.run_on_main(partial(continue_run, resume, config, device))
-    return processes.run_on_main(partial(start_run, task, config, default_name, device, photos))
+    return processes.run_on_main(partial(start_run, task_name, config, default_name, device, photos))
 
 
-def start_run(task, config, default_name, device, photos):
+def start_run(task_name: str, config: TaskConfig, default_name: str, device: torch.device, photos: PhotoSplit) -> Path:
     """Makes the run's folder, with `config.yaml` (every key), `photos.json`, `environment.json` and `log.txt`.
 
-    Returns its path. Raises UserError if a folder of that name exists or none can be made.
+    Returns its path. Raises UserError if a folder of that name exists or the folder cannot be made.
     """
     folder = make_folder_for(config.output, default_name)
     lock_folder(folder)
-    write_json(folder / "environment.json", [describe_environment(task, device)])
-    save_photo_split(folder / "photos.json", photos, config.data.path)
-    save_config(
-        with_absolute_paths(config), folder / "config.yaml"
-    )  # last: with it the folder is one that can be continued
+    write_json(folder / "environment.json", [describe_environment(task_name, device)])
+    save_photo_split(folder / PHOTOS_FILE, photos, config.data.path)
+    # The last file: a folder that has it can be continued.
+    save_config(with_absolute_paths(config), folder / "config.yaml")
     log_to_file(folder / "log.txt")
     log.info("run folder: %s", folder)
     return folder
 
 
-def make_folder_for(output, default_name):
-    """Makes the folder that an OutputConfig names, by default after `default_name` and the time; returns its path.
+def make_folder_for(output: OutputConfig, default_name: str) -> Path:
+    """Makes the folder that `output` names, by default after `default_name` and the time. Returns its path.
 
     Raises UserError if it exists or cannot be made.
     """
@@ -64,9 +80,9 @@ def make_folder_for(output, default_name):
     return folder
 
 
-def with_absolute_paths(config):
-    """The config with absolute paths, so that the run can be continued from any folder."""
-    sections = {}
+def with_absolute_paths(config: Config) -> Config:
+    """Returns the config with absolute paths, so that the run can be continued from any folder."""
+    sections: dict[str, Section] = {}
     for name, section in config:
         paths = {key: value.expanduser().absolute() for key, value in section if isinstance(value, Path)}
         sections[name] = section.model_copy(update=paths)
@@ -74,18 +90,18 @@ def with_absolute_paths(config):
     return config.model_copy(update=sections)
 
 
-def absolute_weights_path(weights):
-    """The same with an absolute path, if it is a file and not None, 'torchvision' or 'random'."""
+def absolute_weights_path(weights: str | None) -> str | None:
+    """Returns the absolute path of a weights file; None, 'torchvision' and 'random' stay as they are."""
     return weights if weights in (None, "torchvision", "random") else str(Path(weights).expanduser().absolute())
 
 
-def current_run():
+def current_run() -> Path | None:
     """The run folder that this process works in, or None."""
-    return Path(HELD_LOCKS[-1].lock_file).parent if HELD_LOCKS else None
+    return Path(held_locks[-1].lock_file).parent if held_locks else None
 
 
-def check_run_folder(folder, task):
-    """Raises UserError if `folder` is no run folder of the task."""
+def check_run_folder(folder: Path, task_name: str) -> None:
+    """Raises UserError if `folder` is not a run folder of the task."""
     if not folder.is_dir():
         raise UserError(f"--resume {folder}: no such run folder")
     if not (folder / "config.yaml").is_file():
@@ -96,14 +112,14 @@ def check_run_folder(folder, task):
         trained = read_json(folder / "environment.json")[0]["task"]
     except (LookupError, TypeError):
         raise UserError(f"--resume {folder}: a run of an older version, which cannot be continued") from None
-    if trained != task:
+    if trained != task_name:
         raise UserError(f"--resume {folder}: a run of {trained}; use python -m {trained}.train")
 
 
-def continue_run(folder, config, device):
-    """Makes the folder of an earlier start ready to go on with `config`, resolved; returns it.
+def continue_run(folder: Path, config: TaskConfig, device: torch.device) -> Path:
+    """Makes the folder of an earlier run ready to continue with `config`, resolved. Returns the folder.
 
-    Raises UserError if another process works in it, or if the config differs in what may not change.
+    Raises UserError if another process works in it, or if the config changes a key that may not change.
     """
     lock_folder(folder)
     earlier = load_config(type(config), folder / "config.yaml")
@@ -121,26 +137,26 @@ def continue_run(folder, config, device):
     for key in ("packages", "device", "processes", "git_commit"):
         if now[key] != starts[-1][key]:
             log.warning("not as before, so last digits may differ: %s: %s -> %s", key, starts[-1][key], now[key])
-    log.info("goes on in train.stages.{stage}, after {epoch} epochs and {step} steps of it".format(**position))
+    log.info("continues in train.stages.{stage}, after {epoch} epochs and {step} steps of it".format(**position))
     return folder
 
 
-def lock_folder(folder):
-    """Keeps other processes out of a run folder until this one ends, however it ends."""
+def lock_folder(folder: Path) -> None:
+    """Keeps other processes out of a run folder until this one ends, however it ends.
+
+    Raises UserError if another process is in it.
+    """
     try:
-        HELD_LOCKS.append(FileLock(folder / ".lock", blocking=False))
-        HELD_LOCKS[-1].acquire()
+        held_locks.append(FileLock(folder / ".lock", blocking=False))
+        held_locks[-1].acquire()
     except Timeout:
-        raise UserError(f"{folder}: another process is at work in it") from None
+        raise UserError(f"{folder}: another process is working in it") from None
 
 
-HELD_LOCKS = []  # a lock that is forgotten is released
-
-
-def describe_environment(task, device):
+def describe_environment(task_name: str, device: torch.device) -> dict[str, Any]:
     """What a result may depend on besides the config: command, versions, device, git commit if any."""
     return {
-        "task": task,
+        "task": task_name,
         "time": time.strftime("%Y-%m-%d %H:%M:%S"),
         "processes": processes.count(),
         "command": sys.orig_argv,
@@ -153,7 +169,8 @@ def describe_environment(task, device):
     }
 
 
-def git_commit():
+def git_commit() -> str | None:
+    """The commit of this checkout, with '-dirty' if files have changed, or None outside git."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()

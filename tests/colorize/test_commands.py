@@ -5,15 +5,14 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from PIL import Image
 from skimage.color import rgb2lab
 
-from colorize.compare import evaluate_variants
 from colorize.config import Config
-from colorize.evaluate import measure
-from colorize.model import load_model, save
+from colorize.measure import measure_photo
+from colorize.model import load_model, save_model
 from colorize.photo import color_photo
+from colorize.task import compare_models
 from common.config.sections import StageConfig, TrainConfig
 from common.config.yaml_file import load_config
 from tests.commands import learner_predicts, run, run_here
@@ -162,13 +161,14 @@ def test_a_model_of_the_other_task_is_refused(trained, tmp_path, capsys):
 def test_compare_measures_each_variant_at_the_size_it_was_trained_at(trained, tmp_path, capsys):
     photos, folder, _ = trained
     config = load_config(Config, folder / "config.yaml")
-    model, _ = load_model(folder / "model.safetensors")
+    model = load_model(folder / "model.safetensors")
     larger = StageConfig(crop=64, bs=8, epochs=1, lr=1e-3)
-    save(tmp_path / "large.safetensors", model, config.model_copy(update={"train": TrainConfig(stages=[larger])}))
+    save_model(tmp_path / "large.safetensors", model, config.model_copy(update={"train": TrainConfig(stages=[larger])}))
     paths = {"small": folder / "model.safetensors", "large": tmp_path / "large.safetensors"}
-    averages = evaluate_variants([photos / "1.png"], config, paths, tmp_path, None, torch.device("cpu"))
+    models = {name: load_model(path) for name, path in paths.items()}
+    averages = compare_models(models, [photos / "1.png"], config, tmp_path, perceptual=lambda results, target: {})
     for name, size in (("small", 32), ("large", 64)):
-        alone, _ = measure(photos / "1.png", {"model": partial(color_photo, model, size=size)})
+        alone, _ = measure_photo(photos / "1.png", {"model": partial(color_photo, model, size=size)})
         assert averages[f"{name} ab error"] == alone["model ab error"]
     assert averages["small ab error"] != averages["large ab error"]
     assert run_here("colorize.compare") == 2

@@ -18,13 +18,13 @@ def wake(model):
 
 
 def test_an_untrained_model_leaves_the_photo_grey(noise):
-    model = get_model(CONFIG)
+    model = get_model(CONFIG, 64)
     for mode in (model.train(), model.eval()):
         torch.testing.assert_close(mode(noise), to_grey(noise), atol=1e-3, rtol=0)
 
 
 def test_the_colours_of_the_input_are_not_looked_at(noise):
-    model = wake(get_model(CONFIG)).eval()
+    model = wake(get_model(CONFIG, 64)).eval()
     with torch.inference_mode():
         coloured = model(noise)
         torch.testing.assert_close(model(to_grey(noise)), coloured, atol=2e-3, rtol=0)
@@ -33,7 +33,7 @@ def test_the_colours_of_the_input_are_not_looked_at(noise):
 
 
 def test_half_precision_leaves_lightness_exact(noise):
-    model = wake(get_model(CONFIG)).eval()
+    model = wake(get_model(CONFIG, 64)).eval()
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         coloured = model(noise)
     assert coloured.dtype == torch.float32
@@ -43,7 +43,7 @@ def test_half_precision_leaves_lightness_exact(noise):
 @pytest.mark.parametrize("norm", ["batch", "weight", "spectral", "none"])
 @pytest.mark.parametrize("attention", [True, False])
 def test_every_norm_with_and_without_attention_learns_and_is_copied(norm, attention):
-    model = get_model(CONFIG.model_copy(update={"norm": norm, "attention": attention}))
+    model = get_model(CONFIG.model_copy(update={"norm": norm, "attention": attention}), 64)
     photos = torch.rand(2, 3, 32, 32)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     for _ in range(2):
@@ -57,7 +57,7 @@ def test_every_norm_with_and_without_attention_learns_and_is_copied(norm, attent
 
 
 def test_the_loss_of_a_photo_gets_smaller():
-    model = get_model(CONFIG)
+    model = get_model(CONFIG, 64)
     photos = torch.rand(2, 3, 1, 1).expand(2, 3, 32, 32)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     losses = []

@@ -2,14 +2,11 @@ import math
 
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
 from skimage.metrics import structural_similarity
 from torch.nn import functional as F
-from torchvision.models import vgg16
-from torchvision.models.feature_extraction import create_feature_extractor
 
-from common.config.sections import LAYER_NAMES, LossConfig
+from common.config.sections import LossConfig
 from common.losses import (
     DISTANCES,
     PerceptualLoss,
@@ -21,7 +18,6 @@ from common.losses import (
     tv_loss,
 )
 from common.models.vgg16 import VGG16Features
-from common.runtime.errors import UserError
 
 
 def loss(**terms):
@@ -81,68 +77,6 @@ def test_ssim_agrees_with_scikit_image(noise):
 def test_tv_of_a_worked_picture():
     image = torch.tensor([[0.0, 1.0], [0.0, 0.0]]).expand(1, 3, 2, 2)  # steps right: 1, 0; steps down: 0, 1
     assert tv_loss(image, None).item() == pytest.approx(0.5 + 0.5)
-
-
-def test_layer_names_are_the_papers():
-    assert LAYER_NAMES[:3] == ("relu1_1", "relu1_2", "relu2_1")
-    assert LAYER_NAMES[-1] == "relu5_3"
-    assert len(LAYER_NAMES) == 13
-
-
-def test_features_are_those_of_torchvisions_vgg16(tmp_path, noise):
-    torch.manual_seed(1)
-    vgg = vgg16(weights=None).eval()
-    torch.save(vgg.state_dict(), tmp_path / "vgg.pth")
-    safetensors.torch.save_file(vgg.features.state_dict(prefix="features."), tmp_path / "vgg.safetensors")
-    nodes = {"features.3": "relu1_2", "features.15": "relu3_3", "features.29": "relu5_3"}
-    expected = create_feature_extractor(vgg, nodes)((noise - vgg_mean()) / vgg_std())
-    for name in ("vgg.pth", "vgg.safetensors"):
-        features = VGG16Features(nodes.values(), tmp_path / name)(noise)
-        assert features.keys() == expected.keys()
-        for layer, values in expected.items():
-            torch.testing.assert_close(features[layer], values)
-
-
-def vgg_mean():
-    return torch.tensor([0.485, 0.456, 0.406])[:, None, None]
-
-
-def vgg_std():
-    return torch.tensor([0.229, 0.224, 0.225])[:, None, None]
-
-
-def test_vgg_is_cut_after_the_deepest_layer_and_frozen():
-    features = VGG16Features(["relu2_2", "relu1_1"], "random")
-    assert list(dict(features.layers.named_children()))[-1] == "relu2_2"
-    assert not any(p.requires_grad for p in features.parameters())
-    assert not features.train().training
-
-
-def test_random_vgg_is_the_same_every_time_and_warns(caplog):
-    first, second = (VGG16Features(["relu1_2"], "random").state_dict() for _ in range(2))
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    assert "random weights" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("missing.pth", None, "no such file"),
-        ("broken.safetensors", b"nonsense", "cannot be read"),
-        ("broken.pth", b"nonsense", "cannot be read"),
-    ],
-)
-def test_unusable_weights_are_refused(tmp_path, name, content, message):
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=message):
-        VGG16Features(["relu1_1"], tmp_path / name)
-
-
-def test_weights_of_another_network_are_refused(tmp_path):
-    safetensors.torch.save_file({"features.0.weight": torch.zeros(3)}, tmp_path / "other.safetensors")
-    with pytest.raises(UserError, match="not a VGG16 in torchvision's layout"):
-        VGG16Features(["relu1_1"], tmp_path / "other.safetensors")
 
 
 def test_feature_and_gram_terms_from_their_definitions(noise):

@@ -22,7 +22,7 @@ def test_instance_norm_of_each_picture_alone(norm):
 def test_kept_statistics_serve_any_part_of_a_picture(norm):
     x = torch.randn(1, 4, 6, 5) * 2 + 1
     expected = norm(x)
-    norm.kept = x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), correction=0)
+    norm.fixed_statistics = x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), correction=0)
     torch.testing.assert_close(norm(x[:, :, 2:, :3]), expected[:, :, 2:, :3])
 
 

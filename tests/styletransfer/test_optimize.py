@@ -4,7 +4,7 @@ import torch
 from common.config.sections import LossConfig
 from common.losses import PerceptualLoss
 from common.runtime.errors import TrainingDiverged
-from styletransfer.optimize import optimize
+from styletransfer.gatys import optimize
 
 LAYERS = {"relu1_1": 1.0, "relu1_2": 1.0}
 

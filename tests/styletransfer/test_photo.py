@@ -37,7 +37,7 @@ def test_tiles_share_the_statistics_of_the_whole_photo(model, uneven, monkeypatc
     tiled = paint_photo(model, uneven, tile=256).astype(float)
     apart = enhance(model, uneven, tile=256, grid=32).astype(float)  # each tile with statistics of its own
     assert abs(tiled - whole).mean() < 0.5 < 5 < abs(apart - whole).mean()
-    assert all(module.kept is None for module in model.modules() if isinstance(module, InstanceNorm))
+    assert all(module.fixed_statistics is None for module in model.modules() if isinstance(module, InstanceNorm))
 
 
 def test_out_of_memory_leaves_no_seams(model, uneven, monkeypatch):
@@ -59,9 +59,9 @@ def test_out_of_memory_leaves_no_seams(model, uneven, monkeypatch):
 
 def test_measured_in_pieces_is_as_measured_whole(model, uneven, monkeypatch):
     norm = [module for module in model.modules() if isinstance(module, InstanceNorm)][2]  # at a quarter of the size
-    mean, variance = photo_module.measure(model, norm, uneven)
+    mean, variance = photo_module.measure_statistics(model, norm, uneven)
     monkeypatch.setattr(photo_module, "PIECE", 96)
-    parts = photo_module.measure(model, norm, uneven)
+    parts = photo_module.measure_statistics(model, norm, uneven)
     torch.testing.assert_close(parts, (mean, variance), rtol=1e-3, atol=1e-3)
     seen = []
     hook = norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))

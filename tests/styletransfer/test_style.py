@@ -4,7 +4,7 @@ from PIL import Image
 
 from common.runtime.errors import UserError
 from styletransfer.config import StyleConfig
-from styletransfer.style import NAME, open_style
+from styletransfer.style import STYLE_FILE, open_style
 
 
 def test_the_sample_is_shrunk_to_its_short_side():
@@ -14,7 +14,7 @@ def test_the_sample_is_shrunk_to_its_short_side():
 
 def test_a_run_goes_on_with_its_own_copy(tmp_path):
     copy = Image.fromarray(np.random.default_rng(0).integers(256, size=(40, 50, 3), dtype=np.uint8))
-    copy.save(tmp_path / NAME)
+    copy.save(tmp_path / STYLE_FILE)
     style = open_style(StyleConfig(image=tmp_path / "gone.jpg", size=40), run=tmp_path)
     np.testing.assert_array_equal(np.asarray(style), np.asarray(copy))
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.commands import run
+from tests.commands import posix_only, run
 
 TINY = """
 data: {path: PHOTOS, valid: [0.png, 1.png], crops_per_photo: 6, noise: 2}
@@ -83,11 +83,14 @@ def reference(tmp_path_factory):
     return config, config.parent / "never_stopped"
 
 
+@pytest.mark.slow
+@posix_only
 def test_killed_at_three_random_moments_it_ends_with_the_same_bytes(reference, tmp_path):
     config, expected = reference
+    moments = random.Random(0)
     process = train(config, f"output.path={tmp_path}", "output.name=run")
     for _ in range(3):
-        delay = random.SystemRandom().uniform(0, 4)
+        delay = moments.uniform(0, 4)
         print(f"kill -9 after {delay:.3f} s")
         time.sleep(delay)
         process.kill()
@@ -98,6 +101,8 @@ def test_killed_at_three_random_moments_it_ends_with_the_same_bytes(reference, t
     assert_same(tmp_path / "run", expected)
 
 
+@pytest.mark.slow
+@posix_only
 def test_stopped_by_ctrl_c_and_then_by_a_full_disk_it_ends_with_the_same_bytes(reference, tmp_path):
     config, expected = reference
     # Saved so seldom that what is found again is what Ctrl-C saved.
@@ -136,10 +141,12 @@ def test_stopped_by_ctrl_c_and_then_by_a_full_disk_it_ends_with_the_same_bytes(r
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout
-    assert "goes on in train.stages.0, after 1 epochs and" in done.stdout
+    assert "continues in train.stages.0, after 1 epochs and" in done.stdout
     assert_same(tmp_path / "run", expected)
 
 
+@pytest.mark.slow
+@posix_only
 def test_two_processes_train_as_one_with_the_same_batch(tmp_path):
     """Stopped in between, too. A small learning rate: Adam makes large steps of the noise in tiny gradients."""
     config = write_config(tmp_path, norm="weight")

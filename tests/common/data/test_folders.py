@@ -7,6 +7,7 @@ from common.data import folders
 from common.data.folders import find_photos, keep_usable_photos, sample_photos, split_photos
 from common.data.photos import open_photo_for_crops
 from common.runtime.errors import UserError
+from tests.commands import posix_only
 
 
 def test_photos_are_found_recursively_in_order_and_other_files_counted(photos, caplog):
@@ -20,6 +21,7 @@ def test_photos_are_found_recursively_in_order_and_other_files_counted(photos, c
     assert "other files left out: 2" in caplog.text
 
 
+@posix_only
 def test_links_that_lead_back_and_hidden_folders_add_nothing(photos):
     (photos / "loop").symlink_to(photos)
     (photos / ".thumbs").mkdir()

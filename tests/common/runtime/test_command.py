@@ -8,6 +8,7 @@ from common.runtime import command, processes
 from common.runtime.errors import TrainingStopped, UserError, WriteError
 from common.runtime.files import atomic_write, os_error_reason, remove_temporary_files
 from common.runtime.interrupt import StopRequest
+from tests.commands import posix_only
 
 
 def ended(main, monkeypatch, *words):
@@ -68,6 +69,7 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", ".lock", "123.pt"]
 
 
+@posix_only
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_asks_and_the_second_stops(number, monkeypatch):
     before = signal.signal(number, signal.default_int_handler)

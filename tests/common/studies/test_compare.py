@@ -29,7 +29,7 @@ def study(tmp_path):
 
 
 def test_a_variant_is_the_base_with_the_changes_its_own_and_the_words(study):
-    name, variants, configs = read_study(study, Config, ["train.wd=0", "loss.tv=0.25"], taken=())
+    name, variants, configs = read_study(study, Config, ["train.wd=0", "loss.tv=0.25"])
     assert name == "mine"
     assert variants["mixed"] == {"loss.l1": 0.5}
     losses = {name: config.loss for name, config in configs.items()}
@@ -44,7 +44,7 @@ def test_a_variant_is_the_base_with_the_changes_its_own_and_the_words(study):
 
 
 def test_what_is_finished_is_not_trained_again_and_what_began_goes_on(study, tmp_path, monkeypatch):
-    _, _, configs = read_study(study, Config, [], taken=())
+    _, _, configs = read_study(study, Config, [])
     runs, calls = tmp_path / "runs", []
     for name, file in (("plain", "comparison.png"), ("mixed", "config.yaml"), ("features", "environment.json")):
         (runs / name).mkdir(parents=True)
@@ -66,7 +66,7 @@ def test_what_is_finished_is_not_trained_again_and_what_began_goes_on(study, tmp
 
 
 def test_a_study_can_be_loaded_as_it_was_saved_and_changes_where_it_may(study, tmp_path):
-    name, variants, configs = read_study(study, Config, [], taken=())
+    name, variants, configs = read_study(study, Config, [])
     variants = {"1e-3": {"train.seed": 5}, **variants}  # a name that looks like a number
     configs["1e-3"] = configs["plain"]
     saved = SavedStudy(task="t", name=name, command=["python"], vgg=None, lpips=None, variants=variants)
@@ -98,7 +98,7 @@ def test_what_stops_a_study_is_told_with_how_to_go_on(tmp_path, caplog, raised, 
 def test_the_best_variant_of_each_metric_is_bold_and_a_baseline_never():
     averages = {"bicubic dB": 40.0, "bicubic ab error": 0.1, "a dB": 30.0, "a ab error": 3.0, "b dB": 31.0}
     averages |= {"b ab error": 4.0, "target colours": 12.3}
-    table = format_figures(averages, {"dB": max, "ab error": min, "absent": max}, {"a": {}, "b": {}, "c": {}})
+    table = format_figures(averages, {"dB": True, "ab error": False, "absent": True}, {"a": {}, "b": {}, "c": {}})
     expected = pd.DataFrame(
         [
             ["40.00", "0.1000", ""],

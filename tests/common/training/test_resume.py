@@ -106,8 +106,8 @@ def test_a_run_keeps_its_photos_wherever_they_lie_later(photos, tmp_path, caplog
     (moved / "2.png").unlink()
     expected = [moved / "3.png", moved / "0.png"], [moved / "1.png"]
     assert read_photo_split(tmp_path / "photos.json", moved) == expected
-    assert caplog.messages == [f"{moved}/2.png: is gone since the run began"]
-    with pytest.raises(UserError, match="no such folder; give the one where the photos of this run lie now"):
+    assert caplog.messages == [f"{moved}/2.png: missing; it was there when the run began"]
+    with pytest.raises(UserError, match="no such folder; give the one where the photos of this run are now"):
         read_photo_split(tmp_path / "photos.json", photos)
     (moved / "1.png").unlink()
     with pytest.raises(UserError, match="too few photos of this run are here"):

@@ -1,0 +1,64 @@
+"""How far coloured photos are from the true ones, beside leaving them grey."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from colorize.lab import to_grey
+from colorize.metrics import ab_error, colorfulness, psnr_ab
+from colorize.photo import shrink
+from common.data.photos import PhotoError, open_photo
+from common.data.pixels import round_to_8_bits, to_tensor
+from common.evaluation.metrics import psnr, ssim
+from common.evaluation.perceptual import MeasurePerceptual
+from common.evaluation.report import evaluate_photos
+
+SHOWN_SIZE = 256  # short side of the photos in pictures, in pixels
+
+ColorPhoto = Callable[[np.ndarray], np.ndarray]  # (H, W, 3) uint8 -> the same, coloured
+
+
+def measure_photo(
+    path: Path,
+    models: Mapping[str, ColorPhoto],
+    perceptual: MeasurePerceptual | None = None,
+    shown_size: int = SHOWN_SIZE,
+) -> tuple[dict[str, float], dict[str, Tensor]]:
+    """PSNR and SSIM over RGB and colour errors of the grey photo and of `models` on one colour photo, and the pictures.
+
+    perceptual: measures more, see `common.evaluation.perceptual`. All are measured in 8 bits at full size, and returned
+    shrunk to `shown_size` pixels a short side. 'off by' is the distance of the colourfulness from the true photo's.
+    Raises PhotoError if the photo cannot be measured.
+    """
+    pixels = np.asarray(open_photo(path))
+    if min(pixels.shape[:2]) < 11:
+        raise PhotoError(f"{path}: {pixels.shape[1]} x {pixels.shape[0]} px, too small to measure SSIM on")
+    target = to_tensor(pixels)
+    results = {"grey": round_to_8_bits(to_grey(target))}
+    for name, color in models.items():
+        results[name] = to_tensor(color(pixels))
+    figures: dict[str, float] = {}
+    true_colorfulness = colorfulness(target).item()
+    for name, result in results.items():
+        figures[f"{name} PSNR"] = psnr(result, target, peak=1).item()
+        figures[f"{name} PSNR-ab"] = psnr_ab(result, target).item()
+        figures[f"{name} SSIM"] = ssim(result, target, peak=1).item()
+        figures[f"{name} ab error"] = ab_error(result, target).item()
+        figures[f"{name} colorfulness"] = colorfulness(result).item()
+        figures[f"{name} off by"] = abs(figures[f"{name} colorfulness"] - true_colorfulness)
+    figures["target colorfulness"] = true_colorfulness
+    if perceptual is not None:
+        figures |= perceptual(results, target)
+    pictures = {**results, "target": target}
+    return figures, {name: shrink(picture, shown_size)[0] for name, picture in pictures.items()}
+
+
+def evaluate(
+    paths: list[Path], models: Mapping[str, ColorPhoto], folder: Path | None, **options: Any
+) -> dict[str, float]:
+    """`common.evaluation.report.evaluate_photos` for colourisation; options: of `measure_photo`."""
+    return evaluate_photos(paths, partial(measure_photo, models=models, **options), folder)

@@ -1,0 +1,91 @@
+"""Colourisation from config to model file: the page to read first."""
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+
+from colorize.config import Config
+from colorize.data import get_dls, get_photos
+from colorize.measure import evaluate
+from colorize.metrics import ab_error, psnr_ab
+from colorize.model import TASK_NAME, Colorizer, get_model, load_model, save_model
+from colorize.photo import PhotoColorizer, color_photo
+from common.data.folders import PhotoSplit
+from common.evaluation.perceptual import MeasurePerceptual
+from common.losses import PerceptualLoss
+from common.runtime import processes
+from common.task import Task
+from common.training.learner import fit_stages, get_learner
+from common.training.run_folder import open_run
+from common.training.steps import log_results, prepare_training, save_best_model
+
+log = logging.getLogger(__name__)
+
+
+def train(config: Config, name: str, resume: Path | None = None, photos: PhotoSplit | None = None) -> Path:
+    """Trains as `config` says; see `common.task.Train`. The run folder gets the model and what was measured."""
+    config, photos, device = prepare_training(config, get_photos, resume, photos)
+    model, loss = build(config)
+    run = open_run(resume, TASK_NAME, config, name, device, photos)  # all input is known to be good
+
+    stage_dls = partial(get_dls, photos, config, device=device)
+    first_dls = stage_dls(config.train.stages[0])
+    save = partial(save_model, config=config)
+    learn = get_learner(run, config.train, first_dls, model, loss, [ab_error, psnr_ab], get_columns, save)
+    fit_stages(learn, config.train, stage_dls)
+
+    if processes.is_main():
+        best = save_best_model(learn, load_model, save, to_exported=PhotoColorizer)
+        color = {"prediction": partial(color_photo, best.to(device))}
+        log.info("photos that it trained on:")
+        evaluate(photos.train[:20], color, run / "seen")
+        log.info("held-out photos:")
+        evaluate(photos.held_out, color, run)
+        log_results(run)
+    return run
+
+
+def build(config: Config) -> tuple[Colorizer, PerceptualLoss]:
+    """A new model and its loss; seed before."""
+    return get_model(config.model, config.train.largest_crop()), PerceptualLoss(config.loss)
+
+
+def get_columns(grey: Tensor, pred: Tensor, color: Tensor) -> dict[str, Tensor]:
+    """The columns of the pictures of each epoch."""
+    return {"grey": grey, "prediction": pred, "target": color}
+
+
+def compare_models(
+    models: Mapping[str, Colorizer],
+    photos: list[Path],
+    config: Config,
+    folder: Path,
+    perceptual: MeasurePerceptual,
+) -> dict[str, float]:
+    """Measures the variants of a study, each at its own size; see `common.task.CompareModels`."""
+    colorizers = {name: partial(color_photo, model) for name, model in models.items()}
+    return evaluate(photos, colorizers, folder, perceptual=perceptual, shown_size=192)
+
+
+TASK = Task(
+    name=TASK_NAME,
+    config_class=Config,
+    get_photos=get_photos,
+    build=build,
+    train=train,
+    load_model=load_model,
+    compare_models=compare_models,
+    higher_is_better={
+        "PSNR": True,
+        "PSNR-ab": True,
+        "SSIM": True,
+        "ab error": False,
+        "off by": False,
+        "VGG": False,
+        "VGG-random": False,
+        "LPIPS": False,
+    },
+)

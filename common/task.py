@@ -1,0 +1,71 @@
+"""What a task is: all that the shared commands need to know of a task's package."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from torch import nn
+
+from common.config.sections import TaskConfig
+from common.data.folders import PhotoSplit
+from common.evaluation.perceptual import MeasurePerceptual
+from common.losses import PerceptualLoss
+
+Config = TypeVar("Config", bound=TaskConfig)
+ConfigIn = TypeVar("ConfigIn", bound=TaskConfig, contravariant=True)
+
+
+class Train(Protocol[ConfigIn]):
+    def __call__(
+        self, config: ConfigIn, name: str, resume: Path | None = None, photos: PhotoSplit | None = None
+    ) -> Path:
+        """Trains as `config` says and returns the run folder.
+
+        name: of the folder, if the config gives none. resume: the folder of a stopped run that goes on. photos: those
+        to train on and those held out, if they were found before.
+        """
+        ...
+
+
+class CompareModels(Protocol[ConfigIn]):
+    def __call__(
+        self,
+        models: Mapping[str, nn.Module],
+        photos: list[Path],
+        config: ConfigIn,
+        folder: Path,
+        perceptual: MeasurePerceptual,
+    ) -> dict[str, float]:
+        """Measures models {name: model} on held-out photos, writes `results.csv` and `comparison.png` into `folder`.
+
+        config: of the first variant, but loss.vgg is the VGG16 to measure with. Returns the averages
+        {"name metric": value}, of baselines as well.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Task(Generic[Config]):
+    """A task, as `train` and `compare` see it."""
+
+    name: str
+    """The package's name. Model files and run folders carry it."""
+
+    config_class: type[Config]
+
+    get_photos: Callable[[Config], PhotoSplit]
+    """Finds the photos of a config. Raises UserError if there are too few."""
+
+    build: Callable[[Config], tuple[nn.Module, PerceptualLoss]]
+    """A new model and its loss; seed before."""
+
+    train: Train[Config]
+
+    load_model: Callable[[Path], nn.Module]
+    """Opens a model file: the model in eval mode, on the CPU."""
+
+    compare_models: CompareModels[Config]
+
+    higher_is_better: Mapping[str, bool]
+    """For each metric of `compare_models` whose best value a report marks."""

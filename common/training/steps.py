@@ -1,0 +1,65 @@
+"""The steps before and after the fit that are the same in every task."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from fastai.torch_core import set_seed
+from torch import nn
+
+from common.config.sections import TaskConfig
+from common.data.folders import PhotoSplit
+from common.models.fastai_export import export_learner
+from common.runtime import processes
+from common.training.learner import StageLearner, resolve_train_config
+from common.training.run_photos import get_run_photos
+
+log = logging.getLogger(__name__)
+
+Config = TypeVar("Config", bound=TaskConfig)
+Model = TypeVar("Model", bound=nn.Module)
+
+MODEL_FILE, EXPORT_FILE = "model.safetensors", "export.pkl"  # in the run folder
+
+
+def prepare_training(
+    config: Config,
+    get_photos: Callable[[Config], PhotoSplit],
+    resume: Path | None = None,
+    photos: PhotoSplit | None = None,
+) -> tuple[Config, PhotoSplit, torch.device]:
+    """Joins the processes, finds the photos and seeds everything.
+
+    Returns the config with nothing left open for the device, the photos (of `resume`, a stopped run, those that it had;
+    `photos` if they were found before), and the device. Raises UserError for what makes a training impossible.
+    """
+    device = processes.join(config.train.device)
+    train = resolve_train_config(config.train, config.model.has_pretrained_encoder, device)
+    config = config.model_copy(update={"train": train})
+    photos = photos or get_run_photos(resume, config, get_photos)
+    set_seed(config.train.seed)
+    return config, photos, device
+
+
+def save_best_model(
+    learn: StageLearner,
+    load_model: Callable[[Path], Model],
+    save_model: Callable[[Path, Model], None],
+    to_exported: Callable[[Model], nn.Module] = lambda model: model,
+) -> Model:
+    """Writes the best checkpoint of a finished fit as the run's model file and as a fastai learner; returns the model.
+
+    to_exported(model): what the learner holds.
+    """
+    run = Path(learn.path)
+    best = load_model(learn.checkpoints.best)
+    save_model(run / MODEL_FILE, best)
+    export_learner(run / EXPORT_FILE, to_exported(best))
+    return best
+
+
+def log_results(run: Path) -> None:
+    """Says where the model is."""
+    log.info("model file:     %s\nfastai learner: %s", run / MODEL_FILE, run / EXPORT_FILE)

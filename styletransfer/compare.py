@@ -1,0 +1,29 @@
+"""Trains variants of one config under the same conditions and compares them: weights, layers, networks, sizes.
+
+All are measured by one loss, whatever each was trained on, so that their style and content compare.
+
+python -m styletransfer.compare configs/compare/style_losses.yaml data.path=~/photos   keys are for every variant
+python -m styletransfer.compare --resume runs/STUDY                                    goes on with a stopped study
+"""
+
+from common.runtime.command import run_command
+from common.studies.study import SAME_SECTIONS, read_compare_arguments
+from styletransfer.config import Config
+
+
+def main() -> int:
+    arguments = read_compare_arguments(
+        "styletransfer.compare",
+        __doc__,
+        Config,
+        reserved_names=("photo", "style"),
+        same_sections=(*SAME_SECTIONS, "style"),
+    )
+    from common.studies.compare import compare_command
+    from styletransfer.task import TASK
+
+    return compare_command(TASK, arguments)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,88 @@
+"""How good super-resolution models are, in the literature's protocol, beside bicubic."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from common.data.photos import PhotoError, open_photo
+from common.data.pixels import round_to_8_bits, to_pixels, to_tensor
+from common.evaluation.metrics import psnr_y, ssim_y
+from common.evaluation.perceptual import MeasurePerceptual
+from common.evaluation.report import evaluate_photos
+from common.inference.tile_layout import TILE
+from common.inference.tiles import enhance
+from common.runtime.seeds import temporary_seed
+from superres.data import Degrade
+from superres.model import resize_bicubic
+
+DETAIL_SIDE = 160  # of the squares that pictures show, in sharp pixels
+
+
+def measure_photo(
+    path: Path,
+    degrade: Degrade,
+    models: Mapping[str, nn.Module],
+    perceptual: MeasurePerceptual | None = None,
+    tile: int = TILE,
+    detail_side: int = DETAIL_SIDE,
+) -> tuple[dict[str, float], dict[str, Tensor]]:
+    """PSNR-Y in dB and SSIM-Y of bicubic and of each of `models` on one photo, and a detail of the pictures.
+
+    The photo is cropped to a multiple of the scale, made small by `degrade`, enlarged, and compared as
+    `common.evaluation.metrics` describes, with `scale` pixels shaved. models: {name: SuperResolver}. perceptual:
+    measures more, see `common.evaluation.perceptual`. Raises PhotoError if the photo cannot be read or is too small.
+    """
+    scale = degrade.scale
+    sharp = to_tensor(np.asarray(open_photo(path)))
+    height, width = (side // scale * scale for side in sharp.shape[-2:])
+    if min(height, width) < 2 * scale + 11:
+        raise PhotoError(f"{path}: {sharp.shape[-1]} x {sharp.shape[-2]} px, too small to measure SSIM on")
+    sharp = sharp[..., :height, :width]
+    with temporary_seed("evaluate", path.name):  # the noise of a photo is the same every time
+        low = degrade.low_resolution(sharp)
+    results = {"bicubic": round_to_8_bits(resize_bicubic(low, scale))}
+    for name, model in models.items():
+        results[name] = to_tensor(enhance(model, to_pixels(low), scale, tile))
+    figures: dict[str, float] = {}
+    for name, result in results.items():
+        figures[f"{name} PSNR-Y"] = psnr_y(result, sharp, border=scale).item()
+        figures[f"{name} SSIM-Y"] = ssim_y(result, sharp, border=scale).item()
+    if perceptual is not None:
+        figures |= perceptual(results, sharp)
+    return figures, crop_detail({"input": low, **results, "target": sharp}, detail_side)
+
+
+def crop_detail(pictures: Mapping[str, Tensor], side: int) -> dict[str, Tensor]:
+    """The square of each picture where bicubic is furthest from the target, since that is where models differ.
+
+    pictures: 'input', 'bicubic', 'target' and others, (1, 3, H, W) -> (3, h, w), at most `side` sharp pixels a side.
+    """
+    target, low = pictures["target"], pictures["input"]
+    scale = target.shape[-1] // low.shape[-1]
+    error = (pictures["bicubic"] - target).square().mean(dim=1, keepdim=True)
+    size = [min(side, length) // scale * scale for length in target.shape[-2:]]
+    means = F.avg_pool2d(F.avg_pool2d(error, scale), [length // scale for length in size], stride=4)
+    top, left = (4 * int(i) for i in np.unravel_index(int(means.argmax()), means.shape[-2:]))
+    squares = {}
+    for name, picture in pictures.items():
+        s = 1 if name == "input" else scale
+        square = picture[0, :, s * top :, s * left :][:, : s * size[0] // scale, : s * size[1] // scale]
+        squares[name] = square.clone()  # a view would keep the whole picture in memory
+    return squares
+
+
+def evaluate(
+    paths: list[Path],
+    degrade: Degrade,
+    models: Mapping[str, nn.Module],
+    folder: Path | None,
+    zoom: int = 2,
+    **options: Any,
+) -> dict[str, float]:
+    """`common.evaluation.report.evaluate_photos` for super-resolution; options: of `measure_photo`."""
+    return evaluate_photos(paths, partial(measure_photo, degrade=degrade, models=models, **options), folder, zoom)

@@ -1,0 +1,80 @@
+"""Super-resolution from config to model file: the page to read first."""
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from common.data.folders import PhotoSplit
+from common.evaluation.metrics import psnr_y, ssim_y
+from common.evaluation.perceptual import MeasurePerceptual
+from common.losses import PerceptualLoss
+from common.runtime import processes
+from common.task import Task
+from common.training.learner import fit_stages, get_learner
+from common.training.run_folder import open_run
+from common.training.steps import log_results, prepare_training, save_best_model
+from superres.config import Config
+from superres.data import get_degrade, get_dls, get_photos
+from superres.measure import evaluate
+from superres.model import TASK_NAME, SuperResolver, get_model, load_model, resize_bicubic, save_model
+
+log = logging.getLogger(__name__)
+
+
+def train(config: Config, name: str, resume: Path | None = None, photos: PhotoSplit | None = None) -> Path:
+    """Trains as `config` says; see `common.task.Train`. The run folder gets the model and what was measured."""
+    config, photos, device = prepare_training(config, get_photos, resume, photos)
+    model, loss = build(config)
+    run = open_run(resume, TASK_NAME, config, name, device, photos)  # all input is known to be good
+
+    stage_dls = partial(get_dls, photos, config, device=device)
+    first_dls = stage_dls(config.train.stages[0])
+    metrics = [partial(metric, border=config.data.scale) for metric in (psnr_y, ssim_y)]
+    save = partial(save_model, config=config)
+    learn = get_learner(run, config.train, first_dls, model, loss, metrics, get_columns, save)
+    fit_stages(learn, config.train, stage_dls)
+
+    if processes.is_main():
+        best = save_best_model(learn, load_model, save)
+        log.info("held-out photos, whole:")
+        evaluate(photos.held_out, get_degrade(config.data), {"prediction": best.to(device)}, run)
+        log_results(run)
+    return run
+
+
+def build(config: Config) -> tuple[SuperResolver, PerceptualLoss]:
+    """A new model and its loss; seed before."""
+    return get_model(config.model, config.data.scale), PerceptualLoss(config.loss)
+
+
+def get_columns(low: Tensor, pred: Tensor, sharp: Tensor) -> dict[str, Tensor]:
+    """The columns of the pictures of each epoch."""
+    bicubic = resize_bicubic(low, sharp.shape[-1] // low.shape[-1])
+    return {"input": low, "bicubic": bicubic, "prediction": pred, "target": sharp}
+
+
+def compare_models(
+    models: Mapping[str, nn.Module],
+    photos: list[Path],
+    config: Config,
+    folder: Path,
+    perceptual: MeasurePerceptual,
+) -> dict[str, float]:
+    """Measures the variants of a study; see `common.task.CompareModels`. The pictures show small details, enlarged."""
+    degrade = get_degrade(config.data)
+    return evaluate(photos, degrade, models, folder, zoom=3, perceptual=perceptual, detail_side=80)
+
+
+TASK = Task(
+    name=TASK_NAME,
+    config_class=Config,
+    get_photos=get_photos,
+    build=build,
+    train=train,
+    load_model=load_model,
+    compare_models=compare_models,
+    higher_is_better={"PSNR-Y": True, "SSIM-Y": True, "VGG": False, "VGG-random": False, "LPIPS": False},
+)

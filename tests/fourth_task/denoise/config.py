@@ -1,0 +1,16 @@
+"""The configuration of denoising."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from common.config.sections import ModelConfig, PhotosConfig, TaskConfig
+
+
+class DataConfig(PhotosConfig, frozen=True):
+    noise: Annotated[float, Field(gt=0)] = Field(default=25.0, description="Gaussian sigma of the input, in 1/255")
+
+
+class Config(TaskConfig, frozen=True):
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()

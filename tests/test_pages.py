@@ -1,0 +1,141 @@
+"""The README and the pages behind it: their commands run, their YAML is valid, their links lead somewhere."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from common.config.yaml_file import load_config
+from common.studies.study import read_study
+from superres.config import Config
+from tests.commands import run_here
+
+ROOT = Path(__file__).parent.parent
+PAGES = ["README.md", "superres/README.md", "colorize/README.md", "styletransfer/README.md", "configs/README.md"]
+INSTALLS = ("python3 -m venv", "pip install", "accelerate launch", "python -m torch.distributed.run")
+
+# What shortens the trainings to a step or two; `model` for networks that are built in no time.
+SHORT = {
+    "superres": [
+        "model={encoder: resnet18, pretrained: false}",
+        "train.stages=[{crop: 32, bs: 4, epochs: 1, lr: 1e-3}]",
+    ],
+    "colorize": [
+        "model={encoder: resnet18, pretrained: false}",
+        "train.stages=[{crop: 32, bs: 4, epochs: 1, lr: 1e-3}]",
+    ],
+    "styletransfer": ["model={johnson: {width: 4}}", "train.stages=[{crop: 32, bs: 1, epochs: 1, lr: 1e-3}]"],
+}
+SHORT_STUDY = {"superres": ["model={network: srcnn}"], "colorize": [], "styletransfer": []}
+
+
+def blocks(page, language):
+    """The code blocks of a page, in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def commands(page):
+    """The command lines of a page."""
+    lines = [line.strip() for block in blocks(page, "bash") for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+@pytest.fixture
+def workplace(photos, tmp_path, monkeypatch):
+    """A folder to run commands in, with photos and the pictures that the pages name."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    for name in ("photo.jpg", "old.jpg", "starry_night.jpg"):
+        Image.open(photos / "0.png").save(tmp_path / name)
+    return tmp_path
+
+
+def run_line(line, results, photos):
+    """Runs one `python -m TASK.COMMAND ...`, shortened. results: {task: the run folder that its training made}."""
+    _, _, module, *words = shlex.split(line)
+    task, command = module.split(".")
+    words = [word.replace("~/photos", str(photos)).replace("~/set5", str(photos)) for word in words]
+    words = [word.replace("runs/RUN", str(results.get(task))) for word in words]
+    number = len(results.setdefault("all", []))
+    results["all"].append(line)
+    short = ["loss.vgg=random", "data.valid=[0.png]", "data.crops_per_photo=1", f"data.path={photos}"]
+    if task == "styletransfer":
+        short.append("style.size=48")
+    if command == "train" and "--resume" not in words:
+        words += [*short, *SHORT[task], "output.path=runs", f"output.name={number}"]
+        results[task] = Path("runs", str(number))
+    elif command == "compare":
+        words += [*short, *SHORT[task], *SHORT_STUDY[task], "output.path=runs", f"output.name={number}"]
+    elif command == "optimize":
+        words += ["loss.vgg=random", "--iterations", "2", "--size", "48"]
+    elif command == "evaluate":
+        words += ["-o", f"evaluated/{number}"]
+    elif command == "predict":
+        words[words.index("-o") + 1] = f"predicted/{number}"
+    assert not run_here(module, *words), line
+
+
+@pytest.mark.slow
+def test_every_command_of_the_readme_runs(workplace, photos):
+    results = {}
+    lines = commands("README.md")
+    installs = [line for line in lines if line.startswith(INSTALLS)]
+    assert len(installs) == 2, "the two commands, which .ci/run runs in a fresh environment"
+    for line in lines:
+        if line not in installs:
+            run_line(line, results, photos)
+    assert Image.open(next(workplace.glob("predicted/*/photo.jpg"))).size == (160, 144)
+    assert {path.name for path in Path("runs").iterdir()} >= {
+        path.name for path in results.values() if path != results["all"]
+    }
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_other_pages_run(workplace, photos):
+    """Those that the README does not have; a study once is enough."""
+    results, known = {}, set(commands("README.md"))
+    for task in SHORT:
+        run_line(f"python -m {task}.train", results, photos)
+    for page in PAGES[1:]:
+        for line in commands(page):
+            if line not in known and not line.startswith(INSTALLS) and ".compare" not in line and ".train" not in line:
+                run_line(line, results, photos)
+                known.add(line)
+
+
+def test_yaml_blocks_are_valid(tmp_path):
+    found = 0
+    for page in PAGES:
+        for block in blocks(page, "yaml"):
+            found += 1
+            if block.startswith("base:"):
+                shutil.copy(ROOT / "configs/superres_demo.yaml", tmp_path)
+                (tmp_path / "studies").mkdir()
+                (tmp_path / "studies/study.yaml").write_text(block)
+                read_study(tmp_path / "studies/study.yaml", Config, [])
+            else:
+                demo = (ROOT / "configs/superres_demo.yaml").read_text(encoding="utf-8")
+                text = re.sub(r"^loss:\n(  .*\n)*", "", demo, flags=re.MULTILINE)
+                (tmp_path / "config.yaml").write_text(text + block, encoding="utf-8")
+                load_config(Config, tmp_path / "config.yaml")
+    assert found >= 3
+
+
+@pytest.mark.parametrize("page", [*PAGES, "benchmarks/README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_lead_to_files(page):
+    for link in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+        if not link.startswith("http"):
+            assert (ROOT / page).parent.joinpath(link).exists(), link
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_every_config_is_on_a_page():
+    text = "".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
+    missing = [path.name for path in ROOT.glob("configs/**/*.yaml") if f"{path.name})" not in text]
+    assert missing == []
