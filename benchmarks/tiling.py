@@ -1,4 +1,4 @@
-"""How far a result made in tiles is from one made whole, and whether a seam is to be seen.
+"""How much a result made in tiles differs from one made in one piece, and whether seams are visible.
 
 python -m benchmarks.tiling MODEL.safetensors PHOTO [--tile 512] [-o DIFFERENCE.png]
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from common.cli import number_at_least
 from common.data.photos import read_photo
 from common.inference.tile_layout import OVERLAP, smallest_tile, tile_starts
 from common.inference.tiles import enhance
@@ -17,11 +18,11 @@ from common.runtime.devices import get_device
 from superres.model import load_model
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("photo", type=Path)
-    parser.add_argument("--tile", type=int, default=512, help="side in pixels of the result [512]")
+    parser.add_argument("--tile", type=number_at_least(192, int), default=512, help="side in pixels of the result [512]")
     parser.add_argument("-o", "--output", type=Path, help="the difference, 16 times amplified around grey")
     args = parser.parse_args()
     model = load_model(args.model).to(get_device())

@@ -41,7 +41,8 @@ def color_photo(
 
 def shrink(image: Tensor, size: int) -> Tensor:
     """(N, C, H, W) -> the same with a short side of `size` pixels; never larger."""
-    small = shrunk_size(*image.shape[-2:], size)
+    height, width = image.shape[-2:]
+    small = shrunk_size(height, width, size)
     return F.interpolate(image, size=small, mode="bilinear", antialias=True, align_corners=False)
 
 

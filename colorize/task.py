@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from colorize.config import Config
 from colorize.data import get_dls, get_photos
@@ -59,14 +59,14 @@ def get_columns(grey: Tensor, pred: Tensor, color: Tensor) -> dict[str, Tensor]:
 
 
 def compare_models(
-    models: Mapping[str, Colorizer],
+    models: Mapping[str, nn.Module],
     photos: list[Path],
     config: Config,
     folder: Path,
     perceptual: MeasurePerceptual,
 ) -> dict[str, float]:
     """Measures the variants of a study, each at its own size; see `common.task.CompareModels`."""
-    colorizers = {name: partial(color_photo, model) for name, model in models.items()}
+    colorizers = {name: partial(color_photo, model) for name, model in models.items() if isinstance(model, Colorizer)}
     return evaluate(photos, colorizers, folder, perceptual=perceptual, shown_size=192)
 
 

@@ -4,7 +4,6 @@ from functools import partial
 
 import torch
 from fastai.data.core import DataLoaders
-from fastai.torch_core import TensorImage
 from fasttransform import ItemTransform
 
 from common.config.sections import StageConfig

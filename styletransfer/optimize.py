@@ -46,7 +46,7 @@ def main() -> None:
 
     photo = to_rgb_photo(read_photo(args.photo))
     style = open_style(config.style.model_copy(update={"image": args.style}))
-    height, width = shrunk_size(*photo.rgb.shape[:2], args.size)
+    height, width = shrunk_size(photo.rgb.shape[0], photo.rgb.shape[1], args.size)
     if min(height, width) < MIN_SIDE:
         raise UserError(f"{args.photo}: {width} x {height} px; a photo needs {MIN_SIDE} a side")
     small = Image.fromarray(photo.rgb).resize((width, height), reducing_gap=3)

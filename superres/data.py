@@ -77,5 +77,5 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
         device,
         open_photo=get_photo_opener(config),
         item_tfms=[*crops, DihedralItem(p=1.0)],
-        batch_tfms=get_degrade(config.data),
+        batch_tfms=[get_degrade(config.data)],
     )

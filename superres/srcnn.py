@@ -20,8 +20,8 @@ class SRCNN(nn.Module):
             nn.ReLU(inplace=True),
             last,
         )
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, enlarged: Tensor) -> Tensor:
         return self.layers(enlarged)

@@ -2,18 +2,23 @@
 
 import difflib
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
 
+Model = TypeVar("Model", bound=BaseModel)
+Change = tuple[str, str, Any]  # where it stands, section.key, value
 
-def load_config(config_class, path=None, overrides=()):
+
+def load_config(config_class: type[Model], path: Path | None = None, overrides: Iterable[str] = ()) -> Model:
     """The checked config of a YAML file with `section.key=value` overrides on top (values are YAML, lists by index).
 
     Raises UserError that lists every mistake with file, key, value, rule and the nearest valid name.
@@ -21,12 +26,13 @@ def load_config(config_class, path=None, overrides=()):
     return load_config_with_changes(config_class, path, parse_overrides(overrides))
 
 
-def load_config_with_changes(config_class, path, changes):
+def load_config_with_changes(config_class: type[Model], path: Path | None, changes: Sequence[Change]) -> Model:
     """The same with changes [(where they stand, 'section.key', value)], of which the last one counts."""
-    data, source = {}, "config"
+    data: dict[str, Any] = {}
+    source = "config"
     if path is not None:
         source = str(path)
-        data = read_yaml(Path(path))
+        data = read_yaml(path)
     for place, key, value in changes:
         set_key(data, place, key, deepcopy(value))
     try:
@@ -38,7 +44,7 @@ def load_config_with_changes(config_class, path, changes):
         ) from None
 
 
-def save_config(config, path):
+def save_config(config: BaseModel, path: Path) -> None:
     """Writes every key of `config`, defaults included, as YAML."""
     with atomic_write(path) as temporary:
         text = yaml.dump(config.model_dump(mode="json"), Dumper=YamlDumper, sort_keys=False)
@@ -48,7 +54,7 @@ def save_config(config, path):
 class YamlLoader(yaml.SafeLoader):
     """YAML as people write it: `1e-3` is a number (YAML 1.2), and a key given twice is an error."""
 
-    def construct_mapping(self, node, deep=False):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
@@ -57,7 +63,7 @@ class YamlLoader(yaml.SafeLoader):
 
 
 class YamlDumper(yaml.SafeDumper):
-    """Quotes a string that Loader would read as a number."""
+    """Quotes a string that YamlLoader would read as a number."""
 
 
 for reads_or_writes in (YamlLoader, YamlDumper):
@@ -66,7 +72,8 @@ for reads_or_writes in (YamlLoader, YamlDumper):
     )
 
 
-def read_yaml(path):
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The sections of a config file. Raises UserError if it cannot be read, or holds anything else."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -82,7 +89,7 @@ def read_yaml(path):
     return data
 
 
-def parse_overrides(words):
+def parse_overrides(words: Iterable[str]) -> list[Change]:
     """`section.key=value` words of the command line -> [('command line', 'section.key', value)]."""
     changes = []
     for word in words:
@@ -96,10 +103,10 @@ def parse_overrides(words):
     return changes
 
 
-def set_key(data, place, key, value):
+def set_key(data: dict[str, Any], place: str, key: str, value: Any) -> None:
     """Sets one `section.key` in the nested `data`; place: where it stands, for errors."""
     *parents, last = key.split(".")
-    section = data
+    section: Any = data
     for name in parents:
         if isinstance(section, list):
             section = section[parse_list_index(section, name, f"{place}: {key}")]
@@ -109,21 +116,30 @@ def set_key(data, place, key, value):
             section = section[name]
         if not isinstance(section, dict | list):
             raise UserError(f"{place}: {key}: {name} is a value, not a section")
-    section[parse_list_index(section, last, f"{place}: {key}") if isinstance(section, list) else last] = value
+    if isinstance(section, list):
+        section[parse_list_index(section, last, f"{place}: {key}")] = value
+    else:
+        section[last] = value
 
 
-def parse_list_index(items, name, where):
+def parse_list_index(items: list[Any], name: str, where: str) -> int:
     if not name.isdigit() or int(name) >= len(items):
         raise UserError(f"{where}: '{name}' must be a number from 0 to {len(items) - 1} (which list entry)")
     return int(name)
 
 
-def explain_mistakes(config_class, data, mistakes, source, places):
+def explain_mistakes(
+    config_class: type[BaseModel],
+    data: dict[str, Any],
+    mistakes: Sequence[ErrorDetails],
+    source: str,
+    places: Mapping[str, str],
+) -> list[str]:
     """A line for each key that pydantic complains of: place, key, value, rule, nearest valid name.
 
     places: where the keys stand that are not the file's own.
     """
-    rules = {}
+    rules: dict[str, list[str]] = {}
     both = " with ".join(
         [source, *(place if ":" in place else f"the {place}" for place in dict.fromkeys(places.values()))]
     )
@@ -149,16 +165,20 @@ def explain_mistakes(config_class, data, mistakes, source, places):
     return [f"{head}: {' or '.join(rule)}" for head, rule in rules.items()]
 
 
-def locate_mistake(config_class, data, loc):
+def locate_mistake(
+    config_class: type[BaseModel], data: dict[str, Any], loc: Iterable[str | int]
+) -> tuple[list[Any], Any, type[BaseModel]]:
     """Follows pydantic's `loc` as far as it names real keys (it also names union members).
 
     Returns the keys, the value there, and the section class that the last key belongs to.
     """
-    keys, value, section, inner = [], data, config_class, config_class
+    keys: list[Any] = []
+    value: Any = data
+    section, inner = config_class, config_class
     for part in loc:
         fields = inner.model_fields if inner else {}
         if isinstance(value, dict) and (part in value or part in fields):
-            section, value = inner, value.get(part)
+            section, value = inner or section, value.get(part)
             inner = find_section_class(fields[part].annotation) if part in fields else None
         elif isinstance(value, list) and isinstance(part, int):
             value = value[part]
@@ -168,23 +188,24 @@ def locate_mistake(config_class, data, loc):
     return keys, value, section
 
 
-def find_section_class(annotation):
+def find_section_class(annotation: Any) -> type[BaseModel] | None:
     """The section class in a type such as `list[StageConfig]` or `LayerTerm | None`, or None."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for inner in get_args(annotation) if (found := find_section_class(inner))), None)
 
 
-def suggest_nearest(name, valid):
+def suggest_nearest(name: str, valid: Iterable[str]) -> str:
     """The rule 'must be one of ...', with the nearest name if one is near."""
+    valid = list(valid)
     close = difflib.get_close_matches(name, valid, n=1)
     rule = f"must be one of {', '.join(valid)}"
     return f"{rule}; did you mean '{close[0]}'?" if close else rule
 
 
-def describe_keys(section, prefix=""):
+def describe_keys(section: type[BaseModel], prefix: str = "") -> list[str]:
     """Lines that explain every key of a config class, for --help: `section.key  type  default  description`."""
-    lines = []
+    lines: list[str] = []
     for name, field in section.model_fields.items():
         inner = find_section_class(field.annotation)
         is_list = getattr(field.annotation, "__origin__", None) is list

@@ -1,10 +1,12 @@
 """From photos to batches: which photos train, and fastai's DataLoaders over them."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
 from fastai.data.block import DataBlock, TransformBlock
+from fastai.data.core import DataLoaders
 from fastai.data.load import SkipItemException
 from fastai.data.transforms import IndexSplitter, IntToFloatTensor
 from fastai.vision.augment import FlipItem, RandomResizedCrop, Resize
@@ -12,6 +14,7 @@ from fastai.vision.core import PILImage
 from fasttransform import Transform
 from PIL import Image
 
+from common.config.sections import PhotosConfig, RandomPartsConfig, StageConfig, TrainConfig
 from common.data.folders import PhotoSplit, find_photos, keep_usable_photos, sample_photos, split_photos
 from common.data.loader import SeededDL
 from common.data.photos import PhotoCache, PhotoError
@@ -23,20 +26,17 @@ log = logging.getLogger(__name__)
 PhotoOpener = Callable[[Path], Image.Image]
 
 
-def find_and_split_photos(data, train, open_photo):
-    """(training photos, held-out photos): those of the config's folder that `open_photo` opens.
-
-    data: `common.config.sections.PhotosConfig`; train: `TrainConfig`. Raises UserError if there is not enough to train on.
-    """
+def find_and_split_photos(data: PhotosConfig, train: TrainConfig, open_photo: PhotoOpener) -> PhotoSplit:
+    """The photos of the config's folder that `open_photo` opens. Raises UserError if there are too few to train on."""
     paths = sample_photos() if data.path is None else find_photos(data.path)
     paths = keep_usable_photos(paths, open_photo)
-    train_photos, valid_photos = split_photos(paths, data.valid, train.seed, data.path and data.path.expanduser())
-    check_batch_sizes(len(train_photos), data, train)
-    log.info("%d photos to train on, %d held out", len(train_photos), len(valid_photos))
-    return PhotoSplit(train_photos, valid_photos)
+    photos = split_photos(paths, data.valid, train.seed, data.path and data.path.expanduser())
+    check_batch_sizes(len(photos.train), data, train)
+    log.info("%d photos to train on, %d held out", len(photos.train), len(photos.held_out))
+    return photos
 
 
-def check_batch_sizes(n_photos, data, train):
+def check_batch_sizes(n_photos: int, data: PhotosConfig, train: TrainConfig) -> None:
     """Raises UserError if the batches of a stage cannot be divided, or are larger than an epoch."""
     n_crops = n_photos * data.crops_per_photo
     for i, stage in enumerate(train.stages):
@@ -60,13 +60,14 @@ class OpenPhoto(Transform):
 
     order = -1  # before the crops
 
-    def __init__(self, open_photo):
+    def __init__(self, open_photo: PhotoOpener) -> None:
         super().__init__()
-        self.open, self.reported = open_photo, set()
+        self.open = open_photo
+        self.reported: set[Path] = set()
 
-    def encodes(self, path: Path):
+    def encodes(self, path: Path):  # noqa: ANN201 (fasttransform casts to what a hint says)
         try:
-            return PILImage(self.open(path))
+            return PILImage(self.open(path))  # pyright: ignore[reportCallIssue]  # fastai's metaclass casts the image
         except PhotoError as error:
             if path not in self.reported:
                 log.warning("skipped %s", error)
@@ -74,11 +75,10 @@ class OpenPhoto(Transform):
             raise SkipItemException from None
 
 
-def random_part_tfms(data, train, stage):
-    """Item transforms for `get_photo_dls`: random parts of photos, shrunk to `stage.crop`, and in training random flips.
+def random_part_tfms(data: RandomPartsConfig, train: TrainConfig, stage: StageConfig) -> list[Transform]:
+    """Item transforms for `get_photo_dls`: random parts of training photos, shrunk to `stage.crop`, and random flips.
 
-    Of the held-out ones the middle, its short side as long as the largest crop's, in every stage.
-    data: `common.config.sections.RandomPartsConfig`.
+    Of held-out photos they take the middle, its short side as long as the largest crop's, in every stage.
     """
     return [
         RandomResizedCrop(stage.crop, min_scale=data.min_scale, split_idx=0),
@@ -87,27 +87,35 @@ def random_part_tfms(data, train, stage):
     ]
 
 
-def get_photo_dls(photos, data, train, stage, device, open_photo, item_tfms, batch_tfms):
+def get_photo_dls(
+    photos: PhotoSplit,
+    data: PhotosConfig,
+    train: TrainConfig,
+    stage: StageConfig,
+    device: torch.device,
+    open_photo: PhotoOpener,
+    item_tfms: Sequence[Transform],
+    batch_tfms: Sequence[Transform],
+) -> DataLoaders:
     """fastai DataLoaders for one stage: photos opened, cropped by `item_tfms`, floats in [0, 1], then `batch_tfms`.
 
-    photos: (training, held-out); data, train, stage: sections of the config. Crops to train on come from transforms
-    with split_idx=0; those with split_idx=1 must give the held-out photos `train.largest_crop()` pixels a side in
-    every stage, so that their figures compare. Raises UserError if no photo can be read.
+    Crops to train on come from transforms with split_idx=0; those with split_idx=1 must give the held-out photos
+    `train.largest_crop()` pixels a side in every stage, so that their figures compare.
+    Raises UserError if no photo can be read.
     """
-    train_photos, valid_photos = photos
-    items = train_photos * data.crops_per_photo
+    items = photos.train * data.crops_per_photo
     # Workers are new in every epoch, so a cache pays only without them.
     opener = PhotoCache(open_photo, max_bytes=2**30) if train.workers == 0 else open_photo
     block = DataBlock(
-        blocks=TransformBlock(batch_tfms=IntToFloatTensor),
-        splitter=IndexSplitter(range(len(items), len(items) + len(valid_photos))),
+        blocks=[TransformBlock(batch_tfms=[IntToFloatTensor])],
+        splitter=IndexSplitter(range(len(items), len(items) + len(photos.held_out))),
         item_tfms=[OpenPhoto(opener), *item_tfms],
-        batch_tfms=batch_tfms,
+        batch_tfms=[*batch_tfms],
     )
     bs = stage.bs // (processes.count() * train.accumulate)
     val_bs = max(1, stage.bs * stage.crop**2 // train.largest_crop() ** 2 // processes.count())
     dls = block.dataloaders(
-        items + valid_photos, dl_type=SeededDL, bs=bs, val_bs=val_bs, num_workers=train.workers, device=device
+        items + photos.held_out, dl_type=SeededDL, bs=bs, val_bs=val_bs, num_workers=train.workers, device=device
     )
     dls.train.seed_with(train.seed, step_bs=stage.bs)
     dls.valid.seed_with(train.seed)

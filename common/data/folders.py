@@ -4,12 +4,14 @@ import logging
 import os
 import random
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from PIL import Image
 from tqdm import tqdm
 
 from common.data.formats import READABLE_SUFFIXES
@@ -45,18 +47,18 @@ class PhotoSplit(NamedTuple):
     held_out: list[Path]
 
 
-def sample_photos():
+def sample_photos() -> list[Path]:
     """Paths of the colour photographs inside the installed scikit-image and scikit-learn. Needs no network."""
     paths = []
     for package, names in SAMPLE_PHOTOS.items():
         spec = find_spec(package)
-        if spec is None:
+        if spec is None or spec.origin is None:
             raise UserError(f"the sample photos need the package {package}: install it, or set data.path to a folder")
         paths += [Path(spec.origin).parent / SAMPLE_FOLDERS[package] / name for name in names]
     return paths
 
 
-def find_photos(folder):
+def find_photos(folder: Path) -> list[Path]:
     """All files below `folder` with a photo's ending, sorted; other and hidden files are left out.
 
     Raises UserError if the folder is missing or holds none.
@@ -85,7 +87,7 @@ def find_photos(folder):
     return sorted(photos)
 
 
-def keep_usable_photos(paths, open_photo=open_photo):
+def keep_usable_photos(paths: list[Path], open_photo: Callable[[Path], Image.Image] = open_photo) -> list[Path]:
     """The photos of `paths` that `open_photo` opens; a line for each one that it refuses with PhotoError.
 
     Opens at most the first CHECKED_AT_START. Raises UserError if not one is usable.
@@ -107,7 +109,7 @@ def keep_usable_photos(paths, open_photo=open_photo):
     return usable + rest
 
 
-def why_unusable(path, open_photo):
+def why_unusable(path: Path, open_photo: Callable[[Path], Image.Image]) -> str | None:
     """Why `open_photo` refuses the photo, as one line, or None."""
     try:
         open_photo(path)
@@ -116,8 +118,8 @@ def why_unusable(path, open_photo):
     return None
 
 
-def split_photos(paths, valid, seed, folder=None):
-    """(training photos, held-out photos).
+def split_photos(paths: list[Path], valid: float | list[str], seed: int, folder: Path | None = None) -> PhotoSplit:
+    """Photos to train on, and those held out.
 
     valid: a part between 0 and 1, drawn with `seed`, or names or patterns (`chelsea.png`, `test/*`) that are matched
     with a photo's name and with its path below `folder`. Raises UserError if a name matches nothing or a side is empty.
@@ -139,6 +141,6 @@ def split_photos(paths, valid, seed, folder=None):
     return PhotoSplit(train, [path for path in paths if path in held_out])
 
 
-def matches_pattern(path, pattern, folder):
+def matches_pattern(path: Path, pattern: str, folder: Path | None) -> bool:
     below = path.relative_to(folder) if folder is not None else path.name
     return any(name == pattern or fnmatch(name, pattern) for name in (path.name, str(below)))

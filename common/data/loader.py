@@ -2,6 +2,8 @@
 
 import random
 import signal
+from collections.abc import Generator
+from typing import Any
 
 import torch
 from fastai.data.core import TfmdDL
@@ -22,14 +24,18 @@ class SeededDL(TfmdDL):
     Set `epoch` before each, and `first`, the number of the first batch, to begin later.
     """
 
-    seed, epoch, first, step_bs = 0, 0, 0, None
+    seed: int = 0
+    epoch: int = 0
+    first: int = 0
+    step_bs: int | None = None
 
-    def seed_with(self, seed, step_bs=None):
+    def seed_with(self, seed: int, step_bs: int | None = None) -> None:
         """Sets the seed and, for training, how many items make a step."""
         self.seed, self.step_bs = seed, step_bs
-        self.fake_l.generator = torch.Generator()  # torch draws its workers' seeds here, not where batches draw theirs
+        # torch draws its workers' seeds here, not where batches draw theirs.
+        self.fake_l.generator = torch.Generator()  # pyright: ignore[reportAttributeAccessIssue]  # None in fastai's class
 
-    def get_idxs(self):
+    def get_idxs(self) -> list[int]:
         """The items of this process, batch by batch."""
         idxs = list(range(self.n))
         if self.shuffle:
@@ -40,11 +46,11 @@ class SeededDL(TfmdDL):
         mine = batches[processes.rank() :: processes.count()]
         return [i for batch in mine[self.first :] for i in batch]
 
-    def __len__(self):
+    def __len__(self) -> int:
         items = self.n // self.step_bs * self.step_bs if self.step_bs else self.n
         return len(range(processes.rank(), -(-items // self.bs), processes.count()))
 
-    def __iter__(self):
+    def __iter__(self) -> Generator[Any, Any, None]:
         batches = super().__iter__()
         batch_number = self.first
         while True:
@@ -56,7 +62,7 @@ class SeededDL(TfmdDL):
             yield batch
             batch_number += 1
 
-    def do_item(self, s):
+    def do_item(self, s: int | None) -> Any:
         """Item number `s`; in training, one that cannot be read (SkipItemException) is replaced by the next that can,
         so that every process has the same number of batches."""
         for i in range(self.n if self.shuffle else 1):
@@ -69,7 +75,7 @@ class SeededDL(TfmdDL):
             raise UserError("none of the training photos can be read any more")
         return None
 
-    def wif(self):
+    def wif(self) -> None:
         # Ctrl-C reaches the workers too, but the main process finishes its step first, and needs them for it.
         for stop in SIGNALS:
             signal.signal(stop, signal.SIG_IGN)

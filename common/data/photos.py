@@ -1,9 +1,11 @@
 """Opening and saving photos of every kind that Pillow knows, upright, in 8 bits, with what belongs to them."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
@@ -18,7 +20,7 @@ class PhotoError(UserError):
     """One photo that cannot be used; the message starts with its path."""
 
 
-def open_photo(path):
+def open_photo(path: Path) -> Image.Image:
     """An upright RGB `PIL.Image` of any photo: grey, palette, CMYK, 16-bit; transparency is put on white.
 
     Raises PhotoError if the file is missing, not a picture, truncated or of an unknown kind.
@@ -26,7 +28,7 @@ def open_photo(path):
     return flatten_to_rgb(decode_photo(path))
 
 
-def decode_photo(path, least_side=None):
+def decode_photo(path: Path, least_side: int | None = None) -> Image.Image:
     """The upright first frame, with its own mode (16-bit modes reduced to 'L').
 
     least_side: a JPEG is decoded 2, 4 or 8 times smaller, in a fraction of the time, if its sides stay that long.
@@ -52,7 +54,7 @@ def decode_photo(path, least_side=None):
         raise PhotoError(f"{path}: broken ({error})") from None
 
 
-def apply_orientation(path, image):
+def apply_orientation(path: Path, image: Image.Image) -> Image.Image:
     """The picture turned as its EXIF says; EXIF that cannot be parsed is left out with a line."""
     try:
         turned = ImageOps.exif_transpose(image)
@@ -64,7 +66,7 @@ def apply_orientation(path, image):
     return turned
 
 
-def reduce_to_8_bits(path, image):
+def reduce_to_8_bits(path: Path, image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip it to white
         values = np.asarray(image, dtype=np.float64) / 257
         return copy_info(Image.fromarray(values.round().clip(0, 255).astype(np.uint8)), image)
@@ -73,12 +75,12 @@ def reduce_to_8_bits(path, image):
     return image
 
 
-def copy_info(image, like):
+def copy_info(image: Image.Image, like: Image.Image) -> Image.Image:
     image.info.update(like.info)
     return image
 
 
-def flatten_to_rgb(image):
+def flatten_to_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
@@ -86,21 +88,21 @@ def flatten_to_rgb(image):
     return image.convert("RGB")
 
 
-def open_photo_for_crops(path, min_side, least_side=None):
-    """`open_photo`, and PhotoError for a photo with a side of less than `min_side` pixels. least_side: of `decode_photo`."""
+def open_photo_for_crops(path: Path, min_side: int, least_side: int | None = None) -> Image.Image:
+    """`open_photo`, and PhotoError for a photo with a side below `min_side` pixels. least_side: of `decode_photo`."""
     image = flatten_to_rgb(decode_photo(path, least_side))
     if min(image.size) < min_side:
         raise PhotoError(f"{path}: {image.width} x {image.height} px, smaller than the {min_side} px crop")
     return image
 
 
-def shrunk_size(height, width, size):
+def shrunk_size(height: int, width: int, size: int) -> tuple[int, int]:
     """(height, width) of the copy whose short side has `size` pixels; never larger than the photo."""
     part = min(1, size / min(height, width))
     return max(1, round(part * height)), max(1, round(part * width))
 
 
-def open_shrunk_photo(path, crop, min_scale):
+def open_shrunk_photo(path: Path, crop: int, min_scale: float) -> Image.Image:
     """`open_photo_for_crops` for crops of at least the part `min_scale` of its area, and no larger than these need."""
     size = round(crop / min_scale**0.5)
     photo = open_photo_for_crops(path, min_side=crop, least_side=8 * size)
@@ -111,10 +113,11 @@ def open_shrunk_photo(path, crop, min_scale):
 class PhotoCache:
     """A function that opens photos, made to keep those that fit into `max_bytes`."""
 
-    def __init__(self, open_photo, max_bytes):
-        self.open, self.max_bytes, self.bytes, self.photos = open_photo, max_bytes, 0, {}
+    def __init__(self, open_photo: Callable[[Path], Image.Image], max_bytes: int) -> None:
+        self.open, self.max_bytes, self.bytes = open_photo, max_bytes, 0
+        self.photos: dict[Path, Image.Image] = {}
 
-    def __call__(self, path):
+    def __call__(self, path: Path) -> Image.Image:
         if path in self.photos:
             return self.photos[path]
         photo = self.open(path)
@@ -136,7 +139,7 @@ class Photo:
     exif: Image.Exif
 
 
-def read_photo(path):
+def read_photo(path: Path) -> Photo:
     """A Photo, with its alpha channel, colour profile and EXIF. Raises PhotoError as `open_photo` does."""
     image = decode_photo(path)
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
@@ -147,7 +150,7 @@ def read_photo(path):
     return Photo(rgb, alpha, image.mode in ("1", "L", "LA"), profile, image.getexif())
 
 
-def to_rgb_photo(photo):
+def to_rgb_photo(photo: Photo) -> Photo:
     """A grey Photo as one whose result is saved in RGB; the tones that its grey profile describes become sRGB's.
 
     A profile for RGB stays, whatever the photo: it fits the result.
@@ -164,7 +167,7 @@ def to_rgb_photo(photo):
     return replace(photo, rgb=rgb, is_grey=False, icc_profile=None)
 
 
-def write_photo(path, rgb, like):
+def write_photo(path: Path, rgb: np.ndarray, like: Photo) -> None:
     """Saves (H, W, 3) uint8 pixels as `path`'s ending says, with the alpha, profile and EXIF of the Photo `like`.
 
     A grey photo is saved grey. JPEG at quality 95 without chroma subsampling and without alpha, WebP lossless.
@@ -176,7 +179,7 @@ def write_photo(path, rgb, like):
     if like.alpha is not None and Path(path).suffix.lower() not in JPEG_SUFFIXES:
         image.putalpha(like.alpha.resize(image.size, Image.Resampling.BICUBIC))
     suffix = Path(path).suffix.lower()
-    options = {"quality": 95, "subsampling": 0} if suffix in JPEG_SUFFIXES else {}
+    options: dict[str, Any] = {"quality": 95, "subsampling": 0} if suffix in JPEG_SUFFIXES else {}
     if suffix == ".webp":
         options["lossless"] = True
     if like.icc_profile is not None:

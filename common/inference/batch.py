@@ -1,7 +1,10 @@
 """Many photos in, as many photos out: names kept, nothing overwritten unasked, one broken photo stops no other."""
 
 import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from common.data.folders import find_photos
 from common.data.formats import WRITABLE_SUFFIXES
@@ -13,7 +16,7 @@ from common.runtime.memory import release_freed_memory
 log = logging.getLogger(__name__)
 
 
-def plan_outputs(inputs, folder, overwrite=False):
+def plan_outputs(inputs: Sequence[Path], folder: Path, overwrite: bool = False) -> list[tuple[Path, Path]]:
     """[(photo, its result's path)] for files and for folders, which are searched recursively and keep their tree.
 
     Makes `folder`. Raises UserError if that cannot be done, an input is missing, two results would have one name, a
@@ -49,7 +52,9 @@ def plan_outputs(inputs, folder, overwrite=False):
     return plan
 
 
-def enhance_photos(plan, enhance, keep_grey=True):
+def enhance_photos(
+    plan: Sequence[tuple[Path, Path]], enhance: Callable[[np.ndarray], np.ndarray], keep_grey: bool = True
+) -> int:
     """Reads, enhances and writes each photo of `plan_outputs`. enhance: (H, W, 3) uint8 -> (H', W', 3) uint8.
 
     keep_grey: a grey photo's result is saved grey.

@@ -4,8 +4,11 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from logging.handlers import MemoryHandler
+from pathlib import Path
+from typing import NoReturn
 
 from common.runtime.errors import ReportedError, UserError
 from common.runtime.memory import keep_freed_memory
@@ -18,7 +21,7 @@ RUN_LOG = "log of the run folder"
 early_messages = MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1)
 
 
-def run_command(command):
+def run_command(command: Callable[[], int | None]) -> NoReturn:
     """Runs `command()`, a script's main function, and exits with the status it returns (None counts as 0).
 
     UserError ends the program with its message and status 2, Ctrl-C with 130, any other error with 1. A traceback is
@@ -57,16 +60,16 @@ def run_command(command):
         )
 
 
-def print_error(status, message):
+def print_error(status: int, message: str) -> int:
     rank = os.environ.get("RANK", "0")
     print(message if rank == "0" else f"[process {rank}] {message}", file=sys.stderr)
     return status
 
 
-def write_traceback():
+def write_traceback() -> str | None:
     """Writes the traceback of the error at hand into the log file; returns the file, or None if there is none yet."""
     for handler in logging.getLogger().handlers:
-        if handler.name == RUN_LOG:
+        if isinstance(handler, logging.FileHandler) and handler.stream is not None and handler.name == RUN_LOG:
             with suppress(OSError):  # a full disk may be what it is about
                 handler.stream.write(traceback.format_exc())
                 handler.flush()
@@ -74,7 +77,7 @@ def write_traceback():
     return None
 
 
-def log_to_file(path):
+def log_to_file(path: Path) -> None:
     """Writes all messages into the file `path`, no longer into an earlier one; those that came before included."""
     for earlier in [handler for handler in logging.getLogger().handlers if handler.name == RUN_LOG]:
         logging.getLogger().removeHandler(earlier)

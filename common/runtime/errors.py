@@ -4,11 +4,11 @@
 class ReportedError(Exception):
     """Its message is what the user reads, as it was given: fastai writes the names of callbacks into `args`."""
 
-    def __init__(self, message):
+    def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.message
 
 
@@ -27,6 +27,6 @@ class TrainingDiverged(ReportedError):
 class TrainingStopped(ReportedError):
     """Training that ended early and that `--resume` continues. `status`: the command's exit status."""
 
-    def __init__(self, message, status=1):
+    def __init__(self, message: str, status: int = 1) -> None:
         super().__init__(message)
         self.status = status

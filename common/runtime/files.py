@@ -3,14 +3,16 @@
 import json
 import os
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from common.runtime.errors import UserError, WriteError
 
 
 @contextmanager
-def atomic_write(path):
+def atomic_write(path: Path) -> Iterator[Path]:
     """Gives a temporary path beside `path` (same ending); on success it is synced and renamed to `path`.
 
     If the block raises, `path` keeps what it had and the temporary file is removed. Raises WriteError if the disk is
@@ -32,14 +34,14 @@ def atomic_write(path):
         temporary.unlink(missing_ok=True)
 
 
-def remove_temporary_files(folder):
+def remove_temporary_files(folder: Path) -> None:
     """Removes what a process that was killed while writing has left below `folder`."""
     for path in Path(folder).rglob(".*"):
         if re.match(r"\.\d+\.", path.name):
             path.unlink()
 
 
-def fsync_folder(folder):
+def fsync_folder(folder: Path) -> None:
     """Makes a rename outlast a power cut, where folders can be synced (not on Windows)."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
@@ -49,7 +51,7 @@ def fsync_folder(folder):
             os.close(handle)
 
 
-def os_error_reason(error):
+def os_error_reason(error: BaseException) -> str | None:
     """What the operating system said, as text, if that is why `error` came about; else None.
 
     safetensors gives its number in a message only, torch raises its own error while the system's is in the context,
@@ -69,14 +71,15 @@ def os_error_reason(error):
     return "torch does not say why: is the disk full?" if silent else None
 
 
-def read_json(path):
-    """Raises UserError if the file is missing or broken."""
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises UserError if the file is missing or broken."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
 
 
-def write_json(path, values):
+def write_json(path: Path, values: Any) -> None:
+    """Writes `values` as JSON, whole or not at all."""
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")

@@ -4,6 +4,8 @@ import os
 import signal
 import threading
 import time
+from types import FrameType
+from typing import Any, Self
 
 from common.runtime import processes
 
@@ -13,20 +15,21 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C; what kill, batch systems an
 class StopRequest:
     """While entered, the first Ctrl-C or SIGTERM only sets `asked` and prints a line; the next one acts as ever."""
 
-    def __init__(self):
-        self.asked, self.asked_at, self.previous = False, 0.0, {}
+    def __init__(self) -> None:
+        self.asked, self.asked_at = False, 0.0
+        self.previous: dict[int, Any] = {}
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # Python's rule for signal handlers
             self.previous = {number: signal.signal(number, self.handle) for number in SIGNALS}
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         for number, handler in self.previous.items():
             signal.signal(number, handler)
         self.previous = {}
 
-    def handle(self, number, _frame):
+    def handle(self, number: int, _frame: FrameType | None) -> None:
         if not self.asked:
             self.asked, self.asked_at = True, time.monotonic()
             if processes.is_main():  # with os.write, as print may not be entered twice

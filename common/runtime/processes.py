@@ -5,37 +5,43 @@ so a run gives the same curves on one GPU as on eight.
 """
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from importlib.util import find_spec
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed
 from fastai.torch_core import num_distrib, rank_distrib
+from torch import nn
 
 from common.runtime.devices import get_device
 from common.runtime.errors import UserError
 
+Result = TypeVar("Result")
+
 TIMEOUT = timedelta(hours=2)  # the others wait while the main one measures a trained model
 
 
-def count():
+def count() -> int:
     """How many processes train together."""
     return max(1, num_distrib())
 
 
-def rank():
+def rank() -> int:
     """This process's number, from 0."""
     return rank_distrib()
 
 
-def is_main():
+def is_main() -> bool:
+    """Whether this process writes files and logs."""
     return rank() == 0
 
 
-def join(device_name):
+def join(device_name: str) -> torch.device:
     """Joins the processes, if there are several, and returns this one's device: each on a machine has a GPU of its own.
 
-    Raises UserError if the device is not to be had, or accelerate is not installed.
+    Raises UserError if the device is not available, or accelerate is not installed.
     """
     if count() == 1:
         return get_device(device_name)
@@ -54,11 +60,12 @@ def join(device_name):
     return device
 
 
-def run_on_main(function):
+def run_on_main(function: Callable[[], Result]) -> Result:
     """What function() returns in the main process, for all of them; an error of it ends them all."""
     if count() == 1:
         return function()
-    result, error = None, None
+    result: Any = None
+    error = None
     if is_main():
         try:
             result = function()
@@ -74,7 +81,7 @@ def run_on_main(function):
     return result
 
 
-def all_reduce_sum(values):
+def all_reduce_sum(values: list[float]) -> list[float]:
     """The sum over all processes of each of a list of numbers. All of them must call it at the same place."""
     if count() == 1:
         return values
@@ -84,6 +91,6 @@ def all_reduce_sum(values):
     return total.tolist()
 
 
-def unwrap_model(model):
+def unwrap_model(model: Any) -> nn.Module:
     """The model itself, also while it is wrapped for several processes."""
     return getattr(model, "module", model)

@@ -1,6 +1,7 @@
 """Random numbers that follow from where one is, not from what was drawn before."""
 
 import random
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -8,18 +9,18 @@ import torch
 from fastai.torch_core import set_seed
 
 
-def derive_seed(*key):
+def derive_seed(*key: object) -> int:
     """64 bits that follow from `key`, numbers or texts, and look unrelated for different keys."""
     return random.Random(repr(key)).getrandbits(64)
 
 
-def seed_everything(*key):
+def seed_everything(*key: object) -> None:
     """Seeds Python, NumPy and torch, on all devices, with what follows from `key`."""
     set_seed(derive_seed(*key))
 
 
 @contextmanager
-def temporary_seed(*key):
+def temporary_seed(*key: object) -> Iterator[None]:
     """Inside, the random numbers of Python, NumPy and torch on the CPU follow from `key`; then they go on as before.
 
     (fastai's `no_random` asks the GPU too, which a loading process must not.)

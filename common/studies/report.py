@@ -70,7 +70,7 @@ def format_figures(
 ) -> pd.DataFrame:
     """A table of text, a line a name, a column a metric. The best variant's is bold; those without any diverged."""
     table = pd.Series(averages, dtype=float)
-    table.index = pd.MultiIndex.from_tuples([key.split(" ", 1) for key in averages])
+    table.index = pd.MultiIndex.from_tuples([tuple(key.split(" ", 1)) for key in averages])
     names, metrics = (table.index.unique(level) for level in (0, 1))
     table = table.unstack().reindex(index=names, columns=metrics)
     text = table.map(lambda value: "" if pd.isna(value) else f"{value:#.4g}")
@@ -83,7 +83,7 @@ def format_figures(
     text = text.reindex([*names, *diverged])
     text.loc[diverged] = "diverged"
     arrows = {metric: " ↑" if higher else " ↓" for metric, higher in higher_is_better.items()}
-    return text.rename(columns={metric: f"{metric}{arrows.get(metric, '')}" for metric in metrics})
+    return text.rename(columns={metric: f"{metric}{arrows.get(str(metric), '')}" for metric in metrics})
 
 
 def to_markdown_table(table: pd.DataFrame) -> list[str]:

@@ -98,7 +98,7 @@ class TrainLoss(AvgSmoothLoss):
         self.n_parts = accumulate
 
     def accumulate(self, learn: Learner) -> None:
-        self.parts.append(to_detach(cast(Tensor, learn.loss).mean()))  # the mean of all processes
+        self.parts.append(cast(Tensor, to_detach(cast(Tensor, learn.loss).mean())))  # the mean of all processes
         if len(self.parts) == self.n_parts:
             self.count += 1
             self.val = torch.lerp(torch.stack(self.parts).mean(), self.val, self.beta)

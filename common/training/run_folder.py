@@ -100,22 +100,6 @@ def current_run() -> Path | None:
     return Path(held_locks[-1].lock_file).parent if held_locks else None
 
 
-def check_run_folder(folder: Path, task_name: str) -> None:
-    """Raises UserError if `folder` is not a run folder of the task."""
-    if not folder.is_dir():
-        raise UserError(f"--resume {folder}: no such run folder")
-    if not (folder / "config.yaml").is_file():
-        raise UserError(
-            f"--resume {folder}: not a run folder (no config.yaml in it), or stopped before it began: start a new run"
-        )
-    try:
-        trained = read_json(folder / "environment.json")[0]["task"]
-    except (LookupError, TypeError):
-        raise UserError(f"--resume {folder}: a run of an older version, which cannot be continued") from None
-    if trained != task_name:
-        raise UserError(f"--resume {folder}: a run of {trained}; use python -m {trained}.train")
-
-
 def continue_run(folder: Path, config: TaskConfig, device: torch.device) -> Path:
     """Makes the folder of an earlier run ready to continue with `config`, resolved. Returns the folder.
 

@@ -65,7 +65,7 @@ def get_photos(config):
 
 def get_dls(photos, config, stage, device):
     crops = [RandomCrop(stage.crop, split_idx=0), CropPad(config.train.largest_crop(), split_idx=1)]
-    noise = AddNoise(config.data.noise)
+    noise = [AddNoise(config.data.noise)]
     return get_photo_dls(photos, config.data, config.train, stage, device, opener(config), crops, noise)
 
 
