@@ -82,9 +82,7 @@ def attempt(function: Callable[..., Result], arguments: Sequence[Any]) -> tuple[
         raise
 
 
-def start_work(
-    make: Callable[..., Work], arguments: Sequence[Any], device: torch.device, limit: float | None
-) -> None:
+def start_work(make: Callable[..., Work], arguments: Sequence[Any], device: torch.device, limit: float | None) -> None:
     """Makes the function that this process runs from now on. limit: see `Worker`."""
     silence_warnings()
     if limit is not None and sys.platform == "linux":

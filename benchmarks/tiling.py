@@ -22,7 +22,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("photo", type=Path)
-    parser.add_argument("--tile", type=number_at_least(192, int), default=512, help="side in pixels of the result [512]")
+    parser.add_argument(
+        "--tile", type=number_at_least(192, int), default=512, help="side in pixels of the result [512]"
+    )
     parser.add_argument("-o", "--output", type=Path, help="the difference, 16 times amplified around grey")
     args = parser.parse_args()
     model = load_model(args.model).to(get_device())
