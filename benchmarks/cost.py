@@ -12,8 +12,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.measure import Worker, machine, quiet, show, side_by_side
+from benchmarks.measure import Row, Worker, describe_machine, print_table, side_by_side, silence_warnings
 from benchmarks.train_step import CONFIG, Step, ours
+from common.cli import add_device_argument
 from common.config.yaml_file import load_config
 from common.data.folders import sample_photos
 from common.runtime.command import run_command
@@ -24,10 +25,10 @@ from superres.data import get_dls, get_photos
 CROPS, SIZES, SCALES, COUNTS = (64, 128, 256), (4, 8, 16), (2, 4, 8), (10, 1_000, 100_000)
 
 
-def time_steps(device, precision):
+def time_steps(device: torch.device, precision: str) -> list[Row]:
     """Rows [crop, bs, scale, seconds a step, crops a second, megapixels a second, memory in GB]."""
     setups = [(crop, 8, 2) for crop in CROPS] + [(128, bs, 2) for bs in SIZES] + [(128, 8, s) for s in SCALES]
-    rows = []
+    rows: list[Row] = []
     for crop, bs, scale in dict.fromkeys(setups):
         step = Worker(Step, ours(precision), crop, bs, "random", scale, device=device)
         (seconds,), memory = side_by_side([step], 3), step.peak()
@@ -39,7 +40,7 @@ def time_steps(device, precision):
     return rows
 
 
-def time_start(folder, device):
+def time_start(folder: str, device: torch.device) -> tuple[float, float]:
     """(seconds to find and check the photos, seconds to the first batch after that)."""
     words = ["model.pretrained=false", f"data.path={folder}", "train.workers=0", "train.stages.0.bs=8"]
     config = load_config(Config, CONFIG, [*words, "train.stages.2.crop=128", "train.stages.3.crop=128"])
@@ -50,15 +51,15 @@ def time_start(folder, device):
     return found - began, time.perf_counter() - found
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="auto")
+    add_device_argument(parser)
     args = parser.parse_args()
-    quiet()
+    silence_warnings()
     device = get_device(args.device)
-    print(f"superres_2x.yaml, {machine(device)}\n")
+    print(f"superres_2x.yaml, {describe_machine(device)}\n")
     rows = time_steps(device, "fp16" if device.type == "cuda" else "fp32")
-    show(["crop", "bs", "scale", "s a step", "crops a second", "megapixels a second", "memory, GB"], rows)
+    print_table(["crop", "bs", "scale", "s a step", "crops a second", "megapixels a second", "memory, GB"], rows)
     source, rows = sample_photos()[-1], []
     for count in COUNTS:
         with tempfile.TemporaryDirectory() as folder:
@@ -72,7 +73,7 @@ def main():
             (found, batch), memory = worker.answer(), worker.peak(torch.device("cpu"))
             worker.close()
             rows.append([f"{count:,} photos", found, batch, memory])
-    show(["", "s to find and check them", "s to the first batch", "memory, GB"], rows)
+    print_table(["", "s to find and check them", "s to the first batch", "memory, GB"], rows)
 
 
 if __name__ == "__main__":

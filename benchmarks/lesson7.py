@@ -3,13 +3,15 @@
 A U-Net on the enlarged picture, and the feature loss of a vgg16_bn that is run to its end.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 import torchvision
 from fastai.callback.hook import hook_outputs
 from fastai.layers import NormType
 from fastai.vision.learner import create_unet_model
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from common.models.vgg16 import IMAGENET_MEAN, IMAGENET_STD, load_vgg_weights
@@ -18,7 +20,7 @@ from superres.model import resize_bicubic
 WEIGHTS = (5, 15, 2)  # of the ReLUs before the third, fourth and fifth max-pool
 
 
-def gram(features):
+def gram(features: Tensor) -> Tensor:
     n, c, h, w = features.shape
     flat = features.reshape(n, c, h * w)
     return flat @ flat.transpose(1, 2) / (c * h * w)
@@ -27,12 +29,12 @@ def gram(features):
 class Normalize(nn.Module):
     """(N, 3, H, W) in [0, 1] -> the same with ImageNet's mean and deviation taken out."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None])
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None])
 
-    def forward(self, image):
+    def forward(self, image: Tensor) -> Tensor:
         return (image - self.mean) / self.std
 
 
@@ -42,7 +44,7 @@ class Lesson7Model(nn.Module):
     crop: pixels of the enlarged training crops. attention: with fastai's self-attention, which the lesson has not.
     """
 
-    def __init__(self, scale, crop, attention=False):
+    def __init__(self, scale: int, crop: int, attention: bool = False) -> None:
         super().__init__()
         self.scale, self.normalize = scale, Normalize()
         self.unet = create_unet_model(
@@ -56,9 +58,9 @@ class Lesson7Model(nn.Module):
         )
         self.train()  # DynamicUnet leaves itself in eval mode
 
-    def forward(self, low):
-        enlarged = resize_bicubic(low.as_subclass(torch.Tensor), self.scale)
-        return self.unet(self.normalize(enlarged)).as_subclass(torch.Tensor)
+    def forward(self, low: Tensor) -> Tensor:
+        enlarged = resize_bicubic(low.as_subclass(Tensor), self.scale)
+        return self.unet(self.normalize(enlarged)).as_subclass(Tensor)
 
 
 class FeatureLoss(nn.Module):
@@ -70,7 +72,13 @@ class FeatureLoss(nn.Module):
     -> (N, C, C).
     """
 
-    def __init__(self, weights, batch_norm=True, target_graph=True, gram=gram):
+    def __init__(
+        self,
+        weights: str,
+        batch_norm: bool = True,
+        target_graph: bool = True,
+        gram: Callable[[Tensor], Tensor] = gram,
+    ) -> None:
         super().__init__()
         self.normalize, self.target_graph, self.gram = Normalize(), target_graph, gram
         plain, self.vgg = make_layers(cfgs["D"]), make_layers(cfgs["D"], batch_norm)
@@ -86,11 +94,11 @@ class FeatureLoss(nn.Module):
         before_pools = [layers[i - 1] for i, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
         self.hooks = hook_outputs(before_pools[2:], detach=False)
 
-    def features(self, image):
+    def features(self, image: Tensor) -> list[Tensor]:
         self.vgg(self.normalize(image))
         return [output.float() for output in self.hooks.stored]
 
-    def forward(self, pred, target):
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
         with torch.set_grad_enabled(self.target_graph):
             target_features = self.features(target)
         pred_features = self.features(pred)

@@ -7,6 +7,7 @@ python -m benchmarks.loader --data ~/photos --workers 0 8
 import argparse
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,11 +17,11 @@ import torch
 from PIL import Image
 from torchvision.io import ImageReadMode, decode_image, read_file
 
-from benchmarks.measure import Worker, machine, quiet, show, side_by_side
+from benchmarks.measure import Row, Worker, describe_machine, print_table, side_by_side, silence_warnings
 from benchmarks.train_step import CONFIG, Step, ours
-from common.cli import number_at_least
+from common.cli import add_device_argument, number_at_least
 from common.config.yaml_file import load_config
-from common.data.folders import find_photos, sample_photos
+from common.data.folders import PhotoSplit, find_photos, sample_photos
 from common.data.photos import open_photo, open_shrunk_photo
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
@@ -28,22 +29,22 @@ from superres.config import Config
 from superres.data import get_dls, get_photos
 
 
-def rate(work, items, least=2.0):
-    """Items a second of work(item), for `least` seconds at least."""
+def rate(work: Callable[[Path], object], paths: Sequence[Path], least: float = 2.0) -> float:
+    """Files a second of work(path), over `least` seconds or more."""
     done, began = 0, time.perf_counter()
     while time.perf_counter() - began < least:
-        for item in items:
-            work(item)
-        done += len(items)
+        for path in paths:
+            work(path)
+        done += len(paths)
     return done / (time.perf_counter() - began)
 
 
-def decoders(photos, crop):
+def time_decoders(photos: Mapping[str, Sequence[Path]], crop: int) -> list[Row]:
     """Rows [what, photos a second in one process] of ways to open photos."""
-    ways = {
+    ways: dict[str, Callable[[Path], object]] = {
         "Pillow, whole (superres)": open_photo,
         "torchvision, whole": lambda path: decode_image(read_file(str(path)), mode=ImageReadMode.RGB),
-        f"Pillow, whole, then shrunk for crops of {crop} px": lambda path: shrunk(open_photo(path), crop),
+        f"Pillow, whole, then shrunk for crops of {crop} px": lambda path: shrink(open_photo(path), crop),
         "Pillow, decoded smaller, then shrunk (colorize, styletransfer)": partial(
             open_shrunk_photo, crop=crop, min_scale=0.5
         ),
@@ -51,12 +52,12 @@ def decoders(photos, crop):
     return [[name, *(rate(work, paths) for paths in photos.values())] for name, work in ways.items()]
 
 
-def shrunk(photo, crop):
+def shrink(photo: Image.Image, crop: int) -> Image.Image:
     part = crop / 0.5**0.5 / min(photo.size)
     return photo.resize((round(part * photo.width), round(part * photo.height)), reducing_gap=2)
 
 
-def loaded(photos, config, workers, device, n_batches):
+def time_loader(photos: PhotoSplit, config: Config, workers: int, device: torch.device, n_batches: int) -> float:
     """Crops a second that arrive on the device as pairs of low resolution and sharp, after the first batches."""
     train = config.train.model_copy(update={"workers": workers})
     batches = iter(get_dls(photos, config.model_copy(update={"train": train}), train.stages[0], device).train)
@@ -70,7 +71,7 @@ def loaded(photos, config, workers, device, n_batches):
     return crops / (time.perf_counter() - began)
 
 
-def large_photos(folder):
+def make_large_photos(folder: Path) -> list[Path]:
     """Three JPEG files of 12 megapixels, of a sample photo and some noise."""
     photo = Image.open(sample_photos()[0]).convert("RGB").resize((4000, 3000))
     pixels = np.asarray(photo, dtype=np.int16)
@@ -80,23 +81,23 @@ def large_photos(folder):
     return find_photos(folder)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", metavar="FOLDER", help="photos [the sample photos]")
     parser.add_argument("--crop", type=number_at_least(32, int), default=128, help="pixels [128]")
     parser.add_argument("--bs", type=number_at_least(1, int), default=32, help="crops in a step [32]")
     parser.add_argument("--workers", type=number_at_least(0, int), nargs="+", default=[0, 1, 2, 8], help="[0 1 2 8]")
-    parser.add_argument("--device", default="auto")
+    add_device_argument(parser)
     args = parser.parse_args()
-    quiet()
+    silence_warnings()
     device = get_device(args.device)
-    print(f"{machine(device)}\n")
+    print(f"{describe_machine(device)}\n")
     with tempfile.TemporaryDirectory() as folder:
         given = find_photos(args.data) if args.data else sample_photos()
         jpegs = [path for path in given if path.suffix.lower() in (".jpg", ".jpeg")][:50]
         photos = {"photos of the folder": jpegs} if jpegs else {}
-        photos["of 12 megapixels"] = large_photos(Path(folder))
-        show(["photos a second, one process", *photos], decoders(photos, args.crop))
+        photos["of 12 megapixels"] = make_large_photos(Path(folder))
+        print_table(["photos a second, one process", *photos], time_decoders(photos, args.crop))
 
     n_batches = 30 + 4 * max(args.workers)  # many more than the workers have ready when the clock starts
     words = ["model.pretrained=false", f"data.path={args.data or 'null'}"]
@@ -104,18 +105,18 @@ def main():
     stage = config.train.stages[0].model_copy(update={"crop": args.crop, "bs": args.bs})
     config = config.model_copy(update={"train": config.train.model_copy(update={"stages": [stage]})})
     found = get_photos(config)
-    per_photo = -(-2 * n_batches * args.bs // len(found[0]))
+    per_photo = -(-2 * n_batches * args.bs // len(found.train))
     config = config.model_copy(update={"data": config.data.model_copy(update={"crops_per_photo": per_photo})})
     recipe = ours("fp16" if device.type == "cuda" else "fp32")
     step = Worker(Step, recipe, args.crop, args.bs, "random", config.data.scale, device=device)
     (seconds,) = side_by_side([step], 3)
     step.close()
     need = args.bs / seconds
-    rows = []
+    rows: list[Row] = []
     for workers in args.workers:
-        crops = loaded(found, config, workers, device, n_batches)
+        crops = time_loader(found, config, workers, device, n_batches)
         rows.append([f"{workers} workers", crops, crops / need])
-    show([f"crops of {args.crop} px", "a second", f"times what a step uses ({need:.3g} a second)"], rows)
+    print_table([f"crops of {args.crop} px", "a second", f"times what a step uses ({need:.3g} a second)"], rows)
     print("Pixels travel to the device in 8 bits; floats and the low resolution are made there.")
 
 

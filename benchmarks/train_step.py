@@ -7,9 +7,10 @@ python -m benchmarks.train_step --quality 300 --data ~/photos          and what 
 import argparse
 import itertools
 import logging
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 import fastai.optimizer
 import pandas as pd
@@ -17,9 +18,20 @@ import torch
 from fastai.callback.schedule import combined_cos
 
 from benchmarks.lesson7 import FeatureLoss, Lesson7Model
-from benchmarks.measure import DTYPES, Worker, flops, machine, peak_rate, quiet, show, side_by_side
-from common.cli import number_at_least
+from benchmarks.measure import (
+    DTYPES,
+    Row,
+    Worker,
+    describe_machine,
+    flops,
+    peak_rate,
+    print_table,
+    side_by_side,
+    silence_warnings,
+)
+from common.cli import CONFIGS, add_device_argument, number_at_least
 from common.config.yaml_file import load_config
+from common.data.loader import SeededDL
 from common.losses import PerceptualLoss, gram_matrix
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
@@ -32,8 +44,10 @@ from superres.model import get_model
 
 log = logging.getLogger(__name__)
 
+Setup = tuple[int, int, str, int]  # of `Step`: crop, bs, vgg, scale
+
 LR = 1e-3
-CONFIG = Path(__file__).parent.parent / "configs" / "superres_2x.yaml"
+CONFIG = CONFIGS / "superres_2x.yaml"
 
 
 LOSSES = {
@@ -57,11 +71,11 @@ class Recipe:
     precision: str = "fp32"
 
 
-def ours(half):
+def ours(half: str) -> Recipe:
     return Recipe("after", "ours", channels_last=True, fused=True, keep=True, precision=half)
 
 
-def changes(half):
+def changes(half: str) -> dict[str, dict[str, Any]]:
     """{what is changed: fields of Recipe}, from lesson 7's to ours."""
     return {
         "our U-Net, at low resolution, with a pixel shuffle at the end": {"network": "after"},
@@ -73,7 +87,7 @@ def changes(half):
     }
 
 
-def parts():
+def parts() -> dict[str, dict[str, Any]]:
     """The same of parts of those, of what we have for other reasons, and of what we left out."""
     return {
         "our U-Net, at full size (fixed statistics, attention, spectral norm)": {"network": "before"},
@@ -88,7 +102,7 @@ def parts():
 class Step:
     """Called, it makes one training step on noise. crop: of the enlarged picture, in pixels; bs: pictures a step."""
 
-    def __init__(self, recipe, crop, bs, vgg, scale, device):
+    def __init__(self, recipe: Recipe, crop: int, bs: int, vgg: str, scale: int, device: torch.device) -> None:
         torch.manual_seed(0)
         config = load_config(Config, CONFIG, ["model.pretrained=false", f"loss.vgg={vgg}", f"data.scale={scale}"])
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
@@ -111,7 +125,7 @@ class Step:
             self.model.compile()
             self.loss.vgg.compile()
 
-    def __call__(self):
+    def __call__(self) -> None:
         low, sharp = self.batch
         dtype = DTYPES[self.recipe.precision]
         half = nullcontext() if dtype == torch.float32 else torch.autocast(self.device.type, dtype=dtype)
@@ -123,9 +137,10 @@ class Step:
         self.optimizer.zero_grad()
 
 
-def compare(base, recipes, setup, device, rounds):
+def compare(base: Recipe, recipes: Mapping[str, Recipe], setup: Setup, device: torch.device, rounds: int) -> list[Row]:
     """Rows [name, seconds, times as fast as base, memory in GB] of recipes, each timed side by side with `base`."""
-    base_step, rows = Worker(Step, base, *setup, device=device), []
+    base_step = Worker(Step, base, *setup, device=device)
+    rows: list[Row] = []
     for name, recipe in recipes.items():
         step = Worker(Step, recipe, *setup, device=device)
         try:
@@ -142,19 +157,23 @@ def compare(base, recipes, setup, device, rounds):
     return rows
 
 
-def floor(recipes, rows, setup, device):
+def compare_with_peak(
+    recipes: Mapping[str, Recipe], rows: Sequence[Row], setup: Setup, device: torch.device
+) -> list[Row]:
     """Rows [name, GFLOP a step, GFLOP/s at best, seconds at least, seconds taken, how many times that is].
 
     rows: of `compare`, for the seconds taken.
     """
-    table = []
+    table: list[Row] = []
     for (name, recipe), (_, time, *_) in zip(recipes.items(), rows, strict=True):
         operations, best = flops(Step(recipe, *setup, device)), peak_rate(device, recipe.precision)
         table.append([name, operations / 1e9, best / 1e9, operations / best, time, time * best / operations])
     return table
 
 
-def quality(recipes, folder, steps, setup, device):
+def measure_quality(
+    recipes: Mapping[str, Recipe], folder: str | None, steps: int, setup: Setup, device: torch.device
+) -> list[Row]:
     """Rows [name, PSNR-Y, SSIM-Y] of held-out photos after as many steps of one cycle on the same crops."""
     crop, bs, *_ = setup
     words = ["model.pretrained=false", "data.valid=0.02", f"data.path={folder or 'null'}"]
@@ -172,39 +191,42 @@ def quality(recipes, folder, steps, setup, device):
             step()
         models[name] = step.model.eval()
         log.info("%s: %d steps done", name, steps)
-    figures = pd.DataFrame([measure_photo(path, get_degrade(config.data), models)[0] for path in photos[1]]).mean()
+    figures = pd.DataFrame(
+        [measure_photo(path, get_degrade(config.data), models)[0] for path in photos.held_out]
+    ).mean()
     metrics = ("PSNR-Y", "SSIM-Y")
     return [[name, *(f"{figures[f'{name} {metric}']:.4g}" for metric in metrics)] for name in ("bicubic", *recipes)]
 
 
-def endless(batches):
-    """Epoch after epoch of a `common.data.loader.SeededDL`."""
+def endless(batches: SeededDL) -> Iterator[Any]:
+    """Batches of one epoch after the other."""
     for batches.epoch in itertools.count():
         yield from batches
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--crop", type=number_at_least(32, int), default=128, help="pixels of the enlarged crops [128]")
     parser.add_argument("--bs", type=number_at_least(1, int), default=8, help="crops in a step [8]")
     parser.add_argument("--scale", type=int, choices=[2, 4, 8], default=2)
     parser.add_argument("--rounds", type=number_at_least(1, int), default=5, help="times that each step is timed [5]")
     parser.add_argument("--vgg", default="random", help="VGG16 weights: torchvision, random or a file [random]")
-    parser.add_argument("--device", default="auto")
+    add_device_argument(parser)
     parser.add_argument(
         "--quality", type=number_at_least(1, int), metavar="STEPS", help="train that long, and nothing else"
     )
     parser.add_argument("--data", metavar="FOLDER", help="photos for --quality [the sample photos]")
     args = parser.parse_args()
-    quiet()
+    silence_warnings()
     device = get_device(args.device)
     setup = (args.crop, args.bs, args.vgg, args.scale)
     half = "fp16" if device.type == "cuda" else "bf16"
-    print(f"{args.scale}x, {args.bs} crops of {args.crop} px, {machine(device)}\n")
+    print(f"{args.scale}x, {args.bs} crops of {args.crop} px, {describe_machine(device)}\n")
     lesson7, best = Recipe(), ours(half)
     both = {"lesson 7": lesson7, "ours, fp32": ours("fp32"), f"ours, {half}": best}
     if args.quality:
-        show([f"after {args.quality} steps", "PSNR-Y", "SSIM-Y"], quality(both, args.data, args.quality, setup, device))
+        header = [f"after {args.quality} steps", "PSNR-Y", "SSIM-Y"]
+        print_table(header, measure_quality(both, args.data, args.quality, setup, device))
         return
     header = ["s a step", "times as fast", "memory, GB"]
     alone = {name: replace(lesson7, **fields) for name, fields in {**changes(half), **parts()}.items()}
@@ -214,11 +236,11 @@ def main():
         for name, fields in changes(half).items()
     }
     without["with torch.compile"] = replace(best, compiled=True)
-    show(["", *header], together)
-    show(["lesson 7 with one change", *header], compare(lesson7, alone, setup, device, args.rounds))
-    show([f"ours, {half}", *header], compare(best, without, setup, device, args.rounds))
+    print_table(["", *header], together)
+    print_table(["lesson 7 with one change", *header], compare(lesson7, alone, setup, device, args.rounds))
+    print_table([f"ours, {half}", *header], compare(best, without, setup, device, args.rounds))
     header = ["", "GFLOP a step", "GFLOP/s at best", "s at least", "s", "times the least"]
-    show(header, floor(both, together, setup, device))
+    print_table(header, compare_with_peak(both, together, setup, device))
 
 
 if __name__ == "__main__":

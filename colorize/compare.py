@@ -1,7 +1,7 @@
 """Trains variants of one config under the same conditions and compares them: losses, norms.
 
 python -m colorize.compare configs/compare/colorize_losses.yaml data.path=~/photos     keys are for every variant
-python -m colorize.compare --resume runs/STUDY                                         goes on with a stopped study
+python -m colorize.compare --resume runs/STUDY                                         continues a stopped study
 """
 
 from colorize.config import Config

@@ -2,7 +2,7 @@
 
 python -m colorize.train                                   the demo: sample photos, 3.5 minutes on 2 CPU cores
 python -m colorize.train configs/colorize.yaml data.path=~/photos train.stages.0.epochs=3
-python -m colorize.train --resume runs/RUN                 goes on with a run that was stopped
+python -m colorize.train --resume runs/RUN                 continues a stopped run
 """
 
 from colorize.config import Config

@@ -50,7 +50,7 @@ class TrainArguments(Generic[Config]):
 
     config: Config
     name: str  # of the run folder, if the config gives none
-    resume: Path | None  # folder of a stopped run that goes on
+    resume: Path | None  # folder of a stopped run to continue
 
 
 def read_train_arguments(
@@ -68,9 +68,7 @@ def read_train_arguments(
         epilog="keys, with [defaults]:\n" + "\n".join(describe_keys(config_class)),
     )
     parser.add_argument("config", nargs="*", metavar="CONFIG.yaml section.key=value", help="see above and below")
-    parser.add_argument(
-        "--resume", type=Path, metavar="RUN", help="folder of a stopped run, which goes on where it stopped"
-    )
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="continue the stopped run in this folder")
     args = parser.parse_intermixed_args()
     words, path = args.config, CONFIGS / demo
     if args.resume is not None:
@@ -106,7 +104,7 @@ def train_command(task: "Task[Config]", arguments: TrainArguments[Config]) -> in
 
 
 def run_training(module: str, work: Callable[[], object], current_folder: Callable[[], Path | None]) -> int:
-    """Calls work(), which trains, and returns the exit status. If it stops early, a message says how to go on.
+    """Calls work(), which trains, and returns the exit status. If it stops early, a message says how to continue.
 
     module: whose `--resume` takes the folder that current_folder() returns (None before there is one).
     """
@@ -128,7 +126,7 @@ def run_training(module: str, work: Callable[[], object], current_folder: Callab
         stop = TrainingStopped("stopped at once: what was done since the last save is lost", status=130)
     message = f"error: {stop}" if stop.status == 1 else f"{stop}"
     if (folder := current_folder()) is not None:
-        message += f"\nto go on:  python -m {module} --resume {shlex.quote(str(folder))}"
+        message += f"\nto continue:  python -m {module} --resume {shlex.quote(str(folder))}"
     log.log(logging.ERROR if stop.status == 1 else logging.INFO, message)
     return stop.status
 

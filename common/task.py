@@ -22,7 +22,7 @@ class Train(Protocol[ConfigIn]):
     ) -> Path:
         """Trains as `config` says and returns the run folder.
 
-        name: of the folder, if the config gives none. resume: the folder of a stopped run that goes on. photos: those
+        name: of the folder, if the config gives none. resume: the folder of a stopped run to continue. photos: those
         to train on and those held out, if they were found before.
         """
         ...

@@ -3,7 +3,7 @@
 All are measured by one loss, whatever each was trained on, so that their style and content compare.
 
 python -m styletransfer.compare configs/compare/style_losses.yaml data.path=~/photos   keys are for every variant
-python -m styletransfer.compare --resume runs/STUDY                                    goes on with a stopped study
+python -m styletransfer.compare --resume runs/STUDY                                    continues a stopped study
 """
 
 from common.runtime.command import run_command

@@ -23,7 +23,7 @@ MIN_SIDE = 32
 def open_style(config: StyleConfig, run: Path | None = None) -> Image.Image:
     """The style picture (RGB) of a config, shrunk to its size.
 
-    run: folder of a run that goes on; its own copy is taken. Raises UserError if the picture cannot be used.
+    run: folder of a run to continue; its own copy is used. Raises UserError if the picture cannot be used.
     """
     if run is not None and (run / STYLE_FILE).exists():
         return open_photo(run / STYLE_FILE)

@@ -2,7 +2,7 @@
 
 python -m styletransfer.train                              the demo: sample photos and style, 3.5 minutes on 2 CPU cores
 python -m styletransfer.train configs/styletransfer_johnson.yaml data.path=~/photos style.image=starry_night.jpg
-python -m styletransfer.train --resume runs/RUN            goes on with a run that was stopped
+python -m styletransfer.train --resume runs/RUN            continues a stopped run
 """
 
 from common.cli import read_train_arguments, train_command

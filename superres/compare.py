@@ -1,7 +1,7 @@
 """Trains variants of one config under the same conditions and compares them: losses, norms, networks.
 
 python -m superres.compare configs/compare/losses.yaml data.path=~/photos      keys are for every variant
-python -m superres.compare --resume runs/STUDY                                 goes on with a stopped study
+python -m superres.compare --resume runs/STUDY                                 continues a stopped study
 """
 
 from common.runtime.command import run_command

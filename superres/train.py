@@ -2,7 +2,7 @@
 
 python -m superres.train                                   the demo: sample photos, 3 minutes on 2 CPU cores
 python -m superres.train configs/superres_2x.yaml data.path=~/photos train.stages.0.epochs=3
-python -m superres.train --resume runs/RUN                 goes on with a run that was stopped
+python -m superres.train --resume runs/RUN                 continues a stopped run
 """
 
 from common.cli import read_train_arguments, train_command

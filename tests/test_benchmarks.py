@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from benchmarks.lesson7 import FeatureLoss, Lesson7Model
-from benchmarks.measure import Worker, figure, flops
+from benchmarks.measure import Worker, flops, format_number
 from benchmarks.train_step import Recipe, Step, changes, ours
 from common.losses import gram_matrix
 from common.models.vgg16 import VGG16Features
+from tests.commands import run_here
 
 CPU = torch.device("cpu")
 
@@ -100,7 +101,13 @@ def test_a_process_that_dies_counts_as_none():
     worker.close()
 
 
+@pytest.mark.parametrize("name", ["train_step", "predict", "loader", "cost", "tiling"])
+def test_every_benchmark_shows_its_help(name, capsys):
+    assert run_here(f"benchmarks.{name}", "--help") == 0
+    assert capsys.readouterr().out.startswith("usage: ")
+
+
 def test_figures_are_short():
-    assert [figure(number) for number in (1234567.8, 99.94, 0.012345, None)] == [
+    assert [format_number(number) for number in (1234567.8, 99.94, 0.012345, None)] == [
         "1,234,568", "99.9", "0.0123", "does not fit",
     ]  # fmt: skip

@@ -218,7 +218,7 @@ TABLE = [
     ),
     (
         "train", "--resume D/earlier data.scale=4 train.stages.0.lr=1 train.workers=1",
-        "error: D/earlier: was not trained with these, so it cannot go on with them:\n"
+        "error: D/earlier: was not trained with these, so it cannot continue with them:\n"
         "       data.scale: 2 -> 4\n"
         "       train.stages.0.lr: 0.001 -> 1.0\n"
         "       What may change: data.path (where the same photos are now), loss.vgg (where the same file is now), "

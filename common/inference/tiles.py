@@ -48,7 +48,7 @@ def enhance(
         if tile == smallest:
             raise MemoryError(f"not enough memory for a tile of {tile} pixels")
         half = max(smallest, tile // 2)
-        log.warning("not enough memory for tiles of %d pixels: goes on with %d (--tile)", tile, half)
+        log.warning("not enough memory for tiles of %d pixels: continuing with %d (--tile)", tile, half)
         tile = half
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

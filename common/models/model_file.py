@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from common.config.sections import Section
+from common.config.yaml_file import explain_mistakes
 from common.models.weights import StateDict
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
@@ -105,7 +106,7 @@ def read_metadata(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
         return {
             "format_version": int(header["format_version"]),
             "task": str(header["task"]),
-            "config": header["config"],
+            "config": dict(header["config"]),
         }
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{path}: a .safetensors file, but not one of our model files (no config in it)") from None
@@ -116,7 +117,8 @@ def validate_section(path: Path, section_class: type[SectionType], values: Any) 
     try:
         return section_class.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{path}: its config does not fit this version of the program: {shorten(error)}") from None
+        mistakes = explain_mistakes(section_class, values, error.errors(), "config", {})
+        raise UserError(f"{path}: its config does not fit this version of the program: {mistakes[0]}") from None
 
 
 def fill_weights(path: Path, model: Model, state: StateDict) -> Model:
@@ -135,5 +137,5 @@ def fill_weights(path: Path, model: Model, state: StateDict) -> Model:
 
 
 def shorten(error: Exception) -> str:
-    """The beginning of an error's message, on one line: pydantic's and torch's list every key."""
+    """The beginning of an error's message, on one line: torch lists every key."""
     return textwrap.shorten(str(error), width=160, placeholder=" ...")

@@ -21,7 +21,7 @@ class WriteError(UserError):
 
 
 class TrainingDiverged(ReportedError):
-    """The loss became NaN or infinite: going on would not help. The message says when, in which terms, what to try."""
+    """The loss became NaN or infinite; continuing would not help. Its message: when, in which terms, what to try."""
 
 
 class TrainingStopped(ReportedError):

@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C; what kill, batch systems an
 
 
 class StopRequest:
-    """While entered, the first Ctrl-C or SIGTERM only sets `asked` and prints a line; the next one acts as ever."""
+    """While entered, the first Ctrl-C or SIGTERM only sets `asked` and prints a line; the next one acts as usual."""
 
     def __init__(self) -> None:
         self.asked, self.asked_at = False, 0.0

@@ -69,7 +69,7 @@ def run_on_main(function: Callable[[], Result]) -> Result:
     if is_main():
         try:
             result = function()
-        except Exception as raised:  # the others wait below: they must be told before it goes on
+        except Exception as raised:  # the others wait below: they must be told before it continues
             error = raised
     message = [(result, error is None)]
     torch.distributed.broadcast_object_list(message, src=0)

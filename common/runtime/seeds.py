@@ -21,7 +21,7 @@ def seed_everything(*key: object) -> None:
 
 @contextmanager
 def temporary_seed(*key: object) -> Iterator[None]:
-    """Inside, the random numbers of Python, NumPy and torch on the CPU follow from `key`; then they go on as before.
+    """Inside, the random numbers of Python, NumPy and torch on the CPU follow from `key`; then they continue as before.
 
     (fastai's `no_random` asks the GPU too, which a loading process must not.)
     """

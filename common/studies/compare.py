@@ -122,7 +122,7 @@ def train_variants(folder: Path, configs: Mapping[str, Config], train: Train[Con
         except TrainingDiverged as error:
             (run / DIVERGED).write_text(f"{error}\n", encoding="utf-8")
             if processes.count() > 1:
-                raise  # the others do not know; the study goes on with --resume
+                raise  # the others do not know; --resume continues the study
             log.error("variant %s: %s", name, error)
             diverged.append(name)
         gc.collect()  # a learner is full of cycles, and holds the GPU's memory

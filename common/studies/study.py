@@ -50,7 +50,7 @@ class CompareArguments(Generic[Config]):
 
     study: SavedStudy
     configs: dict[str, Config]  # of the variants
-    resume: Path | None  # folder of a stopped study that goes on
+    resume: Path | None  # folder of a stopped study to continue
 
 
 def read_compare_arguments(
@@ -67,7 +67,7 @@ def read_compare_arguments(
     usage = f"python -m {module} STUDY.yaml [section.key=value ...]\n       python -m {module} --resume FOLDER"
     parser = get_parser(module, doc, usage=usage)
     parser.add_argument("study", nargs="*", metavar="STUDY.yaml section.key=value", help="keys are for every variant")
-    parser.add_argument("--resume", type=Path, metavar="FOLDER", help="folder of a stopped study, which goes on")
+    parser.add_argument("--resume", type=Path, metavar="FOLDER", help="continue the stopped study in this folder")
     add_perceptual_arguments(parser)
     args = parser.parse_intermixed_args()
     task_name = module.partition(".")[0]

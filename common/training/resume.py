@@ -159,7 +159,7 @@ def check_changes(old: TaskConfig, new: TaskConfig, position: Mapping[str, int],
     if refused:
         allowed = ", ".join(f"{key}{note and f' ({note})'}" for key, note in RESUMABLE_KEYS.items())
         raise UserError(
-            f"{run}: was not trained with these, so it cannot go on with them:\n       "
+            f"{run}: was not trained with these, so it cannot continue with them:\n       "
             + "\n       ".join(refused)
             + f"\n       What may change: {allowed}; epochs of the current stage and of later ones "
             f"(train.stages.{position['stage']}.epochs, at least {position['epoch']}), and more stages, with crops no "

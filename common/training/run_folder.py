@@ -130,11 +130,12 @@ def lock_folder(folder: Path) -> None:
 
     Raises UserError if another process is in it.
     """
+    lock = FileLock(folder / ".lock", blocking=False)
     try:
-        held_locks.append(FileLock(folder / ".lock", blocking=False))
-        held_locks[-1].acquire()
+        lock.acquire()
     except Timeout:
         raise UserError(f"{folder}: another process is working in it") from None
+    held_locks.append(lock)
 
 
 def describe_environment(task_name: str, device: torch.device) -> dict[str, Any]:

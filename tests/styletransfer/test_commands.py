@@ -148,6 +148,24 @@ def test_a_run_goes_on_with_its_own_copy_of_the_style(trained):
     assert len(pd.read_csv(folder / "history.csv")) == 4
 
 
+@pytest.mark.slow
+def test_compare_measures_all_variants_by_one_loss(trained, tmp_path):
+    _, folder, _, _ = trained
+    (tmp_path / "base.yaml").write_text((folder / "config.yaml").read_text())
+    study = tmp_path / "study.yaml"
+    study.write_text("base: base.yaml\nvariants: {both: {}, colors: {loss.gram.layers: {relu1_1: 1}}}\n")
+    words = ["train.stages.0.epochs=1", f"output.path={tmp_path}", "output.name=study", "data.crops_per_photo=8"]
+    done = run("styletransfer.compare", study, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = pd.read_csv(tmp_path / "study/results.csv")
+    for name in ("photo", "both", "colors"):
+        shares = results[f"{name} features"] + results[f"{name} gram"]  # neither variant's own loss, which has tv
+        assert results[f"{name} loss"].to_numpy() == pytest.approx(shares.to_numpy(), rel=1e-5)
+    head, _, *rows = [line for line in (tmp_path / "study/report.md").read_text().splitlines() if line.startswith("|")]
+    assert all(metric in head for metric in ("loss ↓", "features ↓", "gram ↓", "kept ↑"))
+    assert [row.split("|")[1].strip() for row in rows] == ["photo", "both", "colors"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -112,7 +112,7 @@ def test_stopped_by_ctrl_c_and_then_by_a_full_disk_it_ends_with_the_same_bytes(r
     printed = end(process)
     assert process.returncode == 130
     assert "stopping after this step" in printed
-    assert printed.splitlines()[-1] == f"to go on:  python -m superres.train --resume {tmp_path / 'run'}"
+    assert printed.splitlines()[-1] == f"to continue:  python -m superres.train --resume {tmp_path / 'run'}"
     assert "Traceback" not in printed
 
     checkpoint = tmp_path / "run/checkpoints/resume.pt"
@@ -158,7 +158,7 @@ def test_two_processes_train_as_one_with_the_same_batch(tmp_path):
     process = train(config, *slow, "output.name=two", launcher=launcher, until="epoch 1", **environment)
     os.killpg(process.pid, signal.SIGINT)
     printed = end(process)
-    assert printed.count("to go on:  python -m superres.train --resume") == 1
+    assert printed.count("to continue:  python -m superres.train --resume") == 1
     process = train("--resume", tmp_path / "two", launcher=launcher, **environment)
     printed = end(process)
     assert process.returncode == 0

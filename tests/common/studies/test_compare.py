@@ -92,7 +92,7 @@ def test_what_stops_a_study_is_told_with_how_to_go_on(tmp_path, caplog, raised, 
 
     with caplog.at_level("INFO"):
         assert run_training("x.compare", work, lambda: tmp_path) == status
-    assert caplog.messages == [f"{said}\nto go on:  python -m x.compare --resume {tmp_path}"]
+    assert caplog.messages == [f"{said}\nto continue:  python -m x.compare --resume {tmp_path}"]
 
 
 def test_the_best_variant_of_each_metric_is_bold_and_a_baseline_never():
