@@ -1,13 +1,26 @@
 """Fixtures: a folder of small photos, and the oracle data that may stand beside the project."""
 
+import logging
+import os
 from pathlib import Path
+
+# Tests run in two processes (pyproject.toml), and so do the commands that they start: each takes one core.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from common.runtime.command import RUN_LOG
+
 SHARED = Path(__file__).parent.parent.parent / "shared"
+
+
+def pytest_collection_modifyitems(items):
+    """The files with slow tests go first, so that neither of the two processes waits for the other at the end."""
+    slow_files = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow_files)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,6 +34,15 @@ def nothing_downloaded(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def log_closed():
+    """After each test: a command that runs in the tests' own process leaves the log of its run folder open."""
+    yield
+    for handler in [handler for handler in logging.getLogger().handlers if handler.name == RUN_LOG]:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
 
 
 @pytest.fixture(scope="session")

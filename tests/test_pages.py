@@ -17,19 +17,15 @@ ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", "superres/README.md", "colorize/README.md", "styletransfer/README.md", "configs/README.md"]
 INSTALLS = ("python3 -m venv", "pip install", "accelerate launch", "python -m torch.distributed.run")
 
-# What shortens the trainings to a step or two; `model` for networks that are built in no time.
+# What shortens the trainings to a step or two, of networks that are built in no time.
+RESNET18 = ["model.encoder=resnet18", "model.pretrained=false"]
+ONE_EPOCH = "train.stages=[{crop: 32, bs: 4, epochs: 1, lr: 1e-3}]"
 SHORT = {
-    "superres": [
-        "model={encoder: resnet18, pretrained: false}",
-        "train.stages=[{crop: 32, bs: 4, epochs: 1, lr: 1e-3}]",
-    ],
-    "colorize": [
-        "model={encoder: resnet18, pretrained: false}",
-        "train.stages=[{crop: 32, bs: 4, epochs: 1, lr: 1e-3}]",
-    ],
+    "superres": [*RESNET18, ONE_EPOCH],
+    "colorize": [*RESNET18, ONE_EPOCH],
     "styletransfer": ["model={johnson: {width: 4}}", "train.stages=[{crop: 32, bs: 1, epochs: 1, lr: 1e-3}]"],
 }
-SHORT_STUDY = {"superres": ["model={network: srcnn}"], "colorize": [], "styletransfer": []}
+SHORT_STUDY = {**SHORT, "superres": ["model={network: srcnn}", ONE_EPOCH]}  # of ten variants
 
 
 def blocks(page, language):
@@ -69,7 +65,7 @@ def run_line(line, number, results, photos):
         words += [*short, *SHORT[task], "output.path=runs", f"output.name=run{number}"]
         results[task] = Path("runs", f"run{number}")
     elif command == "compare":
-        words += [*short, *SHORT[task], *SHORT_STUDY[task], "output.path=runs", f"output.name=run{number}"]
+        words += [*short, *SHORT_STUDY[task], "output.path=runs", f"output.name=run{number}"]
     elif command == "optimize":
         words += ["loss.vgg=random", "--iterations", "2", "--size", "48"]
     elif command == "evaluate":

@@ -126,11 +126,11 @@ def continue_run(folder: Path, config: TaskConfig, device: torch.device) -> Path
 
 
 def lock_folder(folder: Path) -> None:
-    """Keeps other processes out of a run folder until this one ends, however it ends.
+    """Keeps other processes out of a run folder until this one ends, however it ends. It may enter again itself.
 
     Raises UserError if another process is in it.
     """
-    lock = FileLock(folder / ".lock", blocking=False)
+    lock = FileLock(folder / ".lock", blocking=False, is_singleton=True)
     try:
         lock.acquire()
     except Timeout:

@@ -17,6 +17,8 @@ from common.config.sections import StageConfig, TrainConfig
 from common.config.yaml_file import load_config
 from tests.commands import learner_predicts, run, run_here
 
+pytestmark = pytest.mark.slow
+
 TINY = [
     "model.pretrained=false", "model.norm=weight", "data.crops_per_photo=64", "data.valid=[1.png]",
     "data.fade=0.1", "data.contrast=0.2", "data.noise=4", "loss.vgg=random", "loss.l1=1",

@@ -7,6 +7,8 @@ from PIL import Image
 
 from tests.commands import learner_predicts, run, run_here
 
+pytestmark = pytest.mark.slow
+
 LAYERS = "layers: {relu1_1: 1, relu1_2: 1}"
 TINY = [
     "model.johnson.width=8", "data.crops_per_photo=40", "data.valid=[1.png]", "style.size=48", "loss.vgg=random",
@@ -148,7 +150,6 @@ def test_a_run_goes_on_with_its_own_copy_of_the_style(trained):
     assert len(pd.read_csv(folder / "history.csv")) == 4
 
 
-@pytest.mark.slow
 def test_compare_measures_all_variants_by_one_loss(trained, tmp_path):
     _, folder, _, _ = trained
     (tmp_path / "base.yaml").write_text((folder / "config.yaml").read_text())

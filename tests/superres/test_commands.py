@@ -15,6 +15,8 @@ from safetensors.torch import load_file
 
 from tests.commands import learner_predicts, run, run_here
 
+pytestmark = pytest.mark.slow
+
 TINY = [
     "model.encoder=resnet18", "model.pretrained=false", "model.norm=spectral", "data.crops_per_photo=4",
     "data.valid=[0.png, 1.png]", "loss.vgg=random",

@@ -9,6 +9,8 @@ import yaml
 from tests.commands import run
 from tests.superres.test_stop import WEIGHTS, history, write_config
 
+pytestmark = pytest.mark.slow
+
 STUDY = """
 base: tiny.yaml
 changes: {train.stages: [{crop: 32, bs: 4, epochs: 1, lr: 1e-3}], train.ema: 0.9, data.noise: 0}

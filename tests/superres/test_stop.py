@@ -13,6 +13,8 @@ from PIL import Image
 
 from tests.commands import posix_only, run
 
+pytestmark = pytest.mark.slow
+
 TINY = """
 data: {path: PHOTOS, valid: [0.png, 1.png], crops_per_photo: 6, noise: 2}
 model: {encoder: resnet18, pretrained: false, norm: NORM}
@@ -83,7 +85,6 @@ def reference(tmp_path_factory):
     return config, config.parent / "never_stopped"
 
 
-@pytest.mark.slow
 @posix_only
 def test_killed_at_three_random_moments_it_ends_with_the_same_bytes(reference, tmp_path):
     config, expected = reference
@@ -101,7 +102,6 @@ def test_killed_at_three_random_moments_it_ends_with_the_same_bytes(reference, t
     assert_same(tmp_path / "run", expected)
 
 
-@pytest.mark.slow
 @posix_only
 def test_stopped_by_ctrl_c_and_then_by_a_full_disk_it_ends_with_the_same_bytes(reference, tmp_path):
     config, expected = reference
@@ -145,7 +145,6 @@ def test_stopped_by_ctrl_c_and_then_by_a_full_disk_it_ends_with_the_same_bytes(r
     assert_same(tmp_path / "run", expected)
 
 
-@pytest.mark.slow
 @posix_only
 def test_two_processes_train_as_one_with_the_same_batch(tmp_path):
     """Stopped in between, too. A small learning rate: Adam makes large steps of the noise in tiny gradients."""

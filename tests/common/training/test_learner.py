@@ -104,7 +104,7 @@ def test_a_batch_in_parts_makes_the_same_steps(learn, tmp_path, monkeypatch):
         assert len(set(rates)) == 4  # as many steps
     (rates, history, weights), (rates_in_parts, history_in_parts, weights_in_parts) = ends
     assert rates == rates_in_parts
-    pd.testing.assert_frame_equal(history, history_in_parts, rtol=1e-4)
+    pd.testing.assert_frame_equal(history, history_in_parts, rtol=1e-4, atol=1e-4)  # psnr is near 0
     moved = max((a - b).abs().max() for a, b in zip(weights, learn.model.parameters(), strict=True))
     apart = max((a - b).abs().max() for a, b in zip(weights, weights_in_parts, strict=True))
     assert moved > 1e-3
