@@ -108,7 +108,7 @@ def test_a_batch_in_parts_makes_the_same_steps(learn, tmp_path, monkeypatch):
     moved = max((a - b).abs().max() for a, b in zip(weights, learn.model.parameters(), strict=True))
     apart = max((a - b).abs().max() for a, b in zip(weights, weights_in_parts, strict=True))
     assert moved > 1e-3
-    assert apart < 1e-4 * moved
+    assert apart < 1e-3 * moved  # oneDNN may take another algorithm for another batch size
 
 
 @pytest.mark.parametrize("parts", [1, 2])
