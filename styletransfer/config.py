@@ -25,7 +25,7 @@ class StyleConfig(Section, frozen=True):
     )
     size: Annotated[int, Field(ge=32)] = Field(
         default=256,
-        description="short side in pixels that it is shrunk to: the larger, the larger its strokes in the results",
+        description="short side in pixels that the picture is shrunk to; the larger, the larger its strokes",
     )
 
 

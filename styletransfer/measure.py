@@ -49,7 +49,7 @@ def measure_photo(
     """
     photo = open_photo(path)
     if min(photo.size) < MIN_SIDE:
-        raise PhotoError(f"{path}: {photo.width} x {photo.height} px; a photo needs {MIN_SIDE} a side")
+        raise PhotoError(f"{path}: {photo.width} x {photo.height} px; each side must have at least {MIN_SIDE}")
     size = min(size, *photo.size)
     device = next(loss.buffers()).device
     target = to_tensor(np.asarray(ImageOps.fit(photo, (size, size)))).to(device)
@@ -128,7 +128,7 @@ def evaluate(
         last = iterations[-1]
         ratio = average[f"optimized-{last} seconds"] / average[f"{name} seconds"]
         log.info("%d iterations take %.0f times as long as the network, at up to %d px", last, ratio, size)
-        log.info("its loss is reached by %.0f iterations (inf: not by %d)", average[f"{name} like"], last)
+        log.info("%.0f iterations reach its loss (inf: more than %d)", average[f"{name} like"], last)
     for name in models:
         warn_if_content_lost(average[f"{name} kept"])
     return average

@@ -48,7 +48,7 @@ def main() -> None:
     style = open_style(config.style.model_copy(update={"image": args.style}))
     height, width = shrunk_size(photo.rgb.shape[0], photo.rgb.shape[1], args.size)
     if min(height, width) < MIN_SIDE:
-        raise UserError(f"{args.photo}: {width} x {height} px; a photo needs {MIN_SIDE} a side")
+        raise UserError(f"{args.photo}: {width} x {height} px; each side must have at least {MIN_SIDE}")
     small = Image.fromarray(photo.rgb).resize((width, height), reducing_gap=3)
     device = get_device(args.device)
     loss = PerceptualLoss(config.loss, style_to_tensor(style)).to(device)
@@ -89,7 +89,7 @@ def check_output(args: argparse.Namespace) -> None:
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{output.parent}: cannot be made a folder for the result ({error.strerror})") from None
+        raise UserError(f"{output.parent}: cannot be created as a folder for the result ({error.strerror})") from None
 
 
 def paint(photo: "Tensor", loss: "PerceptualLoss", args: argparse.Namespace, like: "Photo") -> None:

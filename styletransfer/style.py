@@ -36,7 +36,9 @@ def open_style(config: StyleConfig, run: Path | None = None) -> Image.Image:
         raise UserError(f"style.image = {error}") from None
     short_side = min(picture.size)
     if short_side < MIN_SIDE:
-        raise UserError(f"style.image = {path}: {picture.width} x {picture.height} px; needs {MIN_SIDE} a side")
+        raise UserError(
+            f"style.image = {path}: {picture.width} x {picture.height} px; each side must have at least {MIN_SIDE}"
+        )
     if short_side < config.size:
         log.warning(
             "style.image = %s: its short side has %d px, less than style.size = %d", path, short_side, config.size

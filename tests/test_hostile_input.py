@@ -31,7 +31,7 @@ TABLE = [
     ),
     (
         "train", "D/list.yaml",
-        "error: D/list.yaml: a config is sections with keys (data:, model:, ...), this is a list",
+        "error: D/list.yaml: a config has sections with keys (data:, model:, ...); this is a list",
     ),
     (
         "train", "D/latin.yaml",
@@ -120,8 +120,8 @@ TABLE = [
     ),
     (
         "train", "D/small.yaml data.path=D/none",
-        "error: D/none: no photo in here or below (1 other files; .avif .bmp .dib .gif .jfif .jp2 .jpe .jpeg .jpg "
-        ".pgm .png .pnm .ppm .tga .tif .tiff .webp)",
+        "error: D/none: no photos in this folder (1 other files; photos end in .avif .bmp .dib .gif .jfif .jp2 .jpe "
+        ".jpeg .jpg .pgm .png .pnm .ppm .tga .tif .tiff .webp)",
     ),
     (
         "train", "D/small.yaml data.path=D/bad",
@@ -147,7 +147,7 @@ TABLE = [
     ),
     (
         "train", "D/small.yaml",
-        "error: D/run: exists; a run never writes over another, choose a new output.name",
+        "error: D/run: exists, and a run never overwrites another; choose another output.name",
     ),
     (
         "train", "D/small.yaml output.name=D/file/x",
@@ -281,12 +281,12 @@ TABLE = [
     ),
     (
         "predict", "D/model.safetensors D/none -o D/out",
-        "error: D/none: no photo in here or below (1 other files; .avif .bmp .dib .gif .jfif .jp2 .jpe .jpeg .jpg "
-        ".pgm .png .pnm .ppm .tga .tif .tiff .webp)",
+        "error: D/none: no photos in this folder (1 other files; photos end in .avif .bmp .dib .gif .jfif .jp2 .jpe "
+        ".jpeg .jpg .pgm .png .pnm .ppm .tga .tif .tiff .webp)",
     ),
     (
         "predict", "D/model.safetensors D/photos -o D/file",
-        "error: D/file: cannot be made a folder for the results (...)",
+        "error: D/file: cannot be created as a folder for the results (...)",
     ),
     (
         "predict", "D/model.safetensors D/photos -o D/photos",
@@ -371,7 +371,7 @@ TABLE = [
     ),
     (
         "compare", "D/study.yaml output.name=run",
-        "error: D/run: exists; a run never writes over another, choose a new output.name",
+        "error: D/run: exists, and a run never overwrites another; choose another output.name",
     ),
     (
         "compare", "D/vgg.yaml",

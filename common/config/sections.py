@@ -120,24 +120,24 @@ class StageConfig(Section, frozen=True):
 
 class TrainConfig(Section, frozen=True):
     stages: list[StageConfig] = Field(min_length=1, description="trained one after the other, each one cycle")
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=0, description="of everything that is drawn by chance")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=0, description="seed of all random numbers")
     wd: Weight = Field(default=1e-3, description="weight decay")
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.0,
-        description="measure and keep a running average of the weights, with this decay (0.999); 0: the weights",
+        description="measure and save a running average of the weights, with this decay (0.999); 0: no average",
     )
     device: str = Field(default="auto", description="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         default="auto", description="auto: fp16 on CUDA, else fp32"
     )
     accumulate: Count = Field(
-        default=1, description="compute each batch in so many parts: less memory, the same result"
+        default=1, description="compute each batch in this many parts: less memory, the same result"
     )
     workers: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="loading processes; null: 8 on a GPU, else 0"
     )
     checkpoint_minutes: Positive = Field(
-        default=10, description="save what --resume needs so often, besides after each epoch"
+        default=10, description="minutes between saves for --resume, besides one after each epoch"
     )
     tensorboard: bool = Field(default=False, description="write TensorBoard logs into the run folder")
 

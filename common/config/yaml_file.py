@@ -85,7 +85,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if data is None:
         return {}
     if not isinstance(data, dict):
-        raise UserError(f"{path}: a config is sections with keys (data:, model:, ...), this is a {type(data).__name__}")
+        kind = type(data).__name__
+        raise UserError(f"{path}: a config has sections with keys (data:, model:, ...); this is a {kind}")
     return data
 
 

@@ -79,9 +79,8 @@ def find_photos(folder: Path) -> list[Path]:
             else:
                 others += 1
     if not photos:
-        raise UserError(
-            f"{folder}: no photo in here or below ({others} other files; {' '.join(sorted(READABLE_SUFFIXES))})"
-        )
+        endings = " ".join(sorted(READABLE_SUFFIXES))
+        raise UserError(f"{folder}: no photos in this folder ({others} other files; photos end in {endings})")
     if others:
         log.info("%s: other files left out: %d", folder, others)
     return sorted(photos)

@@ -48,7 +48,7 @@ def plan_outputs(inputs: Sequence[Path], folder: Path, overwrite: bool = False) 
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: cannot be made a folder for the results ({error.strerror})") from None
+        raise UserError(f"{folder}: cannot be created as a folder for the results ({error.strerror})") from None
     return plan
 
 

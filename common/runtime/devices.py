@@ -38,4 +38,4 @@ def out_of_memory_is_user_error(setting: str) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise UserError(f"{setting}: does not fit into memory; half of it needs a quarter") from error
+        raise UserError(f"{setting}: does not fit into memory; half that size needs a quarter of it") from error

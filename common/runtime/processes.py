@@ -56,7 +56,7 @@ def join(device_name: str) -> torch.device:
     PartialState(cpu=device.type == "cpu", timeout=TIMEOUT)
     joined = torch.distributed.get_world_size()
     if joined != count():
-        raise UserError(f"WORLD_SIZE says {count()} processes, {joined} are here; start all of them with torchrun")
+        raise UserError(f"WORLD_SIZE is {count()}, but {joined} processes joined; start all of them with torchrun")
     return device
 
 

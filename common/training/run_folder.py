@@ -74,7 +74,7 @@ def make_folder_for(output: OutputConfig, default_name: str) -> Path:
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
-        raise UserError(f"{folder}: exists; a run never writes over another, choose a new output.name") from None
+        raise UserError(f"{folder}: exists, and a run never overwrites another; choose another output.name") from None
     except OSError as error:
         raise UserError(f"{folder}: cannot make the run folder ({error.strerror}); set output.path") from None
     return folder
@@ -120,7 +120,7 @@ def continue_run(folder: Path, config: TaskConfig, device: torch.device) -> Path
         log.info("changed: %s", change)
     for key in ("packages", "device", "processes", "git_commit"):
         if now[key] != starts[-1][key]:
-            log.warning("not as before, so last digits may differ: %s: %s -> %s", key, starts[-1][key], now[key])
+            log.warning("not as before, so the last digits may differ: %s: %s -> %s", key, starts[-1][key], now[key])
     log.info("continues in train.stages.{stage}, after {epoch} epochs and {step} steps of it".format(**position))
     return folder
 

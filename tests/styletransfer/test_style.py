@@ -27,5 +27,5 @@ def test_a_style_is_never_enlarged_and_says_so(tmp_path, caplog):
 
 def test_a_tiny_style_is_refused(tmp_path):
     Image.new("RGB", (400, 31)).save(tmp_path / "tiny.png")
-    with pytest.raises(UserError, match=r"style.image = .*tiny.png: 400 x 31 px; needs 32 a side"):
+    with pytest.raises(UserError, match=r"style.image = .*tiny.png: 400 x 31 px; each side must have at least 32"):
         open_style(StyleConfig(image=tmp_path / "tiny.png"))

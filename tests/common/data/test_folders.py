@@ -32,7 +32,7 @@ def test_links_that_lead_back_and_hidden_folders_add_nothing(photos):
 @pytest.mark.parametrize(("make", "message"), [
     (lambda path: None, "no such folder of photos"),
     (lambda path: path.write_text("x"), "is a file, not a folder of photos"),
-    (lambda path: path.mkdir(), "no photo in here or below"),
+    (lambda path: path.mkdir(), "no photos in this folder"),
 ])  # fmt: skip
 def test_a_folder_without_photos_is_an_error(tmp_path, make, message):
     make(tmp_path / "x")

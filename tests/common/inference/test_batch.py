@@ -87,7 +87,7 @@ def test_a_photo_is_never_replaced_by_its_own_result(photos):
 
 def test_an_output_that_is_a_file_is_refused_before_any_work(photos, tmp_path):
     (tmp_path / "out").write_text("x")
-    with pytest.raises(UserError, match="out: cannot be made a folder"):
+    with pytest.raises(UserError, match="out: cannot be created as a folder"):
         plan_outputs([photos], tmp_path / "out")
 
 
