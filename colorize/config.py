@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from common.config.sections import ModelConfig, RandomPartsConfig, TaskConfig
+from common.config.sections import Encoder, ModelConfig, Norm, RandomPartsConfig, TaskConfig
 
 
 class DataConfig(RandomPartsConfig, frozen=True):
@@ -21,9 +21,14 @@ class DataConfig(RandomPartsConfig, frozen=True):
     noise: Annotated[float, Field(ge=0)] = Field(default=0.0, description="grain: Gaussian sigma in 1/255, at most")
 
 
+class ColorizeModelConfig(ModelConfig, frozen=True):
+    encoder: Encoder = Field(default="resnet18", description="torchvision ResNet that reads the picture")
+    norm: Norm = Field(default="weight", description="of the decoder")
+
+
 class Config(TaskConfig, frozen=True):
     data: DataConfig = DataConfig()
-    model: ModelConfig = ModelConfig(encoder="resnet18", norm="weight")
+    model: ColorizeModelConfig = ColorizeModelConfig()
 
 
 if __name__ == "__main__":

@@ -5,9 +5,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from colorize.config import Config, DataConfig
+from colorize.config import ColorizeModelConfig, Config, DataConfig
 from colorize.lab import set_ab, to_grey
-from common.config.sections import ModelConfig
 from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
 from common.runtime.errors import UserError
@@ -36,7 +35,7 @@ class Colorizer(nn.Module):
             return set_ab(grey, ab.float())
 
 
-def get_model(config: ModelConfig, size: int) -> Colorizer:
+def get_model(config: ColorizeModelConfig, size: int) -> Colorizer:
     """A Colorizer as `config` describes it."""
     unet = Unet(
         config.encoder,
@@ -62,7 +61,7 @@ def load_model(path: Path) -> Colorizer:
     Raises UserError if it is not a complete model file of this task.
     """
     values, state = read_model_file(path, TASK_NAME)
-    config = validate_section(path, ModelConfig, values.get("model"))
+    config = validate_section(path, ColorizeModelConfig, values.get("model"))
     validate_section(path, DataConfig, values.get("data"))
     if not isinstance(size := values.get("size"), int) or size < 1:
         raise UserError(f"{path}: its config lacks the size that the model was trained at")

@@ -49,6 +49,10 @@ class StyleModelConfig(NetworkConfig, frozen=True):
     def has_pretrained_encoder(self) -> bool:
         return self.unet is not None and self.unet.pretrained
 
+    @property
+    def has_batch_norm(self) -> bool:
+        return self.unet is not None and self.unet.has_batch_norm
+
 
 class Config(TaskConfig, frozen=True):
     data: RandomPartsConfig = RandomPartsConfig()

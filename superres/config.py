@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from common.config.sections import ModelConfig, PhotosConfig, TaskConfig
+from common.config.sections import ModelConfig, PhotosConfig, StageConfig, TaskConfig
 
 
 class DataConfig(PhotosConfig, frozen=True):
@@ -39,10 +39,17 @@ class SuperresModelConfig(ModelConfig, frozen=True):
     def has_pretrained_encoder(self) -> bool:
         return self.network == "unet" and self.pretrained
 
+    @property
+    def has_batch_norm(self) -> bool:
+        return self.network == "unet" and self.norm == "batch"
+
 
 class Config(TaskConfig, frozen=True):
     data: DataConfig = DataConfig()
     model: SuperresModelConfig = SuperresModelConfig()
+
+    def network_side(self, stage: StageConfig) -> int:
+        return stage.crop // self.data.scale if self.model.upsample == "after" else stage.crop
 
     @model_validator(mode="after")
     def crops_fit_the_scale(self) -> "Config":

@@ -4,9 +4,13 @@ python -m superres.evaluate MODEL.safetensors --data FOLDER
 python -m superres.evaluate --baseline bicubic --scale 4 --data FOLDER
 """
 
+import logging
+
 from common.cli import add_perceptual_arguments, get_evaluate_parser, open_evaluation
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -18,18 +22,20 @@ def main() -> None:
         raise UserError("--baseline bicubic needs --scale 2, 4 or 8")
     evaluation = open_evaluation(args)
     from common.evaluation.perceptual import get_perceptual_metrics
-    from superres.data import Degrade
+    from superres.data import Degrade, get_degrade
     from superres.measure import evaluate
-    from superres.model import load_model
+    from superres.model import load_model, read_data_config
 
-    models, scale = {}, args.scale
+    models, degrade = {}, Degrade(args.scale)
     if args.model is not None:
         model = load_model(args.model)
-        if scale not in (None, model.scale):
-            raise UserError(f"--scale {scale}: {args.model} enlarges {model.scale} times")
-        models["prediction"], scale = model.to(evaluation.device), model.scale
+        if args.scale not in (None, model.scale):
+            raise UserError(f"--scale {args.scale}: {args.model} enlarges {model.scale} times")
+        models["prediction"], degrade = model.to(evaluation.device), get_degrade(read_data_config(args.model))
+    if degrade.blur or degrade.noise:
+        log.info("the input is made as in training: data.blur = %g, data.noise = %g", degrade.blur, degrade.noise)
     perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, evaluation.device)
-    evaluate(evaluation.photos, Degrade(scale), models, evaluation.folder, perceptual=perceptual, tile=args.tile)
+    evaluate(evaluation.photos, degrade, models, evaluation.folder, perceptual=perceptual, tile=args.tile)
 
 
 if __name__ == "__main__":

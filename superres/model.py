@@ -68,3 +68,9 @@ def load_model(path: Path) -> SuperResolver:
     data = validate_section(path, DataConfig, values.get("data"))
     model = get_model(config.model_copy(update={"pretrained": False}), data.scale)
     return fill_weights(path, model, state)
+
+
+def read_data_config(path: Path) -> DataConfig:
+    """How the input of a model file's model was made from photos. Raises UserError as `load_model` does."""
+    values, _ = read_model_file(path, TASK_NAME)
+    return validate_section(path, DataConfig, values.get("data"))

@@ -19,6 +19,8 @@ LayerName = Literal[
     "relu4_1", "relu4_2", "relu4_3",
     "relu5_1", "relu5_2", "relu5_3",
 ]  # fmt: skip
+UNET_STRIDE = 32  # a ResNet halves its input five times
+
 LAYER_NAMES: tuple[LayerName, ...] = get_args(LayerName)
 
 Encoder = Literal[
@@ -26,6 +28,9 @@ Encoder = Literal[
     "resnext101_32x8d", "resnext101_64x4d", "resnext50_32x4d",
     "wide_resnet101_2", "wide_resnet50_2",
 ]  # fmt: skip
+
+
+Norm = Literal["batch", "weight", "spectral", "none"]
 
 
 class Section(BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False):
@@ -57,19 +62,28 @@ class NetworkConfig(Section, frozen=True):
         """Whether there is an encoder that was trained before, and that a stage may freeze."""
         return False
 
+    @property
+    def has_batch_norm(self) -> bool:
+        """Whether the network is trained with the statistics of each batch."""
+        return False
+
 
 class ModelConfig(NetworkConfig, frozen=True):
     """The U-Net."""
 
     encoder: Encoder = Field(default="resnet34", description="torchvision ResNet that reads the picture")
     pretrained: bool = Field(default=True, description="start the encoder from torchvision's ImageNet weights")
-    norm: Literal["batch", "weight", "spectral", "none"] = Field(default="spectral", description="of the decoder")
+    norm: Norm = Field(default="spectral", description="of the decoder")
     attention: bool = Field(default=True, description="one self-attention block in the decoder")
     blur: bool = Field(default=True, description="average after each pixel shuffle, against checkerboards")
 
     @property
     def has_pretrained_encoder(self) -> bool:
         return self.pretrained
+
+    @property
+    def has_batch_norm(self) -> bool:
+        return self.norm == "batch"
 
 
 class LayerTerm(Section, frozen=True):
@@ -134,7 +148,7 @@ class TrainConfig(Section, frozen=True):
         default=1, description="compute each batch in this many parts: less memory, the same result"
     )
     workers: Annotated[int, Field(ge=0)] | None = Field(
-        default=None, description="loading processes; null: 8 on a GPU, else 0"
+        default=None, description="loading processes; null: one per CPU core, at most 8, on a GPU; else 0"
     )
     checkpoint_minutes: Positive = Field(
         default=10, description="minutes between saves for --resume, besides one after each epoch"
@@ -165,3 +179,18 @@ class TaskConfig(Section, frozen=True):
     loss: LossConfig
     train: TrainConfig
     output: OutputConfig = OutputConfig()
+
+    def network_side(self, stage: StageConfig) -> int:
+        """Pixels a side of what the network is given of a crop."""
+        return stage.crop
+
+    @model_validator(mode="after")
+    def batch_norm_has_several_values(self) -> "TaskConfig":
+        for i, stage in enumerate(self.train.stages if self.model.has_batch_norm else []):
+            if stage.bs == self.train.accumulate and self.network_side(stage) <= UNET_STRIDE:
+                raise ValueError(
+                    f"train.stages.{i}: batch norm needs more than one value, and a single crop of {stage.crop} px is "
+                    "one in the middle of the U-Net; take a larger crop, more crops at a time (bs, accumulate), or "
+                    "another norm"
+                )
+        return self

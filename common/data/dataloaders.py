@@ -20,6 +20,7 @@ from common.data.loader import SeededDL
 from common.data.photos import PhotoCache, PhotoError
 from common.runtime import processes
 from common.runtime.errors import UserError
+from common.runtime.interrupt import delayed_interrupts
 
 log = logging.getLogger(__name__)
 
@@ -114,9 +115,9 @@ def get_photo_dls(
     )
     bs = stage.bs // (processes.count() * train.accumulate)
     val_bs = max(1, stage.bs * stage.crop**2 // train.largest_crop() ** 2 // processes.count())
-    dls = block.dataloaders(
-        items + photos.held_out, dl_type=SeededDL, bs=bs, val_bs=val_bs, num_workers=train.workers, device=device
-    )
+    items += photos.held_out
+    with delayed_interrupts():
+        dls = block.dataloaders(items, dl_type=SeededDL, bs=bs, val_bs=val_bs, num_workers=train.workers, device=device)
     dls.train.seed_with(train.seed, step_bs=stage.bs)
     dls.valid.seed_with(train.seed)
     return dls

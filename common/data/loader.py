@@ -14,6 +14,13 @@ from common.runtime.interrupt import SIGNALS
 from common.runtime.seeds import derive_seed, seed_everything, temporary_seed
 
 
+class SeedGenerator(torch.Generator):
+    """A torch.Generator that workers may be sent: with spawn, torch pickles the loader for them, and none uses it."""
+
+    def __reduce__(self) -> Any:
+        return SeedGenerator, ()
+
+
 class SeededDL(TfmdDL):
     """A TfmdDL whose order, crops and noise do not depend on what was loaded before, nor on who loads it.
 
@@ -33,7 +40,7 @@ class SeededDL(TfmdDL):
         """Sets the seed and, for training, how many items make a step."""
         self.seed, self.step_bs = seed, step_bs
         # torch draws its workers' seeds here, not where batches draw theirs.
-        self.fake_l.generator = torch.Generator()  # pyright: ignore[reportAttributeAccessIssue]  # None in fastai's class
+        self.fake_l.generator = SeedGenerator()  # pyright: ignore[reportAttributeAccessIssue]  # None in fastai's class
 
     def get_idxs(self) -> list[int]:
         """The items of this process, batch by batch."""

@@ -19,19 +19,21 @@ log = logging.getLogger(__name__)
 def plan_outputs(inputs: Sequence[Path], folder: Path, overwrite: bool = False) -> list[tuple[Path, Path]]:
     """[(photo, its result's path)] for files and for folders, which are searched recursively and keep their tree.
 
+    A photo in a format that is not written becomes a PNG; if another photo has that name, `a.gif` becomes `a.gif.png`.
     Makes `folder`. Raises UserError if that cannot be done, an input is missing, two results would have one name, a
     result would replace a photo that is read, or a result exists and `overwrite` is false.
     """
-    plan = []
+    plan: list[tuple[Path, Path]] = []
     for source in map(Path, inputs):
         photos = find_photos(source) if source.is_dir() else [source]
         for photo in photos:
             if not photo.is_file():
                 raise UserError(f"{photo}: no such photo or folder")
             name = photo.relative_to(source) if source.is_dir() else Path(photo.name)
-            keep = name.suffix.lower() in WRITABLE_SUFFIXES
-            plan.append((photo, Path(folder) / (name if keep else name.with_suffix(".png"))))
-    sources = {}
+            plan.append((photo, Path(folder) / name))
+    kept = {result for _, result in plan}
+    plan = [(photo, get_writable_path(result, kept)) for photo, result in plan]
+    sources: dict[Path, Path] = {}
     for photo, result in plan:
         if result in sources:
             raise UserError(f"{sources[result]} and {photo} would both become {result}: give them one at a time")
@@ -50,6 +52,18 @@ def plan_outputs(inputs: Sequence[Path], folder: Path, overwrite: bool = False) 
     except OSError as error:
         raise UserError(f"{folder}: cannot be created as a folder for the results ({error.strerror})") from None
     return plan
+
+
+def get_writable_path(result: Path, others: set[Path]) -> Path:
+    """The path with an ending that is written: `.png` in place of another one, or after it if `others` has that."""
+    if result.suffix.lower() in WRITABLE_SUFFIXES:
+        return result
+    path = result.with_suffix(".png")
+    if path in others:
+        path = result.with_name(f"{result.name}.png")
+        log.info("%s becomes %s, since there is another %s", result.name, path.name, result.with_suffix(".png").name)
+    others.add(path)
+    return path
 
 
 def enhance_photos(
@@ -75,9 +89,9 @@ def enhance_photos(
         except (PhotoError, WriteError) as error:
             failed += 1
             log.error("failed %s", error)
-        except MemoryError as error:
+        except (MemoryError, OSError) as error:
             failed += 1
-            log.error("failed %s: %s", path, str(error) or "not enough memory")
+            log.error("failed %s: %s", path, getattr(error, "strerror", None) or str(error) or "not enough memory")
         else:
             log.info("%d/%d %s  %d x %d", number, len(plan), result, pixels.shape[1], pixels.shape[0])
     if failed:

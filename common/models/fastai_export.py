@@ -5,10 +5,12 @@ The file is a pickle: opening it runs code from it, so open only files from peop
 """
 
 import warnings
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+import cloudpickle
 import numpy as np
+import torch
 from fastai.data.block import DataBlock, TransformBlock
 from fastai.data.transforms import IntToFloatTensor
 from fastai.learner import Learner, load_learner
@@ -74,4 +76,7 @@ def export_learner(path: Path, model: nn.Module) -> None:
     with atomic_write(path) as temporary:
         dls = block.dataloaders([blank], bs=1, num_workers=0, device="cpu")
         learn = Learner(dls, model.cpu().eval(), loss_func=nn.L1Loss(), path=".")
-        learn.export(temporary.resolve())
+        # What learn.export does, but for the paths: those of this system would not open on another.
+        learn.dls = dls.new_empty()
+        learn.dls.path = learn.path = PurePosixPath(".")  # pyright: ignore[reportAttributeAccessIssue]
+        torch.save(learn, temporary, pickle_module=cloudpickle)

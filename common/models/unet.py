@@ -17,11 +17,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
+from common.config.sections import UNET_STRIDE
 from common.models.attention import SelfAttention
 from common.models.vgg16 import IMAGENET_MEAN, IMAGENET_STD
 from common.runtime.errors import UserError
-
-STRIDE = 32  # a ResNet halves its input five times
 
 
 class Unet(nn.Module):
@@ -59,7 +58,7 @@ class Unet(nn.Module):
         self.net = DynamicUnet(
             get_encoder(encoder, pretrained),
             n_out,
-            img_size=(2 * STRIDE, 2 * STRIDE),
+            img_size=(2 * UNET_STRIDE, 2 * UNET_STRIDE),
             norm_type=NormType.Batch if norm == "batch" else None,
             blur=blur,
             self_attention=attention,
@@ -79,7 +78,7 @@ class Unet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         x = (x - self.mean) / self.std
-        x = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
+        x = F.pad(x, (0, -width % UNET_STRIDE, 0, -height % UNET_STRIDE), mode="replicate")
         x = self.shuffle(self.last(self.net(x)))
         for hook in self.net.sfs:
             hook.stored = None  # the skips' activations: they cost memory, and keep the model from being copied

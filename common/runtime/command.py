@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from io import TextIOWrapper
 from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import NoReturn
@@ -29,6 +30,9 @@ def run_command(command: Callable[[], int | None]) -> NoReturn:
     the first speaks, the others only of errors.
     """
     debug, rank = "--debug" in sys.argv, int(os.environ.get("RANK", 0))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # else a name that the console cannot show would lose the whole line
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.ERROR if rank else logging.INFO, format="%(message)s", stream=sys.stdout)
     logging.captureWarnings(True)
     logging.raiseExceptions = debug  # else a pipe that is closed (| head) makes each message print a traceback

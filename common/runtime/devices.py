@@ -9,16 +9,23 @@ from common.runtime.errors import UserError
 
 
 def get_device(name: str = "auto") -> torch.device:
-    """'auto' -> the GPU if there is one, else the CPU; other names as torch knows them.
+    """'auto' -> the GPU if there is one (CUDA's or Apple's), else the CPU; other names as torch knows them.
 
     Raises UserError if the device is not available.
     """
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = best_device_name()
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"device {name}: not available here ({str(error).splitlines()[0]}); use auto or cpu") from None
+
+
+def best_device_name() -> str:
+    """'cuda', 'mps' or 'cpu': the first of them that this machine has."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +14,13 @@ from common.runtime.errors import UserError, WriteError
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path` (same ending); on success it is synced and renamed to `path`.
+    """Gives a temporary path beside `path` (same ending, short name); on success it is synced and renamed to `path`.
 
     If the block raises, `path` keeps what it had and the temporary file is removed. Raises WriteError if the disk is
     full or refuses.
     """
     path = Path(path)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
     try:
         yield temporary
         with temporary.open("r+b") as file:
@@ -37,7 +38,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def remove_temporary_files(folder: Path) -> None:
     """Removes what a process that was killed while writing has left below `folder`."""
     for path in Path(folder).rglob(".*"):
-        if re.match(r"\.\d+\.", path.name):
+        if re.fullmatch(r"\.[0-9a-f]{16}(\..*)?", path.name):
             path.unlink()
 
 

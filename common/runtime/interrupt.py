@@ -4,12 +4,31 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
 from common.runtime import processes
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C; what kill, batch systems and shutdowns send
+
+
+@contextmanager
+def delayed_interrupts() -> Iterator[None]:
+    """Ctrl-C and SIGTERM within take effect at the end: fastai's bare excepts would swallow what they raise."""
+    if threading.current_thread() is not threading.main_thread():  # Python's rule for signal handlers
+        yield
+        return
+    received: list[int] = []
+    previous = {number: signal.signal(number, lambda number, _: received.append(number)) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        if received:
+            signal.raise_signal(received[0])
 
 
 class StopRequest:

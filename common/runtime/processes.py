@@ -15,7 +15,7 @@ import torch.distributed
 from fastai.torch_core import num_distrib, rank_distrib
 from torch import nn
 
-from common.runtime.devices import get_device
+from common.runtime.devices import best_device_name, get_device
 from common.runtime.errors import UserError
 
 Result = TypeVar("Result")
@@ -38,6 +38,12 @@ def is_main() -> bool:
     return rank() == 0
 
 
+def usable_cores() -> int:
+    """How many CPU cores this process has for itself: those it may run on, divided among its machine's processes."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
 def join(device_name: str) -> torch.device:
     """Joins the processes, if there are several, and returns this one's device: each on a machine has a GPU of its own.
 
@@ -50,7 +56,7 @@ def join(device_name: str) -> torch.device:
     from accelerate import PartialState
 
     if device_name == "auto":
-        device_name = "cuda" if torch.cuda.is_available() else "cpu"
+        device_name = best_device_name()
     own_gpu = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     device = get_device(own_gpu if device_name.startswith("cuda") else device_name)
     PartialState(cpu=device.type == "cpu", timeout=TIMEOUT)

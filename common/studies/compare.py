@@ -24,6 +24,7 @@ from common.studies.report import render_report
 from common.studies.study import CompareArguments, SavedStudy, save_study
 from common.task import Task, Train
 from common.training.learner import resolve_train_config
+from common.training.resume import RESUME_FILE
 from common.training.run_folder import absolute_weights_path, make_folder_for, with_absolute_paths
 from common.training.run_photos import PHOTOS_FILE, get_run_photos, save_photo_split
 from common.training.steps import MODEL_FILE
@@ -125,5 +126,7 @@ def train_variants(folder: Path, configs: Mapping[str, Config], train: Train[Con
                 raise  # the others do not know; --resume continues the study
             log.error("variant %s: %s", name, error)
             diverged.append(name)
+        if processes.is_main():
+            (run / RESUME_FILE).unlink(missing_ok=True)  # as large as three models, and the variant is finished
         gc.collect()  # a learner is full of cycles, and holds the GPU's memory
     return diverged

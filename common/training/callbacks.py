@@ -34,6 +34,9 @@ SaveModel = Callable[[Path, nn.Module], None]
 """Writes one model file."""
 
 
+MAX_SKIPPED = 10  # steps in a row whose loss overflows in fp16; the scale is then a thousandth of what it was
+
+
 class ImageMetric(AvgMetric):
     """The mean of function(pred, target) -> (N,) over all processes' validation photos, under the function's name."""
 
@@ -100,13 +103,15 @@ class TrainLoss(AvgSmoothLoss):
     def accumulate(self, learn: Learner) -> None:
         self.parts.append(cast(Tensor, to_detach(cast(Tensor, learn.loss).mean())))  # the mean of all processes
         if len(self.parts) == self.n_parts:
-            self.count += 1
-            self.val = torch.lerp(torch.stack(self.parts).mean(), self.val, self.beta)
+            loss = torch.stack(self.parts).mean()
+            if loss.isfinite():  # otherwise fp16 skips this step, see Checkpoints
+                self.count += 1
+                self.val = torch.lerp(loss, self.val, self.beta)
             self.parts = []
 
     @property
     def value(self) -> Tensor:
-        return super().value if self.count else torch.stack(self.parts).mean()
+        return super().value if self.count else torch.stack(self.parts or [torch.tensor(math.nan)]).mean()
 
     def state_dict(self) -> dict[str, Any]:
         return {"count": self.count, "value": self.val}
@@ -202,14 +207,15 @@ class Checkpoints(Callback):
     """Saves the model after each epoch: `last.safetensors`, and `best.safetensors` at the lowest validation loss.
 
     Raises TrainingDiverged at the first loss that is not finite, in training or validation, before anything is
-    overwritten.
+    overwritten. In fp16 some are to be expected: the gradient scaler skips these steps, so only MAX_SKIPPED in a row
+    count as diverged.
     """
 
     order = 63
     learn: Any  # a StageLearner
 
     def __init__(self, folder: Path, save: SaveModel) -> None:
-        self.folder, self.save, self.best_loss = folder, save, math.inf
+        self.folder, self.save, self.best_loss, self.skipped = folder, save, math.inf, 0
         self.folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -227,7 +233,11 @@ class Checkpoints(Callback):
         self.best_loss = state["best_loss"]
 
     def after_loss(self) -> None:
-        if not torch.isfinite(self.learn.loss):
+        finite = torch.isfinite(self.learn.loss).item()
+        if self.training:
+            self.skipped = 0 if finite else self.skipped + 1
+        in_fp16 = any(isinstance(callback, MixedPrecision) for callback in self.learn.cbs)
+        if not finite and not (self.training and in_fp16 and self.skipped <= MAX_SKIPPED):
             terms = ", ".join(f"{name} {value.item():.4g}" for name, value in self.learn.loss_func.terms.items())
             weights = f"the last good weights are in {self.last}" if self.last.exists() else "no epoch is finished yet"
             raise TrainingDiverged(
@@ -251,6 +261,7 @@ class BFloat16(Callback):
     """Runs the network and the loss in bfloat16 autocast, on any device. It needs no gradient scaling."""
 
     learn: Any  # a StageLearner
+    autocast: torch.autocast | None = None  # while it is on
 
     def before_batch(self) -> None:
         self.autocast = torch.autocast(self.dls.device.type, dtype=torch.bfloat16)
@@ -260,7 +271,13 @@ class BFloat16(Callback):
         self.learn.pred = self.pred.float()
 
     def after_loss(self) -> None:
-        self.autocast.__exit__(None, None, None)
+        self.leave()
+
+    def leave(self) -> None:
+        """Ends autocast, if it is on. `StageLearner` calls it after an error in between, too."""
+        if self.autocast is not None:
+            self.autocast.__exit__(None, None, None)
+            self.autocast = None
 
 
 def precision_callbacks(precision: str) -> list[Callback]:

@@ -13,6 +13,9 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from common.config.yaml_file import load_config
+from superres.config import Config
+from superres.model import load_model, save_model
 from tests.commands import learner_predicts, run, run_here
 
 pytestmark = pytest.mark.slow
@@ -145,6 +148,20 @@ def test_evaluate_compares_with_bicubic(trained, tmp_path, capsys):
     assert (tmp_path / "comparison.png").exists()
     assert run_here("superres.evaluate", folder / "model.safetensors", "--data", photos, "-o", tmp_path) == 2
     assert "exists; add --overwrite" in capsys.readouterr().err
+
+
+def test_evaluate_makes_the_input_as_training_did(trained, tmp_path, capsys):
+    photos, folder, _ = trained
+    config = load_config(Config, folder / "config.yaml", ["data.noise=20"])
+    save_model(tmp_path / "noisy.safetensors", load_model(folder / "model.safetensors"), config)
+    figures = {}
+    for path in (folder / "model.safetensors", tmp_path / "noisy.safetensors"):
+        done = run("superres.evaluate", path, "--data", photos, "-o", tmp_path / path.stem)
+        assert ("the input is made as in training: data.blur = 0, data.noise = 20" in done.stdout) == (
+            "noisy" in path.stem
+        )
+        figures[path.stem] = pd.read_csv(tmp_path / path.stem / "results.csv")["bicubic PSNR-Y"].mean()
+    assert figures["noisy"] < figures["model"] - 1
 
 
 def test_a_mistake_ends_with_status_2_and_one_message():

@@ -60,6 +60,7 @@ def test_the_report_has_a_line_a_variant_with_the_averages_of_the_photos(compare
     assert "LPIPS is left out" in text
     assert "variant wild: the loss is" in printed
     assert (folder / "comparison.png").is_file()
+    assert not list(folder.rglob("resume.pt"))  # 370 MB each, of trainings that are over
 
 
 def test_a_variant_is_the_run_that_train_makes_of_its_config(compared, tmp_path):

@@ -9,9 +9,9 @@ import styletransfer.config
 from common.config.yaml_file import describe_keys, load_config, save_config
 from common.runtime.errors import UserError
 from common.studies.study import read_study
+from common.training.resume import flatten_keys
 from superres.config import Config
 
-MINIMAL = {"loss": {"l1": 1}, "train": {"stages": [{"crop": 64, "bs": 2, "epochs": 1, "lr": 0.001}]}}
 MINIMAL = {"loss": {"l1": 1}, "train": {"stages": [{"crop": 64, "bs": 2, "epochs": 1, "lr": 0.001}]}}
 
 
@@ -174,3 +174,35 @@ def test_shipped_studies_are_valid_and_say_what_to_expect(path):
 @pytest.mark.parametrize("task", TASKS)
 def test_the_committed_schema_is_the_current_one(task):
     assert json.loads((CONFIGS / f"{task}.schema.json").read_text()) == TASKS[task].model_json_schema()
+
+
+STYLE_TERM = "loss.gram={weight: 1, layers: {relu1_1: 1}}"
+
+
+@pytest.mark.parametrize(
+    ("task", "needed"),
+    [("superres", []), ("colorize", []), ("styletransfer", [STYLE_TERM, "model.johnson={}"]),
+     ("styletransfer", [STYLE_TERM, "model.unet={}"])],
+)  # fmt: skip
+def test_a_key_set_to_its_default_changes_nothing(file, task, needed):
+    expected = load_config(TASKS[task], file, needed)
+    keys = flatten_keys(expected.model_dump(mode="json"))
+    for key, value in keys.items():
+        if value is not None:
+            assert load_config(TASKS[task], file, [*needed, f"{key}={json.dumps(value)}"]) == expected, key
+    assert len(keys) > 30
+
+
+def test_a_default_is_the_same_whatever_else_is_set(file):
+    config = load_config(TASKS["colorize"], file, ["model.blur=false"])
+    assert (config.model.encoder, config.model.norm) == ("resnet18", "weight")
+
+
+def test_batch_norm_of_a_single_value_is_refused(file):
+    message = "my.yaml with the command line: train.stages.0: batch norm needs more than one value"
+    batch = ["model.norm=batch", "train.stages.0.bs=1"]
+    assert message in refusal(file, *batch)  # crops of 64 px, 32 px at low resolution, 1 px in the middle of the U-Net
+    assert message in refusal(file, "model.norm=batch", "train.accumulate=2")
+    load_config(Config, file, ["model.norm=batch"])
+    load_config(Config, file, [*batch, "model.upsample=before"])
+    load_config(Config, file, [*batch, "train.stages.0.crop=66"])

@@ -1,6 +1,8 @@
+import multiprocessing
 import random
 import signal
 
+import fastai.data.load
 import numpy as np
 import pytest
 import torch
@@ -136,3 +138,11 @@ def test_workers_ignore_what_stops_the_main_process(number):
         assert signal.getsignal(number) == signal.SIG_IGN
     finally:
         signal.signal(number, before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_workers_can_be_started_in_every_way(monkeypatch, method):
+    monkeypatch.setattr(fastai.data.load, "multiprocessing", multiprocessing.get_context(method))
+    dl = loaders(workers=1, n=13).train
+    assert batches(dl) == batches(loaders(n=13).train)

@@ -101,3 +101,23 @@ def test_a_photo_too_large_for_the_memory_does_not_stop_the_rest(photos, tmp_pat
     assert enhance_photos(plan_outputs([photos], tmp_path / "out"), enhance) == 1
     assert f"failed {photos / '0.png'}: not enough memory for a tile of 96 pixels" in caplog.messages
     assert len(list((tmp_path / "out").iterdir())) == 5
+
+
+def test_two_formats_of_one_name_get_two_results(photos, tmp_path, caplog):
+    caplog.set_level("INFO")
+    for suffix in ("gif", "jp2"):
+        Image.open(photos / "0.png").save(photos / f"0.{suffix}")
+    plan = plan_outputs([photos], tmp_path / "out")
+    names = {photo.name: result.name for photo, result in plan}
+    assert (names["0.png"], names["0.gif"], names["0.jp2"]) == ("0.png", "0.gif.png", "0.jp2.png")
+    assert "0.gif becomes 0.gif.png, since there is another 0.png" in caplog.messages
+    assert enhance_photos(plan, twice) == 0
+    assert len(list((tmp_path / "out").iterdir())) == 8
+
+
+def test_a_result_that_the_system_refuses_does_not_stop_the_rest(photos, tmp_path, caplog):
+    plan = plan_outputs([photos / "0.png", photos / "1.png"], tmp_path / "out")
+    plan[0] = (plan[0][0], tmp_path / "out" / f"{'n' * 300}.png")
+    assert enhance_photos(plan, twice) == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.png"]
+    assert any(message.startswith("failed ") and "nnn" in message for message in caplog.messages)

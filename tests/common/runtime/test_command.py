@@ -1,4 +1,7 @@
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -39,3 +42,24 @@ def test_messages_stay_as_they_were_given():
     for error in (UserError("text"), WriteError("text"), TrainingStopped("text", 130)):
         error.args = ("Exception occured in `Callback`: text",)  # as fastai does
         assert str(error) == "text"
+
+
+SAYS = """
+import logging, sys
+from common.runtime.command import run_command
+from common.runtime.errors import UserError
+def main():
+    logging.getLogger().warning("skipped %s", "写真.png")
+    raise UserError("caf\\udce9.png: no such photo")
+run_command(main)
+"""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_no_line_is_lost_on_a_console_that_cannot_show_a_name(encoding):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", SAYS], capture_output=True, env=environment)
+    name = "写真" if encoding == "utf-8" else r"\u5199\u771f"
+    assert done.stdout.decode(encoding) == f"skipped {name}.png\n"
+    assert done.stderr.decode(encoding) == "error: caf\\udce9.png: no such photo\n"
+    assert done.returncode == 2

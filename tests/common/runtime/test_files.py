@@ -23,7 +23,16 @@ def test_a_disk_that_refuses_is_named_whatever_library_says_it(tmp_path):
 
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
-    for name in (".123.resume.pt", ".lock", ".hidden", "123.pt"):
+    for name in (".0123456789abcdef.pt", ".lock", ".hidden", "0123456789abcdef.pt"):
         (tmp_path / name).write_text("x")
     remove_temporary_files(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", ".lock", "123.pt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", ".lock", "0123456789abcdef.pt"]
+
+
+def test_a_name_as_long_as_the_system_allows_can_be_written(tmp_path):
+    path = tmp_path / f"{'写' * 83}.png"
+    assert len(path.name.encode()) == 253
+    with atomic_write(path) as temporary:
+        temporary.write_text("x")
+        assert temporary.suffix == ".png"
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]

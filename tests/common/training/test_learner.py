@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from fastai.callback.core import Callback
+from fastai.callback.fp16 import MixedPrecision
 from fastai.data.core import DataLoaders
 from fastai.optimizer import OptimWrapper
 from torch import nn
@@ -13,7 +14,8 @@ from common.config.sections import LossConfig, StageConfig, TrainConfig
 from common.data.loader import SeededDL
 from common.losses import PerceptualLoss
 from common.models.unet import Unet, parameter_groups
-from common.runtime.errors import TrainingStopped, UserError
+from common.runtime import processes
+from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError
 from common.training import learner as training
 from common.training.callbacks import format_duration
 from common.training.learner import fit_stages, get_learner, resolve_train_config
@@ -159,7 +161,7 @@ def test_what_is_left_open_is_decided_for_the_device(caplog):
     on_cpu = resolve_train_config(train, pretrained=True, device=CPU)
     assert (on_cpu.precision, on_cpu.workers, on_cpu.device, on_cpu.stages[0].frozen) == ("fp32", 0, "cpu", True)
     on_gpu = resolve_train_config(train, pretrained=True, device=torch.device("cuda", 0))
-    assert (on_gpu.precision, on_gpu.workers) == ("fp16", 8)
+    assert (on_gpu.precision, on_gpu.workers) == ("fp16", min(8, processes.usable_cores()))
     assert not caplog.messages
     assert not resolve_train_config(train, pretrained=False, device=CPU).stages[0].frozen
     assert "there is no trained encoder to keep" in caplog.text
@@ -183,3 +185,53 @@ def test_a_stop_that_is_asked_for_after_the_last_epoch_is_not_forgotten(learn, t
     learn.add_cb(Late())
     with pytest.raises(TrainingStopped, match="stopped after the last epoch"):
         fit(learn, TrainConfig(stages=[stage()]))
+
+
+def test_an_error_in_the_forward_pass_leaves_no_autocast_on(learn, tmp_path):
+    again = make_learner(tmp_path / "bf16", learn.model, TrainConfig(stages=[stage()], precision="bf16"))
+
+    def fail(*_):
+        assert torch.is_autocast_enabled("cpu")
+        raise ZeroDivisionError
+
+    again.model.forward = fail
+    with pytest.raises(ZeroDivisionError):
+        again.fit(1)
+    assert not torch.is_autocast_enabled("cpu")
+
+
+class Fp16OnCpu(MixedPrecision):
+    """fastai's fp16, which needs a GPU, with the scaler of torch's CPU; the given batches have an infinite loss."""
+
+    def __init__(self, infinite):
+        super().__init__()
+        self.infinite, self.batch = infinite, 0
+
+    def before_fit(self):
+        self.autocast, self.learn.scaler = torch.autocast("cpu", enabled=False), torch.amp.GradScaler("cpu")
+        self.scales = set()
+
+    def after_pred(self):
+        super().after_pred()
+        if self.training:
+            self.learn.pred = self.learn.pred * (float("inf") if self.batch in self.infinite else 1)
+            self.batch += 1
+
+    def after_step(self):
+        self.scales.add(self.learn.scaler.get_scale())
+
+
+@pytest.mark.parametrize("infinite", [{0, 2}, set(range(100))])
+def test_fp16_skips_steps_that_overflow_but_not_for_ever(learn, infinite):
+    learn.add_cb(Fp16OnCpu(infinite))
+    before = snapshot(learn.model.parameters())
+    if len(infinite) == 2:
+        learn.fit(3)
+        assert learn.mixed_precision.scales == {2.0**15, 2.0**14}  # halved at each
+        assert all(torch.isfinite(p).all() for p in learn.model.parameters())
+        assert any(changed(before, learn.model.parameters()))
+        assert learn.recorder.smooth_loss.value.isfinite()
+    else:
+        with pytest.raises(TrainingDiverged, match="the loss is inf in epoch 3, batch 3"):  # the eleventh
+            learn.fit(3)
+        assert not any(changed(before, learn.model.parameters()))
