@@ -236,7 +236,7 @@ class Checkpoints(Callback):
         finite = torch.isfinite(self.learn.loss).item()
         if self.training:
             self.skipped = 0 if finite else self.skipped + 1
-        in_fp16 = any(isinstance(callback, MixedPrecision) for callback in self.learn.cbs)
+        in_fp16 = any(isinstance(callback, Float16) for callback in self.learn.cbs)
         if not finite and not (self.training and in_fp16 and self.skipped <= MAX_SKIPPED):
             terms = ", ".join(f"{name} {value.item():.4g}" for name, value in self.learn.loss_func.terms.items())
             weights = f"the last good weights are in {self.last}" if self.last.exists() else "no epoch is finished yet"
@@ -280,6 +280,25 @@ class BFloat16(Callback):
             self.autocast = None
 
 
+class Float16(MixedPrecision):
+    """fastai's float16 autocast with gradient scaling, on CUDA; it ends autocast after an error, too."""
+
+    entered = False
+
+    def before_batch(self) -> None:
+        super().before_batch()
+        self.entered = True
+
+    def after_loss(self) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Ends autocast, if it is on."""
+        if self.entered:
+            super().after_loss()
+            self.entered = False
+
+
 def precision_callbacks(precision: str) -> list[Callback]:
     """The callbacks for 'fp32', 'fp16' (on CUDA) or 'bf16'."""
-    return {"fp32": [], "fp16": [MixedPrecision()], "bf16": [BFloat16()]}[precision]
+    return {"fp32": [], "fp16": [Float16()], "bf16": [BFloat16()]}[precision]

@@ -30,6 +30,7 @@ from common.runtime.memory import release_freed_memory
 from common.training.callbacks import (
     BFloat16,
     Checkpoints,
+    Float16,
     History,
     ImageMetric,
     LossTerm,
@@ -93,7 +94,7 @@ class StageLearner(Learner):
             super().one_batch(i, b)
         finally:
             for callback in self.cbs:
-                if isinstance(callback, BFloat16):
+                if isinstance(callback, BFloat16 | Float16):
                     callback.leave()
 
     def all_batches(self) -> None:
