@@ -38,13 +38,13 @@ def main() -> None:
     import numpy as np
     from PIL import Image
 
-    from common.data.photos import read_photo, shrunk_size, to_rgb_photo
+    from common.data.photos import read_photo, shrunk_size, to_srgb_photo
     from common.data.pixels import to_tensor
     from common.losses import PerceptualLoss
     from common.runtime.devices import get_device, out_of_memory_is_user_error
     from styletransfer.style import MIN_SIDE, open_style, style_to_tensor
 
-    photo = to_rgb_photo(read_photo(args.photo))
+    photo = to_srgb_photo(read_photo(args.photo))
     style = open_style(config.style.model_copy(update={"image": args.style}))
     height, width = shrunk_size(photo.rgb.shape[0], photo.rgb.shape[1], args.size)
     if min(height, width) < MIN_SIDE:

@@ -1,6 +1,6 @@
 """Trains a network that paints photos in the style of one picture.
 
-python -m styletransfer.train                              the demo: sample photos and style, 3.5 minutes on 2 CPU cores
+python -m styletransfer.train                              the demo: sample photos and style, 3 minutes on 2 CPU cores
 python -m styletransfer.train configs/styletransfer_johnson.yaml data.path=~/photos style.image=starry_night.jpg
 python -m styletransfer.train --resume runs/RUN            continues a stopped run
 """

@@ -120,8 +120,7 @@ TABLE = [
     ),
     (
         "train", "D/small.yaml data.path=D/none",
-        "error: D/none: no photos in this folder (1 other files; photos end in .avif .bmp .dib .gif .jfif .jp2 .jpe "
-        ".jpeg .jpg .pgm .png .pnm .ppm .tga .tif .tiff .webp)",
+        "error: D/none: no photos in this folder (1 other files; photos end in ... .jpg ... .png ...)",
     ),
     (
         "train", "D/small.yaml data.path=D/bad",
@@ -281,8 +280,7 @@ TABLE = [
     ),
     (
         "predict", "D/model.safetensors D/none -o D/out",
-        "error: D/none: no photos in this folder (1 other files; photos end in .avif .bmp .dib .gif .jfif .jp2 .jpe "
-        ".jpeg .jpg .pgm .png .pnm .ppm .tga .tif .tiff .webp)",
+        "error: D/none: no photos in this folder (1 other files; photos end in ... .jpg ... .png ...)",
     ),
     (
         "predict", "D/model.safetensors D/photos -o D/file",
@@ -432,7 +430,7 @@ def test_a_folder_of_hostile_photos_gives_a_line_for_each_and_results_for_the_re
     assert run_here("superres.predict", folder / "model.safetensors", folder / "bad", "-o", tmp_path / "out") == 1
     said = [message.replace(f"{folder}/bad/", "") for message in caplog.messages if message.startswith("failed")]
     bomb, *others, truncated = said
-    assert bomb.startswith("failed bomb.png: too large to open safely (")
+    assert bomb.startswith("failed bomb.png: too large to open safely, more than 500 megapixels")
     assert others == [
         "failed empty.jpg: the file is empty",
         "failed float.tif: floating-point pictures have no defined white; save it with 8 or 16 bits",

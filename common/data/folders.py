@@ -14,7 +14,7 @@ from typing import NamedTuple
 from PIL import Image
 from tqdm import tqdm
 
-from common.data.formats import READABLE_SUFFIXES
+from common.data.formats import HEIF_SUFFIXES, INSTALL_HEIF, READABLE_SUFFIXES
 from common.data.photos import PhotoError, open_photo
 from common.runtime.errors import UserError
 
@@ -66,7 +66,7 @@ def find_photos(folder: Path) -> list[Path]:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise UserError(f"{folder}: {'is a file, not a' if folder.exists() else 'no such'} folder of photos")
-    photos, others, seen = [], 0, set()
+    photos, others, heif, seen = [], 0, 0, set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         if (real := os.path.realpath(parent)) in seen:  # a link that leads back
             folders.clear()
@@ -78,6 +78,9 @@ def find_photos(folder: Path) -> list[Path]:
                 photos.append(Path(parent, name))
             else:
                 others += 1
+                heif += name.lower().endswith(HEIF_SUFFIXES)
+    if heif:
+        log.warning("%s: HEIC photos left out: %d (to read them: %s)", folder, heif, INSTALL_HEIF)
     if not photos:
         endings = " ".join(sorted(READABLE_SUFFIXES))
         raise UserError(f"{folder}: no photos in this folder ({others} other files; photos end in {endings})")

@@ -1,9 +1,20 @@
 """Which file endings are photos, and which of them results are written in."""
 
+from importlib.util import find_spec
+
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 # Results keep these; photos of any other kind (GIF, JPEG 2000, ...) become PNG.
 WRITABLE_SUFFIXES = (*JPEG_SUFFIXES, ".png", ".tif", ".tiff", ".webp", ".bmp")
 
 # What Pillow opens, without the kinds that hold no photo (PDF, fonts, icons, text formats).
-READABLE_SUFFIXES = (*WRITABLE_SUFFIXES, ".dib", ".gif", ".ppm", ".pgm", ".pnm", ".tga", ".jp2", ".avif")
+READABLE_SUFFIXES = (
+    *WRITABLE_SUFFIXES, ".dib", ".gif", ".ppm", ".pgm", ".pnm", ".tga", ".jp2", ".j2k", ".avif", ".mpo", ".apng",
+)  # fmt: skip
+
+# What phones take photos in, if the package that reads it is installed.
+HEIF_SUFFIXES = (".heic", ".heif", ".hif")
+CAN_READ_HEIF = find_spec("pillow_heif") is not None
+INSTALL_HEIF = "pip install pillow-heif"
+if CAN_READ_HEIF:
+    READABLE_SUFFIXES += HEIF_SUFFIXES

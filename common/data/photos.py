@@ -1,19 +1,41 @@
 """Opening and saving photos of every kind that Pillow knows, upright, in 8 bits, with what belongs to them."""
 
 import logging
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image
+from PIL.ExifTags import Base
+from PIL.Image import Transpose
 
-from common.data.formats import JPEG_SUFFIXES
+from common.data.color_profiles import GREY_MODES, SRGB_PROFILE, drop_alpha, fits_result, to_srgb, warn_once
+from common.data.formats import CAN_READ_HEIF, HEIF_SUFFIXES, INSTALL_HEIF, JPEG_SUFFIXES
+from common.data.metadata import Metadata, count_frames, read_exif, read_metadata, save_options
 from common.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
+
+# Pillow refuses twice as many: 500 megapixels, which are 1.5 GB. Phones take 200.
+Image.MAX_IMAGE_PIXELS = 250_000_000
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+
+if CAN_READ_HEIF:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+
+ORIENTATIONS = {  # EXIF's: how to turn a picture upright
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
 
 
 class PhotoError(UserError):
@@ -21,24 +43,39 @@ class PhotoError(UserError):
 
 
 def open_photo(path: Path) -> Image.Image:
-    """An upright RGB `PIL.Image` of any photo: grey, palette, CMYK, 16-bit; transparency is put on white.
+    """An upright `PIL.Image` in RGB, with sRGB's colours, of any photo; transparency is put on white.
 
     Raises PhotoError if the file is missing, not a picture, truncated or of an unknown kind.
     """
-    return flatten_to_rgb(decode_photo(path))
+    return flatten_to_rgb(path, decode_photo(path))
 
 
 def decode_photo(path: Path, least_side: int | None = None) -> Image.Image:
-    """The upright first frame, with its own mode (16-bit modes reduced to 'L').
+    """The upright first frame, with its own mode (16-bit modes reduced to 'L') and colours.
 
     least_side: a JPEG is decoded 2, 4 or 8 times smaller, in a fraction of the time, if its sides stay that long.
     """
+    image, _ = decode_with_metadata(path, least_side)
+    return image
+
+
+def decode_with_metadata(path: Path, least_side: int | None = None) -> tuple[Image.Image, Metadata]:
+    """The same, and what else the file says about the photo. EXIF that cannot be parsed is left out, with a line."""
     try:
         with Image.open(path) as image:
+            frames, orientation = count_frames(image), 1
+            try:
+                exif = read_exif(image)
+            except Exception as error:  # Pillow's EXIF parser raises SyntaxError, struct.error, TypeError and others
+                warn_once(f"{path}: its EXIF is damaged and left out ({error})")
+                exif = b""
             if least_side is not None:
                 image.draft(None, (least_side, least_side))
             image.load()
-            return reduce_to_8_bits(path, apply_orientation(path, image))
+            if exif:
+                orientation = image.getexif().get(Base.Orientation, 1)  # Pillow has already turned a TIFF
+            metadata = read_metadata(image, exif, frames)
+            return reduce_to_8_bits(path, turn_upright(image, orientation)), metadata
     except (PhotoError, MemoryError):
         raise
     except FileNotFoundError:
@@ -46,24 +83,26 @@ def decode_photo(path: Path, least_side: int | None = None) -> Image.Image:
     except IsADirectoryError:
         raise PhotoError(f"{path}: a folder, not a picture") from None
     except Image.UnidentifiedImageError:
-        empty = Path(path).stat().st_size == 0
-        raise PhotoError(f"{path}: {'the file is empty' if empty else 'not a picture that Pillow can read'}") from None
-    except Image.DecompressionBombError as error:
-        raise PhotoError(f"{path}: too large to open safely ({error})") from None
+        raise PhotoError(f"{path}: {why_unidentified(Path(path))}") from None
+    except Image.DecompressionBombError:
+        limit = f"{2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:g} megapixels"
+        raise PhotoError(f"{path}: too large to open safely, more than {limit}; shrink it or cut it first") from None
     except Exception as error:  # on broken data Pillow's decoders raise OSError, SyntaxError, struct.error and others
         raise PhotoError(f"{path}: broken ({error})") from None
 
 
-def apply_orientation(path: Path, image: Image.Image) -> Image.Image:
-    """The picture turned as its EXIF says; EXIF that cannot be parsed is left out with a line."""
-    try:
-        turned = ImageOps.exif_transpose(image)
-        turned.getexif().tobytes()
-    except Exception as error:  # Pillow's EXIF parser raises SyntaxError, struct.error, TypeError and others
-        log.warning("%s: its EXIF is damaged and left out (%s)", path, error)
-        turned = image.copy()
-        turned.info.pop("exif", None)
-    return turned
+def why_unidentified(path: Path) -> str:
+    if path.stat().st_size == 0:
+        return "the file is empty"
+    if path.suffix.lower() in HEIF_SUFFIXES and not CAN_READ_HEIF:
+        return f"HEIC photos need the package pillow-heif: {INSTALL_HEIF}"
+    return "not a picture that Pillow can read"
+
+
+def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
+    """The picture turned as EXIF's orientation says, 1 to 8; other numbers count as upright."""
+    method = ORIENTATIONS.get(orientation)
+    return image if method is None else copy_info(image.transpose(method), image)
 
 
 def reduce_to_8_bits(path: Path, image: Image.Image) -> Image.Image:
@@ -80,17 +119,18 @@ def copy_info(image: Image.Image, like: Image.Image) -> Image.Image:
     return image
 
 
-def flatten_to_rgb(image: Image.Image) -> Image.Image:
+def flatten_to_rgb(path: Path, image: Image.Image) -> Image.Image:
+    rgb = to_srgb(path, image)
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(rgb, mask=image.convert("RGBA").getchannel("A"))
+        return white
+    return rgb
 
 
 def open_photo_for_crops(path: Path, min_side: int, least_side: int | None = None) -> Image.Image:
     """`open_photo`, and PhotoError for a photo with a side below `min_side` pixels. least_side: of `decode_photo`."""
-    image = flatten_to_rgb(decode_photo(path, least_side))
+    image = flatten_to_rgb(path, decode_photo(path, least_side))
     if min(image.size) < min_side:
         raise PhotoError(f"{path}: {image.width} x {image.height} px, smaller than the {min_side} px crop")
     return image
@@ -132,43 +172,44 @@ class PhotoCache:
 class Photo:
     """A photo to be enhanced: upright pixels, and what must come back with them."""
 
-    rgb: np.ndarray  # (H, W, 3) uint8
+    rgb: np.ndarray  # (H, W, 3) uint8, in the colours of the profile; without one, in sRGB
     alpha: Image.Image | None  # mode 'L', the same size
     is_grey: bool
     icc_profile: bytes | None
-    exif: Image.Exif
+    metadata: Metadata
 
 
 def read_photo(path: Path) -> Photo:
-    """A Photo, with its alpha channel, colour profile and EXIF. Raises PhotoError as `open_photo` does."""
-    image = decode_photo(path)
-    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
-    rgb = np.asarray(image.convert("RGBA").convert("RGB") if alpha else image.convert("RGB"))
-    profile = image.info.get("icc_profile")
-    if image.mode == "CMYK":  # the profile describes inks that are no longer there
-        profile = None
-    return Photo(rgb, alpha, image.mode in ("1", "L", "LA"), profile, image.getexif())
+    """A Photo, with its alpha channel, colour profile and metadata. Raises PhotoError as `open_photo` does.
 
-
-def to_rgb_photo(photo: Photo) -> Photo:
-    """A grey Photo as one whose result is saved in RGB; the tones that its grey profile describes become sRGB's.
-
-    A profile for RGB stays, whatever the photo: it fits the result.
+    Its numbers stay as they are, in the colours of its profile. Where these are not those of the result (CMYK, Lab, RGB
+    for a grey photo), or the profile is broken, they become sRGB's. Of several frames or pages the first is taken.
     """
-    if not photo.is_grey or photo.icc_profile is None or photo.icc_profile[16:20] == b"RGB ":
-        return replace(photo, is_grey=False)
-    try:
-        profile = ImageCms.ImageCmsProfile(BytesIO(photo.icc_profile))
-        grey = Image.fromarray(np.ascontiguousarray(photo.rgb[..., 0]))
-        rgb = np.asarray(ImageCms.profileToProfile(grey, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"))
-    except (ImageCms.PyCMSError, OSError) as error:
-        log.warning("a colour profile that does not fit a grey photo is left out (%s)", error)
-        rgb = photo.rgb
-    return replace(photo, rgb=rgb, is_grey=False, icc_profile=None)
+    image, metadata = decode_with_metadata(path)
+    if metadata.frames > 1:
+        log.warning("%s: only the first of its %d frames or pages is used", path, metadata.frames)
+    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    is_grey = image.mode in GREY_MODES
+    profile = image.info.get("icc_profile")
+    if profile is not None and fits_result(profile, image.mode):
+        return Photo(np.asarray(drop_alpha(image)), alpha, is_grey, profile, metadata)
+    return Photo(np.asarray(to_srgb(path, image)), alpha, is_grey, None, metadata)
+
+
+def to_srgb_photo(photo: Photo) -> Photo:
+    """The Photo as RGB in sRGB, for a network that knows what colours mean. A grey one's result is saved in RGB."""
+    photo = replace(photo, is_grey=False) if photo.icc_profile is None else photo
+    if photo.icc_profile is None:
+        return photo
+    pixels = np.ascontiguousarray(photo.rgb[..., 0]) if photo.is_grey else photo.rgb
+    image = Image.fromarray(pixels)
+    image.info["icc_profile"] = photo.icc_profile
+    rgb = np.asarray(to_srgb(Path(), image))
+    return replace(photo, rgb=rgb, is_grey=False, icc_profile=SRGB_PROFILE)
 
 
 def write_photo(path: Path, rgb: np.ndarray, like: Photo) -> None:
-    """Saves (H, W, 3) uint8 pixels as `path`'s ending says, with the alpha, profile and EXIF of the Photo `like`.
+    """Saves (H, W, 3) uint8 pixels as `path`'s ending says, with the alpha, profile and metadata of the Photo `like`.
 
     A grey photo is saved grey. JPEG at quality 95 without chroma subsampling and without alpha, WebP lossless.
     Raises PhotoError if the format cannot hold the picture.
@@ -179,13 +220,15 @@ def write_photo(path: Path, rgb: np.ndarray, like: Photo) -> None:
     if like.alpha is not None and Path(path).suffix.lower() not in JPEG_SUFFIXES:
         image.putalpha(like.alpha.resize(image.size, Image.Resampling.BICUBIC))
     suffix = Path(path).suffix.lower()
-    options: dict[str, Any] = {"quality": 95, "subsampling": 0} if suffix in JPEG_SUFFIXES else {}
+    options = save_options(like.metadata, suffix, image.size)
+    if suffix in JPEG_SUFFIXES:
+        options |= {"quality": 95, "subsampling": 0}
     if suffix == ".webp":
         options["lossless"] = True
     if like.icc_profile is not None:
         options["icc_profile"] = like.icc_profile
     try:
-        image.save(path, exif=like.exif, **options)
+        image.save(path, **options)
     except (OSError, ValueError, KeyError) as error:
         raise PhotoError(
             f"{path}: a {image.width} x {image.height} {image.mode} picture cannot be saved: {error}"

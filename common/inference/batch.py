@@ -8,7 +8,7 @@ import numpy as np
 
 from common.data.folders import find_photos
 from common.data.formats import WRITABLE_SUFFIXES
-from common.data.photos import PhotoError, read_photo, to_rgb_photo, write_photo
+from common.data.photos import PhotoError, read_photo, to_srgb_photo, write_photo
 from common.runtime.errors import UserError, WriteError
 from common.runtime.files import atomic_write
 from common.runtime.memory import release_freed_memory
@@ -81,7 +81,7 @@ def enhance_photos(
         try:
             photo = read_photo(path)
             if not keep_grey:
-                photo = to_rgb_photo(photo)
+                photo = to_srgb_photo(photo)
             pixels = enhance(photo.rgb)
             result.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(result) as temporary:

@@ -15,6 +15,7 @@ from colorize.photo import color_photo
 from colorize.task import compare_models
 from common.config.sections import StageConfig, TrainConfig
 from common.config.yaml_file import load_config
+from common.data.color_profiles import SRGB_PROFILE
 from tests.commands import learner_predicts, run, run_here
 
 pytestmark = pytest.mark.slow
@@ -85,7 +86,7 @@ def test_predict_keeps_every_kind_of_photo_and_its_lightness(trained, tmp_path, 
     Image.fromarray(np.asarray(grey).astype(np.uint16) * 257).save(inputs / "16_bit.png")
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "a camera"
-    Image.open(photos / "0.png").save(inputs / "colour.webp", exif=exif, icc_profile=b"a profile", lossless=True)
+    Image.open(photos / "0.png").save(inputs / "colour.webp", exif=exif, icc_profile=SRGB_PROFILE, lossless=True)
     (inputs / "broken.png").write_bytes((photos / "0.png").read_bytes()[:100])
 
     arguments = [folder / "model.safetensors", inputs, "-o", tmp_path / "out"]
@@ -105,7 +106,7 @@ def test_predict_keeps_every_kind_of_photo_and_its_lightness(trained, tmp_path, 
         assert np.hypot(lab[..., 1], lab[..., 2]).mean() > 5, name
     with Image.open(tmp_path / "out" / "colour.webp") as result:
         assert result.size == (72, 80)  # turned upright
-        assert result.info["icc_profile"] == b"a profile"
+        assert result.info["icc_profile"] == SRGB_PROFILE
         assert result.getexif()[0x010F] == "a camera"
     assert run_here("colorize.predict", *arguments) == 2
     assert "exists; add --overwrite" in capsys.readouterr().err

@@ -3,6 +3,7 @@ from functools import partial
 import pytest
 from PIL import Image
 
+import common.data.folders
 from common.data import folders
 from common.data.folders import find_photos, keep_usable_photos, sample_photos, split_photos
 from common.data.photos import open_photo_for_crops
@@ -107,3 +108,11 @@ def test_impossible_splits_are_errors(photos, valid, message):
 def test_the_sample_photos_are_installed_and_usable():
     paths = sample_photos()
     assert len(keep_usable_photos(paths, partial(open_photo_for_crops, min_side=300))) == len(paths) == 11
+
+
+def test_photos_of_phones_are_named_where_they_cannot_be_read(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(common.data.folders, "READABLE_SUFFIXES", (".png",))
+    for name in ("a.png", "b.HEIC", "c.txt"):
+        (tmp_path / name).write_text("x")
+    assert find_photos(tmp_path) == [tmp_path / "a.png"]
+    assert f"{tmp_path}: HEIC photos left out: 1 (to read them: pip install pillow-heif)" in caplog.messages

@@ -2,8 +2,11 @@ import struct
 
 import numpy as np
 import pytest
+import skimage.color
 from PIL import Image, ImageCms
 
+import common.data.photos
+from common.data.color_profiles import SRGB_PROFILE
 from common.data.folders import sample_photos
 from common.data.photos import (
     PhotoCache,
@@ -14,11 +17,49 @@ from common.data.photos import (
     open_shrunk_photo,
     read_photo,
     shrunk_size,
-    to_rgb_photo,
+    to_srgb_photo,
     write_photo,
 )
 
+# Linear Display P3 -> linear sRGB, of CSS Color 4.
+P3_TO_SRGB = np.array([[1.2249, -0.2247, 0], [-0.0420, 1.0419, 0], [-0.0196, -0.0786, 1.0979]])
+# Colours that are within sRGB: muted ones.
+COLORS = np.random.default_rng(0).integers(90, 170, (6, 5, 3)).astype(np.uint8)
 GRADIENT = np.tile(np.linspace(0, 255, 40).round().astype(np.uint8), (30, 1))
+
+
+def encode_srgb(linear):
+    """IEC 61966-2-1, of values in [0, 1]."""
+    linear = np.clip(linear, 0, 1)
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def profile(space, gamma, **colorants):
+    """A colour profile (ICC.1:2001, version 2) whose tones follow a power. colorants: XYZ relative to D50."""
+
+    def fixed(*values):
+        return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
+
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
+    tags = {"wtpt": b"XYZ " + bytes(4) + fixed(0.9642, 1, 0.8249)}
+    tags |= {f"{name}XYZ": b"XYZ " + bytes(4) + fixed(*values) for name, values in colorants.items()}
+    tags |= {f"{name}TRC": curve for name in colorants or ("k",)}
+    table, data = struct.pack(">I", len(tags)), b""
+    for name, content in tags.items():
+        table += struct.pack(">4sII", name.encode(), 132 + 12 * len(tags) + len(data), len(content))
+        data += content
+    size = struct.pack(">I", 128 + len(table) + len(data))
+    header = size + bytes(4) + struct.pack(">I4s4s4s", 0x02100000, b"mntr", space, b"XYZ ") + bytes(12) + b"acsp"
+    header += bytes(28) + fixed(0.9642, 1, 0.8249)
+    return header.ljust(128, b"\0") + table + data
+
+
+def grey_profile(gamma):
+    return profile(b"GRAY", gamma)
+
+
+# Display P3's colorants (adapted to D50), with a simpler curve.
+P3 = profile(b"RGB ", 2.2, r=(0.5151, 0.2412, -0.0011), g=(0.2920, 0.6922, 0.0419), b=(0.1571, 0.0666, 0.7841))
 
 
 def save(path, image, **options):
@@ -113,10 +154,10 @@ def test_alpha_profile_and_exif_come_back(tmp_path):
     image.putpixel((0, 0), (10, 20, 30, 0))
     exif = Image.Exif()
     exif[0x010F], exif[0x0112] = "a camera", 3
-    photo = read_photo(save(tmp_path / "a.png", image, icc_profile=b"a profile", exif=exif))
+    photo = read_photo(save(tmp_path / "a.png", image, icc_profile=P3, exif=exif))
     write_photo(tmp_path / "b.png", photo.rgb.repeat(2, axis=0).repeat(2, axis=1), like=photo)
     with Image.open(tmp_path / "b.png") as result:
-        assert (result.size, result.mode, result.info["icc_profile"]) == ((12, 8), "RGBA", b"a profile")
+        assert (result.size, result.mode, result.info["icc_profile"]) == ((12, 8), "RGBA", P3)
         assert result.getexif()[0x010F] == "a camera"
         assert 0x0112 not in result.getexif()  # it is upright already
         assert result.getpixel((11, 7))[3] < 128 < result.getpixel((0, 0))[3]  # turned by half with the colours
@@ -131,54 +172,68 @@ def test_grey_photos_stay_grey(tmp_path, mode, expected):
         assert result.mode == expected
 
 
-def grey_profile(gamma):
-    """A colour profile for grey photos (ICC.1:2001, version 2) whose tones follow a power."""
-
-    def fixed(*values):
-        return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
-
-    white = b"XYZ " + bytes(4) + fixed(0.9642, 1, 0.8249)
-    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
-    table = struct.pack(">I4sII4sII", 2, b"wtpt", 156, len(white), b"kTRC", 156 + len(white), len(curve))
-    size = struct.pack(">I", 128 + len(table) + len(white) + len(curve))
-    header = size + bytes(4) + struct.pack(">I4s4s4s", 0x02100000, b"mntr", b"GRAY", b"XYZ ") + bytes(12) + b"acsp"
-    header += bytes(28) + fixed(0.9642, 1, 0.8249)
-    return header.ljust(128, b"\0") + table + white + curve
-
-
-def test_tones_of_a_grey_profile_become_those_of_srgb(tmp_path):
+def test_a_grey_photo_as_rgb_has_the_tones_of_its_profile(tmp_path):
     path = save(tmp_path / "a.png", Image.fromarray(GRADIENT), icc_profile=grey_profile(1.0))
     photo = read_photo(path)
-    assert photo.is_grey
-    assert photo.icc_profile is not None
-    rgb = to_rgb_photo(photo)
-    assert (rgb.is_grey, rgb.icc_profile) == (False, None)
+    assert (photo.is_grey, photo.icc_profile) == (True, grey_profile(1.0))
+    assert np.array_equal(photo.rgb[..., 0], GRADIENT)
+    rgb = to_srgb_photo(photo)
+    assert (rgb.is_grey, rgb.icc_profile) == (False, SRGB_PROFILE)
     linear = GRADIENT / 255
-    srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    assert np.allclose(rgb.rgb / 255, srgb[..., None], atol=4 / 255)  # without, up to 60 / 255
+    assert np.allclose(rgb.rgb / 255, encode_srgb(linear)[..., None], atol=4 / 255)  # without, up to 60 / 255
+    assert np.array_equal(np.asarray(open_photo(path)), rgb.rgb)
 
 
-def test_a_profile_that_does_not_fit_a_grey_photo_is_left_out(tmp_path, caplog):
-    photo = read_photo(save(tmp_path / "a.png", Image.fromarray(GRADIENT), icc_profile=b"not a profile"))
-    rgb = to_rgb_photo(photo)
-    assert rgb.icc_profile is None
-    assert np.array_equal(rgb.rgb, photo.rgb)
-    assert "does not fit a grey photo" in caplog.text
+def test_a_broken_profile_is_left_out_with_one_line(tmp_path, caplog):
+    path = save(tmp_path / "a.png", Image.fromarray(GRADIENT), icc_profile=b"not a profile")
+    photo = read_photo(path)
+    assert photo.icc_profile is None
+    assert np.array_equal(photo.rgb[..., 0], GRADIENT)
+    open_photo(path)
+    (message,) = caplog.messages
+    assert message.startswith(f"{path}: its colour profile is left out, and its numbers are taken as sRGB")
 
 
-def test_an_rgb_profile_on_a_grey_photo_stays(tmp_path, caplog):
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    photo = read_photo(save(tmp_path / "a.jpg", Image.fromarray(GRADIENT), icc_profile=srgb))
-    rgb = to_rgb_photo(photo)
-    assert (rgb.is_grey, rgb.icc_profile) == (False, srgb)
-    assert np.array_equal(rgb.rgb, photo.rgb)
-    assert not caplog.messages
+def test_a_grey_photo_keeps_no_rgb_profile(tmp_path):
+    photo = read_photo(save(tmp_path / "a.jpg", Image.fromarray(GRADIENT), icc_profile=P3, quality=100))
+    assert (photo.is_grey, photo.icc_profile) == (True, None)
+    expected = encode_srgb((GRADIENT / 255) ** 2.2) * 255
+    assert abs(photo.rgb[..., 0] - expected).max() < 2
 
 
-def test_a_colour_profile_of_a_colour_photo_stays(tmp_path):
-    image = Image.fromarray(GRADIENT).convert("RGB")
-    photo = read_photo(save(tmp_path / "a.png", image, icc_profile=b"a profile"))
-    assert to_rgb_photo(photo).icc_profile == b"a profile"
+def test_a_wide_gamut_photo_is_trained_on_in_srgb_and_enlarged_in_its_own_colours(tmp_path):
+    image = Image.fromarray(COLORS)
+    path = save(tmp_path / "a.png", image, icc_profile=P3)
+    photo = read_photo(path)
+    assert photo.icc_profile == P3
+    assert np.array_equal(photo.rgb, COLORS)
+    srgb = to_srgb_photo(photo)
+    assert srgb.icc_profile == SRGB_PROFILE
+    expected = 255 * encode_srgb((COLORS / 255) ** 2.2 @ P3_TO_SRGB.T)
+    assert abs(srgb.rgb - expected).max() < 2
+    assert abs(expected - COLORS).max() > 20
+    assert np.array_equal(np.asarray(open_photo(path)), srgb.rgb)
+
+
+def test_srgb_in_another_version_changes_nothing(tmp_path):
+    path = save(tmp_path / "a.png", Image.fromarray(COLORS), icc_profile=SRGB_PROFILE)
+    assert np.array_equal(np.asarray(open_photo(path)), COLORS)
+
+
+def test_cmyk_goes_through_its_profile_and_lab_has_its_own_meaning(tmp_path, caplog):
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    path = save(tmp_path / "lab.tif", Image.new("LAB", (2, 2), (128, 128 + 60, 128)), icc_profile=lab)
+    photo = read_photo(path)
+    assert photo.icc_profile is None
+    oracle = skimage.color.lab2rgb([[[128 / 2.55, 60, 0]]])[0, 0] * 255
+    assert abs(photo.rgb[0, 0] - oracle).max() < 4
+    path = save(tmp_path / "cmyk.tif", Image.new("CMYK", (2, 2), (0, 255, 255, 0)), icc_profile=P3)
+    assert read_photo(path).rgb[0, 0].tolist() == [
+        255,
+        0,
+        0,
+    ]  # Pillow's own meaning, since that profile is not for CMYK
+    assert "it is for RGB pictures, this one is CMYK" in caplog.text
 
 
 def test_a_format_that_cannot_hold_the_picture_says_so(tmp_path):
@@ -209,3 +264,23 @@ def test_webp_is_lossless(tmp_path):
     photo = read_photo(save(tmp_path / "a.png", Image.fromarray(GRADIENT).convert("RGB")))
     write_photo(tmp_path / "b.webp", photo.rgb, like=photo)
     assert np.array_equal(read_photo(tmp_path / "b.webp").rgb, photo.rgb)
+
+
+def test_photos_of_phones_are_read(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    exif = Image.Exif()
+    exif[0x010F] = "a phone"
+    heif = pillow_heif.from_pillow(Image.fromarray(COLORS.repeat(8, axis=0).repeat(8, axis=1)))
+    heif.save(tmp_path / "a.heic", quality=100, exif=exif.tobytes())
+    photo = read_photo(tmp_path / "a.heic")
+    assert abs(photo.rgb.astype(int) - COLORS.repeat(8, axis=0).repeat(8, axis=1)).mean() < 5
+    write_photo(tmp_path / "a.png", photo.rgb, like=photo)
+    with Image.open(tmp_path / "a.png") as result:
+        assert result.getexif()[0x010F] == "a phone"
+
+
+def test_without_the_package_the_message_names_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(common.data.photos, "CAN_READ_HEIF", False)
+    (tmp_path / "a.heic").write_bytes(b"x")
+    with pytest.raises(PhotoError, match=r"a.heic: HEIC photos need the package pillow-heif: pip install pillow-heif"):
+        open_photo(tmp_path / "a.heic")
