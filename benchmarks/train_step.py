@@ -71,10 +71,6 @@ class Recipe:
     precision: str = "fp32"
 
 
-def ours(half: str) -> Recipe:
-    return Recipe("after", "ours", channels_last=True, fused=True, keep=True, precision=half)
-
-
 def changes(half: str) -> dict[str, dict[str, Any]]:
     """{what is changed: fields of Recipe}, from lesson 7's to ours."""
     return {
@@ -85,6 +81,11 @@ def changes(half: str) -> dict[str, dict[str, Any]]:
         "freed memory is kept": {"keep": True},
         "torch's fused AdamW": {"fused": True},
     }
+
+
+def ours(half: str) -> Recipe:
+    """All changes together."""
+    return replace(Recipe(), **{field: value for fields in changes(half).values() for field, value in fields.items()})
 
 
 def parts() -> dict[str, dict[str, Any]]:

@@ -10,8 +10,9 @@ MAX_SCORES = 2**24
 
 
 def attention_in_chunks(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """softmax(query key^T) value, unscaled as in SAGAN, without ever holding the whole L x L matrix.
+    """softmax(query key^T) value, unscaled as in SAGAN, without holding the whole L x L matrix.
 
+    Only in training on a CPU, where L is that of a crop, autograd keeps all of it.
     query, key: (N, L, d); value: (N, L, c); returns (N, L, c). CUDA has a fused kernel for it. Elsewhere the queries
     are processed in chunks, which does not change the result, since the softmax of each row is independent.
     """

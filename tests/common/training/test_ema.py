@@ -73,9 +73,3 @@ def test_a_restored_average_goes_on_where_it_was():
     assert second.ema.averaged.n_averaged == 10
     for a, b in zip(model_to_save(second).parameters(), model_to_save(first).parameters(), strict=True):
         assert torch.equal(a, b)
-
-
-def test_without_it_the_model_is_kept():
-    learn = get_learner(0.9)
-    learn.remove_cb(learn.ema)
-    assert model_to_save(learn) is model_in_training(learn) is learn.model
