@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -23,7 +24,7 @@ def load_config(config_class: type[Model], path: Path | None = None, overrides: 
 
     Raises UserError that lists every mistake with file, key, value, rule and the nearest valid name.
     """
-    return load_config_with_changes(config_class, path, parse_overrides(overrides))
+    return load_config_with_changes(config_class, path, parse_overrides(overrides, config_class))
 
 
 def load_config_with_changes(config_class: type[Model], path: Path | None, changes: Sequence[Change]) -> Model:
@@ -90,18 +91,49 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
-def parse_overrides(words: Iterable[str]) -> list[Change]:
-    """`section.key=value` words of the command line -> [('command line', 'section.key', value)]."""
-    changes = []
+def parse_overrides(words: Iterable[str], config_class: type[BaseModel]) -> list[Change]:
+    """`section.key=value` words of the command line -> [('command line', 'section.key', value)].
+
+    Values are YAML, but a path or a name is the text as it was typed, since YAML sees comments, numbers and lists in
+    some; only the word null means none.
+    """
+    changes: list[Change] = []
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise UserError(f"command line: '{word}': write an override as section.key=value, for example train.seed=1")
+        if is_text(config_class, key):
+            if not value:
+                raise UserError(f"command line: {key}: nothing after '='; write null for the default")
+            changes.append(("command line", key, None if value == "null" else value))
+            continue
         try:
             changes.append(("command line", key, yaml.load(value, YamlLoader)))
         except yaml.YAMLError:
             raise UserError(f"command line: {key}: '{value}' is not a YAML value") from None
     return changes
+
+
+def is_text(config_class: type[BaseModel], key: str) -> bool:
+    """Whether the key, 'section.key', is that of a path or a name."""
+    section: type[BaseModel] | None = config_class
+    annotation: Any = None
+    for name in key.split("."):
+        if section is None:
+            return False
+        if name in section.model_fields:
+            annotation = section.model_fields[name].annotation
+            section = find_section_class(annotation)
+        elif not name.isdigit():  # of a list entry
+            return False
+    return leaf_types(annotation) <= {str, Path, type(None)}
+
+
+def leaf_types(annotation: Any) -> set[Any]:
+    """The types of a union, without their own arguments."""
+    if get_origin(annotation) in (Union, UnionType):
+        return {leaf for inner in get_args(annotation) for leaf in leaf_types(inner)}
+    return leaf_types(get_args(annotation)[0]) if get_origin(annotation) is Annotated else {annotation}
 
 
 def set_key(data: dict[str, Any], place: str, key: str, value: Any) -> None:

@@ -106,7 +106,11 @@ def read_study(
     configs: dict[str, Config] = {}
     for name, variant in study.variants.items():
         place = f"{path}: variants.{name}"
-        changes = [*everywhere, *((place, *change) for change in variant.items()), *parse_overrides(words)]
+        changes = [
+            *everywhere,
+            *((place, *change) for change in variant.items()),
+            *parse_overrides(words, config_class),
+        ]
         config = configs[name] = load_config_with_changes(config_class, base, changes)
         first = next(iter(configs.values()))
         for section in same_sections:
@@ -142,7 +146,7 @@ def load_study(
     if words:
         from common.training.resume import RESUMABLE_KEYS
 
-        for _, key, _ in parse_overrides(words):
+        for _, key, _ in parse_overrides(words, config_class):
             if key not in RESUMABLE_KEYS:
                 free = ", ".join(RESUMABLE_KEYS)
                 raise UserError(f"command line: {key}: may not change once a study began; {free} may")

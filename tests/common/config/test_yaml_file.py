@@ -189,7 +189,8 @@ def test_a_key_set_to_its_default_changes_nothing(file, task, needed):
     keys = flatten_keys(expected.model_dump(mode="json"))
     for key, value in keys.items():
         if value is not None:
-            assert load_config(TASKS[task], file, [*needed, f"{key}={json.dumps(value)}"]) == expected, key
+            word = value if isinstance(value, str) else json.dumps(value)
+            assert load_config(TASKS[task], file, [*needed, f"{key}={word}"]) == expected, key
     assert len(keys) > 30
 
 
@@ -206,3 +207,16 @@ def test_batch_norm_of_a_single_value_is_refused(file):
     load_config(Config, file, ["model.norm=batch"])
     load_config(Config, file, [*batch, "model.upsample=before"])
     load_config(Config, file, [*batch, "train.stages.0.crop=66"])
+
+
+@pytest.mark.parametrize("text", ["/x/Holiday #2", "2019", "001", "12:30", "on", "[2019] trip", "~", "a: b", "1e-3"])
+def test_a_path_or_a_name_is_what_was_typed(file, text):
+    config = load_config(Config, file, [f"data.path={text}", f"output.name={text}", f"loss.vgg={text}"])
+    assert (config.data.path, config.output.name, config.loss.vgg) == (Path(text), text, text)
+    style = [STYLE_TERM, "model.johnson={}", f"style.image={text}"]
+    assert load_config(TASKS["styletransfer"], file, style).style.image == Path(text)
+
+
+def test_only_the_word_null_means_no_path(file):
+    assert load_config(Config, file, ["data.path=null"]).data.path is None
+    assert refusal(file, "data.path=") == "command line: data.path: nothing after '='; write null for the default"
