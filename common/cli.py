@@ -124,10 +124,11 @@ def run_training(module: str, work: Callable[[], object], current_folder: Callab
         if current_folder() is None:
             raise
         stop = TrainingStopped("stopped at once: what was done since the last save is lost", status=130)
-    message = f"error: {stop}" if stop.status == 1 else f"{stop}"
+    failed = stop.status in (1, 2)
+    message = f"error: {stop}" if failed else f"{stop}"
     if (folder := current_folder()) is not None:
         message += f"\nto continue:  python -m {module} --resume {shlex.quote(str(folder))}"
-    log.log(logging.ERROR if stop.status == 1 else logging.INFO, message)
+    log.log(logging.ERROR if failed else logging.INFO, message)
     return stop.status
 
 

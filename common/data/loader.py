@@ -9,7 +9,7 @@ import torch
 from fastai.data.core import TfmdDL
 
 from common.runtime import processes
-from common.runtime.errors import UserError
+from common.runtime.errors import TrainingStopped
 from common.runtime.interrupt import SIGNALS
 from common.runtime.seeds import derive_seed, seed_everything, temporary_seed
 
@@ -66,6 +66,8 @@ class SeededDL(TfmdDL):
                 batch = next(batches)
             except StopIteration:
                 return
+            except TrainingStopped as error:  # from a worker, torch gives it with a traceback in its message
+                raise TrainingStopped(str(error).rstrip().splitlines()[-1].split(": ", 1)[-1], status=2) from None
             yield batch
             batch_number += 1
 
@@ -79,7 +81,7 @@ class SeededDL(TfmdDL):
             if item is not None:
                 return item
         if self.shuffle:
-            raise UserError("none of the training photos can be read any more")
+            raise TrainingStopped("none of the training photos can be read any more", status=2)
         return None
 
     def wif(self) -> None:

@@ -1,7 +1,9 @@
 """Running a script: its messages, its errors, its exit status."""
 
 import logging
+import multiprocessing
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -39,28 +41,43 @@ def run_command(command: Callable[[], int | None]) -> NoReturn:
     logging.getLogger().addHandler(early_messages)
     keep_freed_memory()
     try:
-        sys.exit(command())
+        sys.exit(run_and_explain(command, debug))
+    finally:
+        end_workers()
+
+
+def end_workers() -> None:
+    """Ends loading processes: after an error they wait for work, and the program would wait for them for ever."""
+    if workers := multiprocessing.active_children():
+        if hasattr(signal, "SIGCHLD"):
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler raises when a worker is killed
+        for worker in workers:
+            worker.kill()
+
+
+def run_and_explain(command: Callable[[], int | None], debug: bool) -> int | None:
+    """The exit status of `command()`, after a message if it raises; with `debug` errors are raised."""
+    try:
+        return command()
     except UserError as error:
         if debug:
             raise
-        sys.exit(print_error(2, f"error: {error}"))
+        return print_error(2, f"error: {error}")
     except ReportedError as error:
         if debug:
             raise
-        sys.exit(print_error(1, f"error: {error}"))
+        return print_error(1, f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit(print_error(130, "\nstopped"))
+        return print_error(130, "\nstopped")
     except Exception as error:
         if debug:
             raise
         kept = write_traceback()
         message = " ".join(str(error).split())
-        sys.exit(
-            print_error(
-                1,
-                f"error: this should not happen: {type(error).__name__}: {message}\n"
-                f"       {f'The traceback is in {kept}; or run' if kept else 'Run'} it again with --debug to see it.",
-            )
+        return print_error(
+            1,
+            f"error: this should not happen: {type(error).__name__}: {message}\n"
+            f"       {f'The traceback is in {kept}; or run' if kept else 'Run'} it again with --debug to see it.",
         )
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from common.config.sections import StageConfig
 from common.evaluation.grid import save_grid
 from common.runtime import processes
-from common.runtime.errors import TrainingDiverged, UserError
+from common.runtime.errors import TrainingDiverged, TrainingStopped
 from common.runtime.files import atomic_write
 from common.training.ema import model_to_save
 
@@ -56,7 +56,7 @@ class ImageMetric(AvgMetric):
     def value(self) -> float:
         total, n = processes.all_reduce_sum([self.total, self.count])
         if n == 0:
-            raise UserError("none of the held-out photos can be read any more")
+            raise TrainingStopped("none of the held-out photos can be read any more", status=2)
         return total / n
 
 

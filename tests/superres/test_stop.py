@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -146,6 +147,19 @@ def test_stopped_by_ctrl_c_and_then_by_a_full_disk_it_ends_with_the_same_bytes(r
 
 
 @posix_only
+def test_a_folder_that_vanishes_ends_the_run_with_the_line_that_continues_it(tmp_path):
+    config = write_config(tmp_path, norm="none")
+    long = ["train.workers=2", "train.stages=[{crop: 32, bs: 4, epochs: 500, lr: 1e-3}]", "output.name=run"]
+    process = train(config, *long, until="epoch 1")
+    shutil.rmtree(tmp_path / "photos")
+    printed = end(process)  # workers that wait for work must not keep the program
+    assert process.returncode == 2
+    assert "Traceback" not in printed
+    error, advice = printed.splitlines()[-2:]
+    assert error == "error: none of the training photos can be read any more"
+    assert advice == f"to continue:  python -m superres.train --resume {tmp_path / 'run'}"
+
+
 def test_two_processes_train_as_one_with_the_same_batch(tmp_path):
     """Stopped in between, too. A small learning rate: Adam makes large steps of the noise in tiny gradients."""
     config = write_config(tmp_path, norm="weight")

@@ -11,7 +11,7 @@ from fastai.data.load import SkipItemException
 from fasttransform import ItemTransform, Transform
 
 from common.data.loader import SeededDL
-from common.runtime.errors import UserError
+from common.runtime.errors import TrainingStopped
 from common.runtime.seeds import derive_seed, temporary_seed
 
 
@@ -104,7 +104,7 @@ def test_in_training_the_next_item_takes_the_place_of_a_broken_one():
         for old, new in zip(before, now, strict=True):
             assert new[0] == 5 if old[0] in BROKEN else new == old
     BROKEN.update(range(17))
-    with pytest.raises(UserError, match="none of the training photos can be read any more"):
+    with pytest.raises(TrainingStopped, match="none of the training photos can be read any more"):
         loaders()
 
 
