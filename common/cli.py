@@ -75,8 +75,25 @@ def read_train_arguments(
         check_run_folder(args.resume, task_name=module.partition(".")[0])
         path = args.resume / "config.yaml"
     if words and (words[0].endswith((".yaml", ".yml")) or Path(words[0]).exists()):
-        path = Path(words.pop(0))
+        path = find_config(Path(words.pop(0)))
     return TrainArguments(load_config(config_class, path, words), path.stem, args.resume)
+
+
+def find_config(path: Path) -> Path:
+    """The file; if there is none, the shipped one of that name: `configs/superres_2x.yaml` works in any folder."""
+    shipped = CONFIGS.parent / path if path.parts[:1] == ("configs",) else CONFIGS / path
+    return shipped if not path.exists() and shipped.is_file() else path
+
+
+def user_path(word: str) -> Path:
+    """An argparse type: a path, `~` expanded, as shells do not in `--output=~/out`."""
+    return Path(word).expanduser()
+
+
+def model_path(word: str) -> Path:
+    """An argparse type: a model file, or the folder of the run that made it."""
+    path = user_path(word)
+    return path / "model.safetensors" if path.is_dir() else path
 
 
 def check_run_folder(folder: Path, task_name: str) -> None:
@@ -135,9 +152,9 @@ def run_training(module: str, work: Callable[[], object], current_folder: Callab
 def get_predict_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
     """MODEL PHOTO_OR_FOLDER... -o OUT [--overwrite] [--tile] [--device] [--trust-pickle]."""
     parser = get_parser(module, doc)
-    parser.add_argument("model", type=Path, help="model.safetensors of a training run")
-    parser.add_argument("photos", nargs="+", type=Path, help="photos, and folders that are searched recursively")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the results; names are kept")
+    parser.add_argument("model", type=model_path, help="model.safetensors of a training run, or the run's folder")
+    parser.add_argument("photos", nargs="+", type=user_path, help="photos, and folders that are searched recursively")
+    parser.add_argument("-o", "--output", type=user_path, required=True, help="folder for the results; names are kept")
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
     parser.add_argument(
         "--trust-pickle",
@@ -172,14 +189,19 @@ def predict_command(
 def get_evaluate_parser(module: str, doc: str | None, baseline: str | None = None) -> argparse.ArgumentParser:
     """MODEL --data FOLDER [-o FOLDER] [--overwrite] [--device]; with a baseline [MODEL] [--baseline NAME] [--tile]."""
     parser = get_parser(module, doc)
-    parser.add_argument("model", nargs="?" if baseline else None, type=Path, help="model.safetensors of a training run")
+    parser.add_argument(
+        "model",
+        nargs="?" if baseline else None,
+        type=model_path,
+        help="model.safetensors of a training run, or the run's folder",
+    )
     parser.set_defaults(baseline=None)
     if baseline:
         parser.add_argument("--baseline", choices=[baseline], help=f"measure {baseline} alone, without a model")
         add_tile_argument(parser)
-    parser.add_argument("--data", type=Path, required=True, help="folder of photos, searched recursively")
+    parser.add_argument("--data", type=user_path, required=True, help="folder of photos, searched recursively")
     parser.add_argument(
-        "-o", "--output", type=Path, help="folder for results.csv and comparison.png [beside the model]"
+        "-o", "--output", type=user_path, help="folder for results.csv and comparison.png [beside the model]"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
     add_device_argument(parser)

@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 # Photos of one folder that are decoded before training starts; in larger folders the rest are checked when first used.
 CHECKED_AT_START = 2000
 
+# What the folders of runs and of studies have in them; their pictures are no photos.
+RUN_FILES = ({"config.yaml", "environment.json"}, {"study.yaml", "photos.json"})
+
 SAMPLE_PHOTOS = {
     "skimage": [
         "astronaut.png",
@@ -59,7 +62,7 @@ def sample_photos() -> list[Path]:
 
 
 def find_photos(folder: Path) -> list[Path]:
-    """All files below `folder` with a photo's ending, sorted; other and hidden files are left out.
+    """All files below `folder` with a photo's ending, sorted; other and hidden files and folders of runs are left out.
 
     Raises UserError if the folder is missing or holds none.
     """
@@ -72,10 +75,18 @@ def find_photos(folder: Path) -> list[Path]:
             folders.clear()
             continue
         seen.add(real)
+        if Path(parent) != folder and any(files <= set(names) for files in RUN_FILES):
+            log.info("%s: left out, the folder of a run", parent)
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             if name.lower().endswith(READABLE_SUFFIXES) and not name.startswith("."):
-                photos.append(Path(parent, name))
+                path = Path(parent, name)
+                if path.is_file():
+                    photos.append(path)
+                else:
+                    log.warning("skipped %s: a link that leads nowhere, or no file", path)
             else:
                 others += 1
                 heif += name.lower().endswith(HEIF_SUFFIXES)

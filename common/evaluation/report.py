@@ -1,6 +1,7 @@
 """Measuring a model photo by photo: a table of averages, a CSV with one line per photo, and pictures side by side."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def evaluate_photos(
     """
     rows: list[dict[str, str | float]] = []
     pictures: list[dict[str, Tensor]] = []
-    for path in paths:
+    for name, path in zip(name_photos(paths), paths, strict=True):
         release_freed_memory()
         try:
             figures, shown = measure(path)
@@ -42,7 +43,7 @@ def evaluate_photos(
         except MemoryError as error:
             log.warning("skipped %s: %s", path, error)
             continue
-        rows.append({"photo": path.name, **figures})
+        rows.append({"photo": name, **figures})
         if len(pictures) < MAX_PICTURES:
             pictures.append(shown)
     if not rows:
@@ -53,10 +54,19 @@ def evaluate_photos(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "results.csv") as temporary:
-            results.to_csv(temporary, index=False)
+            results.to_csv(temporary, index=False, errors="surrogateescape")  # names of old disks are not UTF-8
         save_grid(folder / "comparison.png", {name: [p[name] for p in pictures] for name in pictures[0]}, zoom)
         log.info("one line per photo: %s\nside by side:       %s", folder / "results.csv", folder / "comparison.png")
     return average
+
+
+def name_photos(paths: Sequence[Path]) -> list[str]:
+    """Their file names; with the folders below their common one if two have the same name."""
+    names = [path.name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    common = os.path.commonpath(paths)
+    return [path.relative_to(common).as_posix() for path in paths]
 
 
 def format_table(average: Mapping[str, float], title: str) -> str:

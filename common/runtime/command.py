@@ -31,6 +31,7 @@ def run_command(command: Callable[[], int | None]) -> NoReturn:
     shown with `--debug` only; without, it goes into the run folder's log. Of several processes
     the first speaks, the others only of errors.
     """
+    clean_environment()
     debug, rank = "--debug" in sys.argv, int(os.environ.get("RANK", 0))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # else a name that the console cannot show would lose the whole line
@@ -44,6 +45,15 @@ def run_command(command: Callable[[], int | None]) -> NoReturn:
         sys.exit(run_and_explain(command, debug))
     finally:
         end_workers()
+
+
+def clean_environment() -> None:
+    """Takes out variables that libraries fail on: empty ones of launchers, and a notebook's way to show figures."""
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        if os.environ.get(name) == "":
+            del os.environ[name]
+    if os.environ.get("MPLBACKEND", "").startswith("module://"):
+        os.environ["MPLBACKEND"] = "Agg"
 
 
 def end_workers() -> None:
@@ -103,7 +113,7 @@ def log_to_file(path: Path) -> None:
     for earlier in [handler for handler in logging.getLogger().handlers if handler.name == RUN_LOG]:
         logging.getLogger().removeHandler(earlier)
         earlier.close()
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.name = RUN_LOG
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     for record in early_messages.buffer:

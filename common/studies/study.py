@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import Field
 
-from common.cli import add_perceptual_arguments, get_parser
+from common.cli import add_perceptual_arguments, find_config, get_parser
 from common.config.sections import Section, TaskConfig, YamlPath
 from common.config.yaml_file import load_config, load_config_with_changes, parse_overrides, save_config
 from common.runtime.errors import UserError
@@ -78,7 +78,7 @@ def read_compare_arguments(
     if not args.study:
         raise UserError("give a STUDY.yaml, such as one of configs/compare, or --resume FOLDER")
     path, *words = args.study
-    name, variants, configs = read_study(Path(path), config_class, words, reserved_names, same_sections)
+    name, variants, configs = read_study(find_config(Path(path)), config_class, words, reserved_names, same_sections)
     study = SavedStudy(
         task=task_name, name=name, command=sys.orig_argv, variants=variants, vgg=args.vgg, lpips=args.lpips
     )

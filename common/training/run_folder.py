@@ -68,9 +68,12 @@ def start_run(task_name: str, config: TaskConfig, default_name: str, device: tor
 def make_folder_for(output: OutputConfig, default_name: str) -> Path:
     """Makes the folder that `output` names, by default after `default_name` and the time. Returns its path.
 
-    Raises UserError if it exists or cannot be made.
+    Raises UserError if a folder of the given name exists, or if it cannot be made.
     """
-    folder = output.path.expanduser() / (output.name or f"{default_name}_{time.strftime('%Y-%m-%d_%H-%M-%S')}")
+    name = output.name or f"{default_name}_{time.strftime('%Y-%m-%d_%H-%M-%S')}"
+    folder, number = output.path.expanduser() / name, 2
+    while output.name is None and folder.exists():  # of a run that began in the same second
+        folder, number = folder.with_name(f"{name}_{number}"), number + 1
     try:
         folder.mkdir(parents=True)
     except FileExistsError:

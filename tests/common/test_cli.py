@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from common.cli import CONFIGS, find_config, get_predict_parser
 
 MODULES = [
     *(f"{task}.{command}" for task in ("superres", "colorize", "styletransfer")
@@ -40,3 +43,20 @@ def test_a_typo_is_told_without_importing_torch(task):
     assert ended == "2 []"
     assert "train.sede: unknown key" in printed
     assert "did you mean 'seed'?" in printed
+
+
+def test_shipped_configs_are_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = CONFIGS / "superres_2x.yaml"
+    assert find_config(Path("configs/superres_2x.yaml")) == find_config(Path("superres_2x.yaml")) == shipped
+    assert find_config(Path("configs/compare/losses.yaml")) == CONFIGS / "compare/losses.yaml"
+    assert find_config(Path("mine.yaml")) == Path("mine.yaml")
+    Path("superres_2x.yaml").write_text("x")
+    assert find_config(Path("superres_2x.yaml")) == Path("superres_2x.yaml")  # one's own comes first
+
+
+def test_a_runs_folder_stands_for_its_model_and_a_tilde_for_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    words = [str(tmp_path), "a.png", "--output=~/out"]
+    args = get_predict_parser("superres.predict", None).parse_args(words)
+    assert (args.model, args.output) == (tmp_path / "model.safetensors", tmp_path / "out")

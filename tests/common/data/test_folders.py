@@ -1,3 +1,5 @@
+import os
+import shutil
 from functools import partial
 
 import pytest
@@ -116,3 +118,28 @@ def test_photos_of_phones_are_named_where_they_cannot_be_read(tmp_path, monkeypa
         (tmp_path / name).write_text("x")
     assert find_photos(tmp_path) == [tmp_path / "a.png"]
     assert f"{tmp_path}: HEIC photos left out: 1 (to read them: pip install pillow-heif)" in caplog.messages
+
+
+def test_folders_of_runs_are_no_photos_to_train_on(photos, caplog):
+    caplog.set_level("INFO")
+    expected = find_photos(photos)
+    for run, files in (("runs/a", ("config.yaml", "environment.json")), ("runs/study", ("study.yaml", "photos.json"))):
+        (photos / run / "pictures").mkdir(parents=True)
+        for name in files:
+            (photos / run / name).write_text("x")
+        shutil.copy(expected[0], photos / run / "comparison.png")
+        shutil.copy(expected[0], photos / run / "pictures/epoch_001.png")
+    assert find_photos(photos) == expected
+    assert f"{photos / 'runs/a'}: left out, the folder of a run" in caplog.messages
+    assert len(find_photos(photos / "runs/a")) == 2  # asked for by name
+
+
+@posix_only
+def test_what_only_looks_like_a_file_gets_a_line(photos, caplog):
+    expected = find_photos(photos)
+    (photos / "link.png").symlink_to(photos / "nothing.png")
+    os.mkfifo(photos / "pipe.png")
+    assert find_photos(photos) == expected
+    assert sorted(caplog.messages) == [
+        f"skipped {photos / name}: a link that leads nowhere, or no file" for name in ("link.png", "pipe.png")
+    ]

@@ -63,3 +63,12 @@ def test_no_line_is_lost_on_a_console_that_cannot_show_a_name(encoding):
     assert done.stdout.decode(encoding) == f"skipped {name}.png\n"
     assert done.stderr.decode(encoding) == "error: caf\\udce9.png: no such photo\n"
     assert done.returncode == 2
+
+
+def test_variables_that_libraries_fail_on_are_taken_out(monkeypatch):
+    monkeypatch.setenv("RANK", "")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    assert ended(lambda: 7, monkeypatch) == 7
+    assert "RANK" not in os.environ
+    assert (os.environ["WORLD_SIZE"], os.environ["MPLBACKEND"]) == ("2", "Agg")

@@ -6,6 +6,7 @@ from common.config.yaml_file import load_config
 from common.runtime.errors import TrainingStopped, UserError
 from common.training.learner import out_of_memory_advice
 from common.training.resume import check_changes, flatten_keys, read_resume_point
+from common.training.run_folder import make_folder_for
 from common.training.run_photos import read_photo_split, save_photo_split
 
 
@@ -130,3 +131,12 @@ def test_out_of_memory_names_what_needs_half():
     smallest = config("train.stages=[{crop: 32, bs: 1, epochs: 1, lr: 1}]").train
     assert "a smaller model" in out_of_memory_advice(0, smallest.stages[0], smallest, RuntimeError("x"))
     assert TrainingStopped(said).status == 1
+
+
+def test_two_runs_of_one_second_have_two_folders(tmp_path, monkeypatch):
+    monkeypatch.setattr("time.strftime", lambda *_: "now")
+    names = [make_folder_for(OutputConfig(path=tmp_path), "demo").name for _ in range(3)]
+    assert names == ["demo_now", "demo_now_2", "demo_now_3"]
+    make_folder_for(OutputConfig(path=tmp_path, name="mine"), "demo")
+    with pytest.raises(UserError, match="mine: exists, and a run never overwrites another"):
+        make_folder_for(OutputConfig(path=tmp_path, name="mine"), "demo")
