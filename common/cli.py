@@ -16,7 +16,7 @@ from common.config.sections import TaskConfig
 from common.config.yaml_file import describe_keys, load_config
 from common.inference.tile_layout import TILE
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError, WriteError
-from common.runtime.files import read_json
+from common.runtime.files import check_can_write, read_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,12 +150,26 @@ def run_training(module: str, work: Callable[[], object], current_folder: Callab
 
 
 def get_predict_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
-    """MODEL PHOTO_OR_FOLDER... -o OUT [--overwrite] [--tile] [--device] [--trust-pickle]."""
+    """MODEL PHOTO_OR_FOLDER... -o OUT [--overwrite | --skip-existing] [--format] [--quality] [--tile] [--device] ..."""
     parser = get_parser(module, doc)
     parser.add_argument("model", type=model_path, help="model.safetensors of a training run, or the run's folder")
     parser.add_argument("photos", nargs="+", type=user_path, help="photos, and folders that are searched recursively")
-    parser.add_argument("-o", "--output", type=user_path, required=True, help="folder for the results; names are kept")
-    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=user_path,
+        required=True,
+        help="folder for the results; names are kept. For one photo also the result's name",
+    )
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    existing.add_argument("--skip-existing", action="store_true", help="make only the results that do not exist")
+    parser.add_argument("--format", choices=["jpg", "png", "tif", "webp"], help="of the results [each photo's own]")
+    parser.add_argument(
+        "--quality",
+        type=number_at_least(1, int, at_most=100),
+        help="of JPEG and WebP, 1 to 100 [95; WebP without loss if the photo has none]",
+    )
     parser.add_argument(
         "--trust-pickle",
         action="store_true",
@@ -182,8 +196,9 @@ def predict_command(
     """Enhances the photos of `predict`, (H, W, 3) uint8 -> (H', W', 3) uint8; returns the exit status."""
     from common.inference.batch import enhance_photos, plan_outputs
 
-    plan = plan_outputs(args.photos, args.output, args.overwrite)
-    return 1 if enhance_photos(plan, enhance, keep_grey) else 0
+    suffix = f".{args.format}" if args.format else None
+    plan = plan_outputs(args.photos, args.output, args.overwrite, args.skip_existing, suffix)
+    return 1 if enhance_photos(plan, enhance, keep_grey, args.quality) else 0
 
 
 def get_evaluate_parser(module: str, doc: str | None, baseline: str | None = None) -> argparse.ArgumentParser:
@@ -226,6 +241,8 @@ def open_evaluation(args: argparse.Namespace) -> Evaluation:
         folder = args.model.parent / f"evaluate_{args.data.resolve().name}"
     if folder is not None and (folder / "results.csv").exists() and not args.overwrite:
         raise UserError(f"{folder / 'results.csv'}: exists; add --overwrite, or give another folder with -o")
+    if folder is not None:
+        check_can_write(folder)
     from common.data.folders import find_photos
     from common.runtime.devices import get_device
 

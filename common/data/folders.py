@@ -62,7 +62,8 @@ def sample_photos() -> list[Path]:
 
 
 def find_photos(folder: Path) -> list[Path]:
-    """All files below `folder` with a photo's ending, sorted; other and hidden files and folders of runs are left out.
+    """All files below `folder` with a photo's ending, sorted; other and hidden files are left out,
+    and so are folders of runs and those that systems fill (`@eaDir`, `__MACOSX`).
 
     Raises UserError if the folder is missing or holds none.
     """
@@ -70,7 +71,7 @@ def find_photos(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"{folder}: {'is a file, not a' if folder.exists() else 'no such'} folder of photos")
     photos, others, heif, seen = [], 0, 0, set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=report_folder):
         if (real := os.path.realpath(parent)) in seen:  # a link that leads back
             folders.clear()
             continue
@@ -79,7 +80,7 @@ def find_photos(folder: Path) -> list[Path]:
             log.info("%s: left out, the folder of a run", parent)
             folders.clear()
             continue
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "@")) and name != "__MACOSX")
         for name in names:
             if name.lower().endswith(READABLE_SUFFIXES) and not name.startswith("."):
                 path = Path(parent, name)
@@ -98,6 +99,10 @@ def find_photos(folder: Path) -> list[Path]:
     if others:
         log.info("%s: other files left out: %d", folder, others)
     return sorted(photos)
+
+
+def report_folder(error: OSError) -> None:
+    log.warning("skipped %s: the folder cannot be read (%s)", error.filename, error.strerror)
 
 
 def keep_usable_photos(paths: list[Path], open_photo: Callable[[Path], Image.Image] = open_photo) -> list[Path]:

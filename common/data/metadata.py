@@ -4,11 +4,13 @@ import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 from PIL.PngImagePlugin import PngInfo, iTXt
+from PIL.WebPImagePlugin import WebPImageFile
 
 IPTC_RESOURCE = 0x0404  # of Photoshop's, in a JPEG's APP13
 MAX_SEGMENT = 65_533  # bytes in a JPEG's segment
@@ -18,6 +20,7 @@ STRUCTURE = {
     *range(254, 260), 262, 263, 266, 273, 274, *range(277, 282), 284, 301, *range(317, 326), 330, 332, 338, 339, 340,
     341, 347, *range(512, 522), 529, 530, 531, 532, 34675,
 }  # fmt: skip
+KEPT_COMPRESSIONS = ("tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits")  # those of fax hold no grey
 TIFF_ONLY = {700, 33723, 34377}  # XMP, IPTC and Photoshop's, which other formats have elsewhere
 
 
@@ -32,6 +35,8 @@ class Metadata:
     iptc: bytes | None = None  # JPEG
     comment: bytes | None = None  # JPEG, GIF
     frames: int = 1
+    compression: str | None = None  # TIFF
+    is_lossy_webp: bool = False
 
 
 def read_exif(image: Image.Image) -> bytes:
@@ -60,7 +65,21 @@ def read_metadata(image: Image.Image, exif: bytes, frames: int) -> Metadata:
         iptc=photoshop.get(IPTC_RESOURCE) if isinstance(photoshop, dict) else None,
         comment=comment.encode() if isinstance(comment, str) else comment,
         frames=frames,
+        compression=image.info.get("compression") if image.format == "TIFF" else None,
+        is_lossy_webp=image.format == "WEBP" and is_lossy(image),
     )
+
+
+def is_lossy(webp: Image.Image) -> bool:
+    """Whether a WebP file's first frame is in its lossy format."""
+    data = Path(str(webp.filename)).read_bytes() if isinstance(webp, WebPImageFile) else b""
+    position = 12  # after 'RIFF', the size and 'WEBP', come chunks: name, size, content, padded to an even length
+    while position + 8 <= len(data):
+        name, size = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
+        if name in (b"VP8 ", b"VP8L"):
+            return name == b"VP8 "
+        position += 8 + size + size % 2
+    return False
 
 
 def make_upright(xmp: Any) -> Any:
@@ -78,6 +97,8 @@ def save_options(metadata: Metadata, suffix: str, size: tuple[int, int]) -> dict
     is_tiff, is_jpeg = suffix in (".tif", ".tiff"), suffix in (".jpg", ".jpeg", ".jpe", ".jfif")
     if exif := get_exif(metadata, is_tiff, size):
         options["exif"] = exif
+    if is_tiff and metadata.compression in KEPT_COMPRESSIONS:
+        options["compression"] = metadata.compression
     if metadata.dpi is not None and suffix != ".webp":
         options["dpi"] = tuple(float(value) for value in metadata.dpi)
     if metadata.xmp is not None and (is_jpeg or suffix == ".webp"):

@@ -5,11 +5,13 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from PIL import Image
 from PIL.ExifTags import Base
 from PIL.Image import Transpose
+from scipy.ndimage import distance_transform_edt
 
 from common.data.color_profiles import GREY_MODES, SRGB_PROFILE, drop_alpha, fits_result, to_srgb, warn_once
 from common.data.formats import CAN_READ_HEIF, HEIF_SUFFIXES, INSTALL_HEIF, JPEG_SUFFIXES
@@ -122,10 +124,24 @@ def copy_info(image: Image.Image, like: Image.Image) -> Image.Image:
 def flatten_to_rgb(path: Path, image: Image.Image) -> Image.Image:
     rgb = to_srgb(path, image)
     if image.has_transparency_data:
-        white = Image.new("RGB", image.size, "white")
-        white.paste(rgb, mask=image.convert("RGBA").getchannel("A"))
-        return white
+        return put_on_white(rgb, image.convert("RGBA").getchannel("A"))
     return rgb
+
+
+def put_on_white(image: Image.Image, alpha: Image.Image) -> Image.Image:
+    white = Image.new(image.mode, image.size, "white")
+    white.paste(image, mask=alpha)
+    return white
+
+
+def fill_transparent(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Colours of (H, W, 3) where alpha (H, W) is 0, taken from the nearest pixel that shows: else, enlarging a cut-out,
+    what is hidden there would mix into its rim."""
+    hidden = alpha == 0
+    if not hidden.any() or hidden.all():
+        return rgb
+    nearest = cast(np.ndarray, distance_transform_edt(hidden, return_distances=False, return_indices=True))
+    return rgb[nearest[0], nearest[1]]
 
 
 def open_photo_for_crops(path: Path, min_side: int, least_side: int | None = None) -> Image.Image:
@@ -191,9 +207,11 @@ def read_photo(path: Path) -> Photo:
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     is_grey = image.mode in GREY_MODES
     profile = image.info.get("icc_profile")
-    if profile is not None and fits_result(profile, image.mode):
-        return Photo(np.asarray(drop_alpha(image)), alpha, is_grey, profile, metadata)
-    return Photo(np.asarray(to_srgb(path, image)), alpha, is_grey, None, metadata)
+    keeps_profile = profile is not None and fits_result(profile, image.mode)
+    rgb = np.asarray(drop_alpha(image) if keeps_profile else to_srgb(path, image))
+    if alpha is not None:
+        rgb = fill_transparent(rgb, np.asarray(alpha))
+    return Photo(rgb, alpha, is_grey, profile if keeps_profile else None, metadata)
 
 
 def to_srgb_photo(photo: Photo) -> Photo:
@@ -208,23 +226,29 @@ def to_srgb_photo(photo: Photo) -> Photo:
     return replace(photo, rgb=rgb, is_grey=False, icc_profile=SRGB_PROFILE)
 
 
-def write_photo(path: Path, rgb: np.ndarray, like: Photo) -> None:
+def write_photo(path: Path, rgb: np.ndarray, like: Photo, quality: int | None = None) -> None:
     """Saves (H, W, 3) uint8 pixels as `path`'s ending says, with the alpha, profile and metadata of the Photo `like`.
 
-    A grey photo is saved grey. JPEG at quality 95 without chroma subsampling and without alpha, WebP lossless.
+    A grey photo is saved grey. JPEG without chroma subsampling, and on white, as it has no alpha. quality: of JPEG and
+    WebP, 1 to 100; None is 95, and lossless for WebP unless the photo is a lossy WebP.
     Raises PhotoError if the format cannot hold the picture.
     """
     image = Image.fromarray(rgb)
     if like.is_grey:
         image = image.convert("L")
-    if like.alpha is not None and Path(path).suffix.lower() not in JPEG_SUFFIXES:
-        image.putalpha(like.alpha.resize(image.size, Image.Resampling.BICUBIC))
     suffix = Path(path).suffix.lower()
+    if like.alpha is not None:
+        alpha = like.alpha.resize(image.size, Image.Resampling.BICUBIC)
+        if suffix in JPEG_SUFFIXES:
+            image = put_on_white(image, alpha)
+        else:
+            image.putalpha(alpha)
     options = save_options(like.metadata, suffix, image.size)
     if suffix in JPEG_SUFFIXES:
-        options |= {"quality": 95, "subsampling": 0}
+        options |= {"quality": quality or 95, "subsampling": 0}
     if suffix == ".webp":
-        options["lossless"] = True
+        lossy = quality is not None or like.metadata.is_lossy_webp
+        options |= {"quality": quality or 95} if lossy else {"lossless": True}
     if like.icc_profile is not None:
         options["icc_profile"] = like.icc_profile
     try:

@@ -10,27 +10,41 @@ from common.data.folders import find_photos
 from common.data.formats import WRITABLE_SUFFIXES
 from common.data.photos import PhotoError, read_photo, to_srgb_photo, write_photo
 from common.runtime.errors import UserError, WriteError
-from common.runtime.files import atomic_write
+from common.runtime.files import atomic_write, check_can_write
 from common.runtime.memory import release_freed_memory
 
 log = logging.getLogger(__name__)
 
 
-def plan_outputs(inputs: Sequence[Path], folder: Path, overwrite: bool = False) -> list[tuple[Path, Path]]:
+def plan_outputs(
+    inputs: Sequence[Path],
+    output: Path,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    suffix: str | None = None,
+) -> list[tuple[Path, Path]]:
     """[(photo, its result's path)] for files and for folders, which are searched recursively and keep their tree.
 
-    A photo in a format that is not written becomes a PNG; if another photo has that name, `a.gif` becomes `a.gif.png`.
-    Makes `folder`. Raises UserError if that cannot be done, an input is missing, two results would have one name, a
-    result would replace a photo that is read, or a result exists and `overwrite` is false.
+    output: the folder of the results, or for a single photo the result's own name. suffix: the results' ending, such as
+    '.png'; without it they keep that of their photo. A photo in a format that is not written becomes a PNG; if another
+    photo has that name, `a.gif` becomes `a.gif.png`. Photos in a folder of results below one that is read are left out.
+
+    Makes the folder. Raises UserError if that cannot be done, an input is missing, two results would have one name, a
+    result would replace a photo that is read, or a result exists and is neither to be overwritten nor skipped.
     """
+    inputs, output = [Path(source) for source in inputs], Path(output)
+    names_a_picture = output.suffix.lower() in WRITABLE_SUFFIXES and not output.is_dir()
+    if names_a_picture and (len(inputs) > 1 or inputs[0].is_dir()):
+        raise UserError(f"-o {output}: the name of one picture, for several photos; give a folder")
     plan: list[tuple[Path, Path]] = []
-    for source in map(Path, inputs):
-        photos = find_photos(source) if source.is_dir() else [source]
+    for source in inputs:
+        photos = without_results(find_photos(source), source, output) if source.is_dir() else [source]
         for photo in photos:
             if not photo.is_file():
                 raise UserError(f"{photo}: no such photo or folder")
             name = photo.relative_to(source) if source.is_dir() else Path(photo.name)
-            plan.append((photo, Path(folder) / name))
+            result = output if names_a_picture else output / (name.with_suffix(suffix) if suffix else name)
+            plan.append((photo, result))
     kept = {result for _, result in plan}
     plan = [(photo, get_writable_path(result, kept)) for photo, result in plan]
     sources: dict[Path, Path] = {}
@@ -42,16 +56,32 @@ def plan_outputs(inputs: Sequence[Path], folder: Path, overwrite: bool = False) 
     for _, result in plan:
         if result.resolve() in originals:
             raise UserError(f"{result}: is one of the photos to read; give another folder with -o")
-    existing = [result for _, result in plan if result.exists()]
-    if existing and not overwrite:
-        raise UserError(
-            f"{existing[0]}{f' and {len(existing) - 1} more' * (len(existing) > 1)}: exists; add --overwrite"
-        )
+    existing = {result for _, result in plan if result.exists()}
+    if skip_existing:
+        log.info("%d of %d results exist and are skipped", len(existing), len(plan))
+        plan = [(photo, result) for photo, result in plan if result not in existing]
+    elif existing and not overwrite:
+        more = f" and {len(existing) - 1} more" * (len(existing) > 1)
+        raise UserError(f"{min(existing)}{more}: exists; add --overwrite or --skip-existing")
+    make_results_folder(output.parent if names_a_picture else output)
+    return plan
+
+
+def without_results(photos: list[Path], source: Path, output: Path) -> list[Path]:
+    """The photos that are not in the folder of results, if that is below `source`."""
+    results = output.resolve()
+    if not results.is_relative_to(source.resolve()) or results == source.resolve():
+        return photos
+    return [photo for photo in photos if not photo.resolve().is_relative_to(results)]
+
+
+def make_results_folder(folder: Path) -> None:
+    """Makes the folder. Raises UserError if that cannot be done, or nothing can be written into it."""
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: cannot be created as a folder for the results ({error.strerror})") from None
-    return plan
+    check_can_write(folder)
 
 
 def get_writable_path(result: Path, others: set[Path]) -> Path:
@@ -67,11 +97,14 @@ def get_writable_path(result: Path, others: set[Path]) -> Path:
 
 
 def enhance_photos(
-    plan: Sequence[tuple[Path, Path]], enhance: Callable[[np.ndarray], np.ndarray], keep_grey: bool = True
+    plan: Sequence[tuple[Path, Path]],
+    enhance: Callable[[np.ndarray], np.ndarray],
+    keep_grey: bool = True,
+    quality: int | None = None,
 ) -> int:
     """Reads, enhances and writes each photo of `plan_outputs`. enhance: (H, W, 3) uint8 -> (H', W', 3) uint8.
 
-    keep_grey: a grey photo's result is saved grey.
+    keep_grey: a grey photo's result is saved grey. quality: of `common.data.photos.write_photo`.
 
     A photo that cannot be read or written gets one line. Returns how many those were.
     """
@@ -85,7 +118,7 @@ def enhance_photos(
             pixels = enhance(photo.rgb)
             result.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(result) as temporary:
-                write_photo(temporary, pixels, like=photo)
+                write_photo(temporary, pixels, like=photo, quality=quality)
         except (PhotoError, WriteError) as error:
             failed += 1
             log.error("failed %s", error)

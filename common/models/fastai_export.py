@@ -20,7 +20,7 @@ from fasttransform import Transform
 from PIL import Image
 from torch import Tensor, nn
 
-from common.data.photos import open_photo
+from common.data.photos import flatten_to_rgb, open_photo, reduce_to_8_bits
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
 
@@ -28,14 +28,18 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 class ToPhoto(Transform):
-    """A path (opened as `common.data.photos` does), PIL image or (H, W, 3) uint8 array -> fastai's PILImage."""
+    """A path, PIL image or array of 8 or 16 bits (H, W), (H, W, 3) or (H, W, 4) -> PILImage, opened as photos are."""
 
     input_types = (str, Path, Image.Image, np.ndarray)  # what `learn.predict` takes
 
     def encodes(self, item: Any) -> PILImage:  # Any: fastai dispatches on this hint
         if isinstance(item, np.ndarray):
-            return PILImage.create(item)
-        image = item.convert("RGB") if isinstance(item, Image.Image) else open_photo(item)
+            item = Image.fromarray((item / 257).round().astype(np.uint8) if item.dtype == np.uint16 else item)
+        if isinstance(item, Image.Image):
+            name = Path("the picture")
+            image = flatten_to_rgb(name, reduce_to_8_bits(name, item))
+        else:
+            image = open_photo(item)
         return PILImage(image)  # pyright: ignore[reportCallIssue]  # fastai's metaclass casts the image
 
 

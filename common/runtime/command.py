@@ -47,6 +47,12 @@ def run_command(command: Callable[[], int | None]) -> NoReturn:
         end_workers()
 
 
+def show_messages() -> None:
+    """Prints messages when Python calls the program and has not set up logging itself."""
+    if not logging.getLogger().handlers:
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+
+
 def clean_environment() -> None:
     """Takes out variables that libraries fail on: empty ones of launchers, and a notebook's way to show figures."""
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):

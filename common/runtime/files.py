@@ -35,6 +35,13 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_can_write(folder: Path) -> None:
+    """Raises UserError if nothing can be written into the folder, or into the nearest one that exists above it."""
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(f"{nearest}: nothing can be written here; give another folder")
+
+
 def remove_temporary_files(folder: Path) -> None:
     """Removes what a process that was killed while writing has left below `folder`."""
     for path in Path(folder).rglob(".*"):

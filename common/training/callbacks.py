@@ -240,10 +240,13 @@ class Checkpoints(Callback):
         if not finite and not (self.training and in_fp16 and self.skipped <= MAX_SKIPPED):
             terms = ", ".join(f"{name} {value.item():.4g}" for name, value in self.learn.loss_func.terms.items())
             weights = f"the last good weights are in {self.last}" if self.last.exists() else "no epoch is finished yet"
+            epoch = len(self.history.rows) + 1
+            moment = (
+                f"in epoch {epoch}, batch {self.iter + 1}" if self.training else f"on held-out photos, epoch {epoch}"
+            )
             raise TrainingDiverged(
-                f"the loss is {self.learn.loss.item()} in epoch {len(self.history.rows) + 1}, batch {self.iter + 1} "
-                f"({terms}); {weights}. Start again with a lower train.stages.*.lr, train.precision=fp32, or a lower "
-                "weight of the term that is not finite."
+                f"the loss is {self.learn.loss.item()} {moment} ({terms}); {weights}. Start again with a lower "
+                "train.stages.*.lr, train.precision=fp32, or a lower weight of the term that is not finite."
             )
 
     def after_epoch(self) -> None:

@@ -13,6 +13,7 @@ from common.config.sections import TaskConfig
 from common.data.folders import PhotoSplit
 from common.models.fastai_export import export_learner
 from common.runtime import processes
+from common.runtime.command import show_messages
 from common.training.learner import StageLearner, resolve_train_config
 from common.training.run_photos import get_run_photos
 
@@ -35,6 +36,7 @@ def prepare_training(
     Returns the config with nothing left open for the device, the photos (of `resume`, a stopped run, those that it had;
     `photos` if they were found before), and the device. Raises UserError for what makes a training impossible.
     """
+    show_messages()
     device = processes.join(config.train.device)
     train = resolve_train_config(config.train, config.model.has_pretrained_encoder, device)
     config = config.model_copy(update={"train": train})

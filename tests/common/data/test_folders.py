@@ -143,3 +143,33 @@ def test_what_only_looks_like_a_file_gets_a_line(photos, caplog):
     assert sorted(caplog.messages) == [
         f"skipped {photos / name}: a link that leads nowhere, or no file" for name in ("link.png", "pipe.png")
     ]
+
+
+def test_folders_that_systems_fill_and_second_links_are_left_out(photos, tmp_path, caplog):
+    expected = find_photos(photos)
+    for name in ("@eaDir", "__MACOSX"):
+        (photos / name).mkdir()
+        shutil.copy(expected[0], photos / name / "thumbnail.png")
+    assert find_photos(photos) == expected
+
+
+@posix_only
+def test_of_two_links_to_one_folder_the_first_by_name_counts(photos, tmp_path):
+    (tmp_path / "links").mkdir()
+    for name in ("b", "a", "c"):
+        (tmp_path / "links" / name).symlink_to(photos)
+    assert {path.parent.name for path in find_photos(tmp_path / "links")} == {"a"}
+
+
+def test_a_folder_that_cannot_be_read_gets_a_line(photos, monkeypatch, caplog):
+    (photos / "closed").mkdir()
+    scan = os.scandir
+
+    def refuse(path):
+        if os.fspath(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert len(find_photos(photos)) == 6
+    assert caplog.messages == [f"skipped {photos / 'closed'}: the folder cannot be read (Permission denied)"]

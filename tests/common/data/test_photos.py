@@ -284,3 +284,39 @@ def test_without_the_package_the_message_names_it(tmp_path, monkeypatch):
     (tmp_path / "a.heic").write_bytes(b"x")
     with pytest.raises(PhotoError, match=r"a.heic: HEIC photos need the package pillow-heif: pip install pillow-heif"):
         open_photo(tmp_path / "a.heic")
+
+
+def test_a_transparent_photo_becomes_a_jpeg_on_white(tmp_path):
+    image = Image.new("RGBA", (16, 16), (255, 0, 0, 255))
+    image.paste((0, 0, 0, 0), (0, 0, 8, 16))
+    photo = read_photo(save(tmp_path / "a.jpg", image, format="PNG"))
+    write_photo(tmp_path / "b.jpg", photo.rgb, like=photo)
+    result = np.asarray(Image.open(tmp_path / "b.jpg")).astype(int)
+    assert abs(result[:, :6] - 255).max() < 12
+    assert abs(result[:, 10:] - (255, 0, 0)).max() < 12
+    assert abs(result - np.asarray(open_photo(tmp_path / "a.jpg"))).mean() < 5  # what training sees of it
+
+
+def test_what_is_hidden_does_not_mix_into_the_rim_of_a_cut_out(tmp_path):
+    image = Image.new("RGBA", (16, 16), (0, 0, 0, 0))  # hidden black
+    image.paste((255, 0, 0, 255), (4, 4, 12, 12))
+    photo = read_photo(save(tmp_path / "a.png", image))
+    larger = Image.fromarray(photo.rgb).resize((64, 64), Image.Resampling.BICUBIC)
+    write_photo(tmp_path / "b.png", np.asarray(larger), like=photo)
+    result = np.asarray(Image.open(tmp_path / "b.png"))
+    assert result[result[..., 3] > 0][:, :3].tolist() == [[255, 0, 0]] * int((result[..., 3] > 0).sum())
+
+
+def test_files_keep_their_compression(tmp_path):
+    pixels = np.asarray(Image.open(sample_photos()[1]).convert("RGB"))[:200, :300]
+    image = Image.fromarray(pixels)
+    for name, options in (("a.tif", {"compression": "tiff_lzw"}), ("lossy.webp", {"quality": 80}),
+                          ("exact.webp", {"lossless": True})):  # fmt: skip
+        path = save(tmp_path / name, image, **options)
+        photo = read_photo(path)
+        write_photo(tmp_path / f"new_{name}", photo.rgb, like=photo)
+        ratio = (tmp_path / f"new_{name}").stat().st_size / path.stat().st_size
+        assert 0.7 < ratio < 2.5, name  # lossless, the lossy photo would be ten times as large
+    with Image.open(tmp_path / "new_a.tif") as result:
+        assert result.info["compression"] == "tiff_lzw"
+    assert np.array_equal(read_photo(tmp_path / "new_exact.webp").rgb, pixels)

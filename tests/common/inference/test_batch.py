@@ -4,6 +4,7 @@ from PIL import Image
 
 from common.inference.batch import enhance_photos, plan_outputs
 from common.runtime.errors import UserError
+from common.runtime.files import check_can_write
 
 
 def twice(pixels):
@@ -121,3 +122,53 @@ def test_a_result_that_the_system_refuses_does_not_stop_the_rest(photos, tmp_pat
     assert enhance_photos(plan, twice) == 1
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.png"]
     assert any(message.startswith("failed ") and "nnn" in message for message in caplog.messages)
+
+
+def test_what_exists_can_be_skipped(photos, tmp_path, caplog):
+    caplog.set_level("INFO")
+    out = tmp_path / "out"
+    enhance_photos(plan_outputs([photos / "0.png"], out), twice)
+    before = (out / "0.png").read_bytes()
+    plan = plan_outputs([photos], out, skip_existing=True)
+    assert [photo.name for photo, _ in plan] == ["1.png", "2.png", "3.png", "4.png", "5.png"]
+    assert "1 of 6 results exist and are skipped" in caplog.messages
+    assert enhance_photos(plan, lambda pixels: pixels) == 0
+    assert (out / "0.png").read_bytes() == before
+
+
+def test_results_below_the_folder_that_is_read_are_not_read(photos):
+    for overwrite in (False, True):
+        plan = plan_outputs([photos], photos / "out", overwrite=overwrite)
+        assert [result for _, result in plan] == [photos / "out" / f"{i}.png" for i in range(6)]
+        assert enhance_photos(plan, twice) == 0
+
+
+def test_one_photo_may_have_its_results_name(photos, tmp_path):
+    (pair,) = plan_outputs([photos / "0.png"], tmp_path / "new/large.jpg")
+    assert pair == (photos / "0.png", tmp_path / "new/large.jpg")
+    assert enhance_photos([pair], twice) == 0
+    with pytest.raises(UserError, match=r"large.jpg: exists; add --overwrite or --skip-existing"):
+        plan_outputs([photos / "0.png"], tmp_path / "new/large.jpg")
+    with pytest.raises(UserError, match=r"-o .*x.png: the name of one picture, for several photos; give a folder"):
+        plan_outputs([photos], tmp_path / "x.png")
+
+
+def test_results_can_have_another_format_and_quality(photos, tmp_path):
+    sizes = []
+    for quality in (30, 90):
+        plan = plan_outputs([photos / "0.png"], tmp_path / str(quality), suffix=".jpg")
+        assert enhance_photos(plan, twice, quality=quality) == 0
+        sizes.append((tmp_path / str(quality) / "0.jpg").stat().st_size)
+    assert sizes[0] < 0.7 * sizes[1]
+    (photos / "other").mkdir()
+    Image.open(photos / "0.png").save(photos / "0.jpg")
+    with pytest.raises(UserError, match=r"0.jpg and .*0.png would both become .*0.webp"):
+        plan_outputs([photos], tmp_path / "webp", suffix=".webp")
+
+
+def test_a_folder_that_cannot_be_written_into_is_refused_before_any_work(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # whoever runs the tests may write everywhere
+    with pytest.raises(UserError, match="out: nothing can be written here; give another folder"):
+        plan_outputs([photos], tmp_path / "out")
+    with pytest.raises(UserError, match=f"{tmp_path}: nothing can be written here"):
+        check_can_write(tmp_path / "a/b/c")

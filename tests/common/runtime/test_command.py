@@ -72,3 +72,10 @@ def test_variables_that_libraries_fail_on_are_taken_out(monkeypatch):
     assert ended(lambda: 7, monkeypatch) == 7
     assert "RANK" not in os.environ
     assert (os.environ["WORLD_SIZE"], os.environ["MPLBACKEND"]) == ("2", "Agg")
+
+
+def test_messages_are_shown_to_python_too():
+    code = "import logging\nfrom common.runtime.command import show_messages\nshow_messages()\n"
+    code += "logging.getLogger('a').info('epoch 1')\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "epoch 1\n"
