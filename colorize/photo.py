@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from colorize.lab import get_ab, set_ab, to_grey
 from colorize.model import Colorizer
 from common.data.photos import shrunk_size
-from common.data.pixels import to_pixels, to_tensor
+from common.data.pixels import to_8_bits, to_pixels, to_tensor
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance
 
@@ -25,14 +25,14 @@ BAND = 2**20  # pixels that are converted at once
 def color_photo(
     model: Colorizer, photo: np.ndarray, size: int | None = None, saturation: float = 1.0, tile: int = TILE
 ) -> np.ndarray:
-    """(H, W, 3) uint8 -> the same, coloured by `model` (in eval mode, on the device to run on).
+    """(H, W, 3) uint8 or uint16 -> the same, coloured by `model` (in eval mode, on the device to run on).
 
     size: short side in pixels of the copy on which colours are found; None: the model's. saturation: what a* and b* are
     multiplied by. The photo's L* stays, within the rounding of three channels to 8 bits (0.3); its own colours are
     ignored.
     """
     height, width = photo.shape[:2]
-    grey = in_bands(to_grey, photo)
+    grey = to_8_bits(in_bands(to_grey, photo))
     small_height, small_width = shrunk_size(height, width, size or model.size)
     small = np.asarray(Image.fromarray(grey).resize((small_width, small_height), Image.Resampling.BILINEAR))
     ab = saturation * get_ab(to_tensor(enhance(model, small, tile=tile)))
@@ -53,12 +53,13 @@ def enlarge(ab: Tensor, height: int, width: int) -> Tensor:
 
 @torch.inference_mode()
 def in_bands(function: Callable[..., Tensor], photo: np.ndarray, *others: Tensor) -> np.ndarray:
-    """function((1, 3, h, W), ...) on band after band of a (H, W, 3) uint8 photo, so that little memory is held."""
+    """function((1, 3, h, W), ...) on band after band of a (H, W, 3) photo, so that little memory is held."""
     rows = max(1, BAND // photo.shape[1])
     result = np.empty_like(photo)
     for top in range(0, len(photo), rows):
         band = slice(top, top + rows)
-        result[band] = to_pixels(function(to_tensor(photo[band]), *(other[:, :, band] for other in others)))
+        output = function(to_tensor(photo[band]), *(other[:, :, band] for other in others))
+        result[band] = to_pixels(output, photo.dtype)
     return result
 
 

@@ -12,17 +12,18 @@ from functools import partial
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from common.data.pixels import to_tensor
+from common.data.pixels import peak_of, to_tensor
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance
 from styletransfer.johnson import InstanceNorm
 from styletransfer.model import Stylizer
 
 GRID = 32  # pixels that the networks' grids fit into: 4 of Johnson's, 32 of a U-Net's
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Y of YCbCr, as in JPEG
+BAND = 256  # rows that are mixed at once
 PIECE, CONTEXT = 512, 32  # sides of the pieces that are measured, and what they see around them: multiples of GRID
 
 Statistics = tuple[Tensor, Tensor]  # mean and variance, each (C,)
@@ -32,19 +33,20 @@ Span = tuple[int, int, int, int]  # start with context, start, end, end with con
 def paint_photo(
     model: Stylizer, photo: np.ndarray, strength: float = 1.0, keep_colors: bool = False, tile: int = TILE
 ) -> np.ndarray:
-    """(H, W, 3) uint8 -> the same, painted by `model` (in eval mode, on the device to run on).
+    """(H, W, 3) uint8 or uint16 -> the same, painted by `model` (in eval mode, on the device to run on).
 
     strength: 0 the photo, 1 the painting, between them a mix of their pixels. keep_colors: only the lightness (Y of
     YCbCr) is the painting's (Gatys et al. 2016, arXiv 1606.05897). Memory is bounded by `tile`, in pixels a side.
     """
     statistics = partial(whole_photo_statistics, model, photo)
-    painted = Image.fromarray(enhance(model, photo, tile=tile, grid=GRID, prepare=statistics))
-    original = Image.fromarray(photo)
-    if keep_colors:
-        y = painted.convert("YCbCr").getchannel("Y")
-        _, cb, cr = original.convert("YCbCr").split()
-        painted = Image.merge("YCbCr", (y, cb, cr)).convert("RGB")
-    return np.asarray(Image.blend(original, painted, strength))
+    painted = enhance(model, photo, tile=tile, grid=GRID, prepare=statistics)
+    for band in (slice(top, top + BAND) for top in range(0, len(photo), BAND)):
+        original = photo[band].astype(np.float32)
+        change = painted[band] - original
+        if keep_colors:  # Y alone changes, by as much in each of R, G and B
+            change = (change @ LUMA)[..., None]
+        painted[band] = (original + strength * change).round().clip(0, peak_of(photo.dtype))
+    return painted
 
 
 @contextmanager

@@ -26,7 +26,7 @@ TIFF_ONLY = {700, 33723, 34377}  # XMP, IPTC and Photoshop's, which other format
 
 @dataclass(frozen=True)
 class Metadata:
-    """Of one photo. Orientation is left out: pixels are upright when they have been read."""
+    """Of one photo, whose pixels are turned upright when they are read."""
 
     exif: bytes = b""
     dpi: tuple[float, float] | None = None
@@ -37,6 +37,8 @@ class Metadata:
     frames: int = 1
     compression: str | None = None  # TIFF
     is_lossy_webp: bool = False
+    orientation: int = 1  # EXIF's, of the pixels as Pillow loads them
+    has_16_bits: bool = False  # of which Pillow loads 8
 
 
 def read_exif(image: Image.Image) -> bytes:
@@ -53,8 +55,8 @@ def count_frames(image: Image.Image) -> int:
     return getattr(image, "n_frames", 1) if image.format != "MPO" else 1
 
 
-def read_metadata(image: Image.Image, exif: bytes, frames: int) -> Metadata:
-    """Of a file whose pixels are loaded: PNG may have texts behind them. exif, frames: as found before."""
+def read_metadata(image: Image.Image, exif: bytes, orientation: int, frames: int, has_16_bits: bool) -> Metadata:
+    """Of a file whose pixels are loaded: PNG may have texts behind them. The others: as found before that."""
     photoshop = image.info.get("photoshop")
     xmp, comment = image.info.get("xmp"), image.info.get("comment")
     return Metadata(
@@ -65,6 +67,8 @@ def read_metadata(image: Image.Image, exif: bytes, frames: int) -> Metadata:
         iptc=photoshop.get(IPTC_RESOURCE) if isinstance(photoshop, dict) else None,
         comment=comment.encode() if isinstance(comment, str) else comment,
         frames=frames,
+        orientation=orientation,
+        has_16_bits=has_16_bits,
         compression=image.info.get("compression") if image.format == "TIFF" else None,
         is_lossy_webp=image.format == "WEBP" and is_lossy(image),
     )

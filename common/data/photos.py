@@ -13,9 +13,20 @@ from PIL.ExifTags import Base
 from PIL.Image import Transpose
 from scipy.ndimage import distance_transform_edt
 
-from common.data.color_profiles import GREY_MODES, SRGB_PROFILE, drop_alpha, fits_result, to_srgb, warn_once
+from common.data.color_profiles import (
+    GREY_MODES,
+    SRGB_PROFILE,
+    drop_alpha,
+    fits_result,
+    get_transform,
+    to_srgb,
+    warn_once,
+)
 from common.data.formats import CAN_READ_HEIF, HEIF_SUFFIXES, INSTALL_HEIF, JPEG_SUFFIXES
 from common.data.metadata import Metadata, count_frames, read_exif, read_metadata, save_options
+from common.data.pixels import to_8_bits
+from common.data.sixteen_bits import SUFFIXES as SUFFIXES_16_BITS
+from common.data.sixteen_bits import has_16_bits, open_low_bytes, write_16_bits
 from common.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -58,14 +69,17 @@ def decode_photo(path: Path, least_side: int | None = None) -> Image.Image:
     least_side: a JPEG is decoded 2, 4 or 8 times smaller, in a fraction of the time, if its sides stay that long.
     """
     image, _ = decode_with_metadata(path, least_side)
-    return image
+    return reduce_to_8_bits(path, image)
 
 
 def decode_with_metadata(path: Path, least_side: int | None = None) -> tuple[Image.Image, Metadata]:
-    """The same, and what else the file says about the photo. EXIF that cannot be parsed is left out, with a line."""
+    """The same, grey with all its bits, and what else the file says about the photo.
+
+    EXIF that cannot be parsed is left out, with a line.
+    """
     try:
         with Image.open(path) as image:
-            frames, orientation = count_frames(image), 1
+            frames, orientation, deep = count_frames(image), 1, has_16_bits(image)
             try:
                 exif = read_exif(image)
             except Exception as error:  # Pillow's EXIF parser raises SyntaxError, struct.error, TypeError and others
@@ -76,8 +90,8 @@ def decode_with_metadata(path: Path, least_side: int | None = None) -> tuple[Ima
             image.load()
             if exif:
                 orientation = image.getexif().get(Base.Orientation, 1)  # Pillow has already turned a TIFF
-            metadata = read_metadata(image, exif, frames)
-            return reduce_to_8_bits(path, turn_upright(image, orientation)), metadata
+            metadata = read_metadata(image, exif, orientation, frames, deep)
+            return turn_upright(image, orientation), metadata
     except (PhotoError, MemoryError):
         raise
     except FileNotFoundError:
@@ -188,7 +202,7 @@ class PhotoCache:
 class Photo:
     """A photo to be enhanced: upright pixels, and what must come back with them."""
 
-    rgb: np.ndarray  # (H, W, 3) uint8, in the colours of the profile; without one, in sRGB
+    rgb: np.ndarray  # (H, W, 3) uint8 or uint16, in the colours of the profile; without one, in sRGB
     alpha: Image.Image | None  # mode 'L', the same size
     is_grey: bool
     icc_profile: bytes | None
@@ -198,10 +212,12 @@ class Photo:
 def read_photo(path: Path) -> Photo:
     """A Photo, with its alpha channel, colour profile and metadata. Raises PhotoError as `open_photo` does.
 
-    Its numbers stay as they are, in the colours of its profile. Where these are not those of the result (CMYK, Lab, RGB
-    for a grey photo), or the profile is broken, they become sRGB's. Of several frames or pages the first is taken.
+    Its numbers stay as they are, 16 bits included, in the colours of its profile. Where these are not those of the
+    result (CMYK, Lab, RGB for a grey photo), or the profile is broken, they become sRGB's. Of several frames or pages
+    the first is taken.
     """
-    image, metadata = decode_with_metadata(path)
+    original, metadata = decode_with_metadata(path)
+    image = reduce_to_8_bits(path, original)
     if metadata.frames > 1:
         log.warning("%s: only the first of its %d frames or pages is used", path, metadata.frames)
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
@@ -209,16 +225,36 @@ def read_photo(path: Path) -> Photo:
     profile = image.info.get("icc_profile")
     keeps_profile = profile is not None and fits_result(profile, image.mode)
     rgb = np.asarray(drop_alpha(image) if keeps_profile else to_srgb(path, image))
+    if keeps_profile or profile is None:
+        rgb = read_all_bits(path, original, metadata, rgb)
     if alpha is not None:
         rgb = fill_transparent(rgb, np.asarray(alpha))
     return Photo(rgb, alpha, is_grey, profile if keeps_profile else None, metadata)
 
 
+def read_all_bits(path: Path, image: Image.Image, metadata: Metadata, rgb: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint16 of a photo that has 16 bits, and otherwise `rgb`. image: as decoded."""
+    if image.mode.startswith("I;16"):
+        return np.repeat(np.asarray(image).astype(np.uint16)[..., None], 3, axis=2)
+    if not metadata.has_16_bits:
+        return rgb
+    try:
+        low = np.asarray(turn_upright(open_low_bytes(path), metadata.orientation))
+    except Exception as error:  # Pillow's decoders raise errors of many kinds
+        log.warning("%s: only 8 of its 16 bits are used (%s)", path, " ".join(str(error).split()))
+        return rgb
+    return np.asarray(image)[..., :3].astype(np.uint16) * 256 + low[..., :3]
+
+
 def to_srgb_photo(photo: Photo) -> Photo:
     """The Photo as RGB in sRGB, for a network that knows what colours mean. A grey one's result is saved in RGB."""
-    photo = replace(photo, is_grey=False) if photo.icc_profile is None else photo
     if photo.icc_profile is None:
+        return replace(photo, is_grey=False)
+    if not photo.is_grey and get_transform(photo.icc_profile, "RGB") is None:  # sRGB's own
         return photo
+    if photo.rgb.dtype == np.uint16:
+        log.warning("a photo of 16 bits becomes one of 8, as its colours are converted from its profile to sRGB")
+        photo = replace(photo, rgb=to_8_bits(photo.rgb))
     pixels = np.ascontiguousarray(photo.rgb[..., 0]) if photo.is_grey else photo.rgb
     image = Image.fromarray(pixels)
     image.info["icc_profile"] = photo.icc_profile
@@ -227,16 +263,21 @@ def to_srgb_photo(photo: Photo) -> Photo:
 
 
 def write_photo(path: Path, rgb: np.ndarray, like: Photo, quality: int | None = None) -> None:
-    """Saves (H, W, 3) uint8 pixels as `path`'s ending says, with the alpha, profile and metadata of the Photo `like`.
+    """Saves (H, W, 3) pixels as `path`'s ending says, with the alpha, profile and metadata of the Photo `like`.
+
+    uint16 pixels are saved with 16 bits where the format has them: in PNG and TIFF.
 
     A grey photo is saved grey. JPEG without chroma subsampling, and on white, as it has no alpha. quality: of JPEG and
     WebP, 1 to 100; None is 95, and lossless for WebP unless the photo is a lossy WebP.
     Raises PhotoError if the format cannot hold the picture.
     """
-    image = Image.fromarray(rgb)
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES_16_BITS:
+        rgb = to_8_bits(rgb)
+    image = Image.fromarray(to_8_bits(rgb))
     if like.is_grey:
         image = image.convert("L")
-    suffix = Path(path).suffix.lower()
     if like.alpha is not None:
         alpha = like.alpha.resize(image.size, Image.Resampling.BICUBIC)
         if suffix in JPEG_SUFFIXES:
@@ -252,7 +293,13 @@ def write_photo(path: Path, rgb: np.ndarray, like: Photo, quality: int | None = 
     if like.icc_profile is not None:
         options["icc_profile"] = like.icc_profile
     try:
-        image.save(path, **options)
+        if rgb.dtype == np.uint8:
+            image.save(path, **options)
+        elif image.mode == "L":
+            Image.fromarray(np.ascontiguousarray(rgb[..., 0])).save(path, **options)
+        else:
+            opacity = [257 * np.asarray(image.getchannel("A"), dtype=np.uint16)] if image.mode.endswith("A") else []
+            write_16_bits(path, np.dstack([rgb, *opacity]), options)
     except (OSError, ValueError, KeyError) as error:
         raise PhotoError(
             f"{path}: a {image.width} x {image.height} {image.mode} picture cannot be saved: {error}"

@@ -1,6 +1,7 @@
-"""Pixels in their three forms: tensors in [0, 1] for networks, uint8 arrays for files, PIL images for drawing."""
+"""Pixels in three forms: tensors in [0, 1] for networks, uint8 or uint16 arrays for files, PIL images for drawing."""
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
@@ -9,14 +10,24 @@ PEAK = 255.0
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 -> (1, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / PEAK
+    """(H, W, 3) uint8 or uint16 -> (1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None] / peak_of(pixels.dtype)
 
 
-def to_pixels(image: Tensor) -> np.ndarray:
-    """(1, 3, H, W) -> (H, W, 3) uint8: clamped to [0, 1] and rounded."""
-    pixels = (image[0].detach().as_subclass(Tensor).float().clamp(0, 1) * PEAK).round().byte()
-    return np.ascontiguousarray(pixels.permute(1, 2, 0).cpu().numpy())
+def to_pixels(image: Tensor, dtype: npt.DTypeLike = np.uint8) -> np.ndarray:
+    """(1, 3, H, W) -> (H, W, 3) uint8 or uint16: clamped to [0, 1] and rounded."""
+    pixels = (image[0].detach().as_subclass(Tensor).float().clamp(0, 1) * peak_of(dtype)).round()
+    return pixels.permute(1, 2, 0).cpu().numpy().astype(dtype, order="C")
+
+
+def peak_of(dtype: npt.DTypeLike) -> float:
+    """White: 255 of uint8, 65,535 of uint16."""
+    return 65535.0 if np.dtype(dtype) == np.uint16 else PEAK
+
+
+def to_8_bits(pixels: np.ndarray) -> np.ndarray:
+    """uint8 or uint16 -> uint8."""
+    return pixels if pixels.dtype == np.uint8 else (pixels / 257).round().astype(np.uint8)
 
 
 def to_image(image: Tensor) -> Image.Image:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from common.data.pixels import PEAK, to_tensor
+from common.data.pixels import peak_of, to_tensor
 from common.inference.tile_layout import OVERLAP, TILE, smallest_tile, tile_starts
 from common.runtime.devices import is_out_of_memory
 
@@ -26,7 +26,8 @@ def enhance(
     grid: int = 1,
     prepare: Callable[[int], AbstractContextManager] = nullcontext,
 ) -> np.ndarray:
-    """Runs `model`, (1, 3, h, w) in [0, 1] -> (1, 3, scale h, scale w), over a photo: (H, W, 3) uint8 to the same.
+    """Runs `model`, (1, 3, h, w) in [0, 1] -> (1, 3, scale h, scale w), over a photo: (H, W, 3) uint8 or uint16 to the
+    same.
 
     The result is exactly `scale` times as large. If it fits into `tile` x `tile` pixels it is made in one piece, else
     in tiles no larger (but of at least 3 overlaps) that share `overlap` pixels of the photo or more, with linear
@@ -63,7 +64,7 @@ def enhance_in_tiles(model: nn.Module, photo: np.ndarray, scale: int, tile: int,
     rows, columns = tile_starts(height, tile_height, overlap, grid), tile_starts(width, tile_width, overlap, grid)
     row_weights = tile_weights([scale * y for y in rows], scale * tile_height, scale * height)
     column_weights = tile_weights([scale * x for x in columns], scale * tile_width, scale * width)
-    result = np.empty((scale * height, scale * width, 3), np.uint8)
+    result, peak = np.empty((scale * height, scale * width, 3), photo.dtype), peak_of(photo.dtype)
     band = torch.zeros(scale * min(tile_height, height), scale * width, 3)
     progress = tqdm(total=len(rows) * len(columns), unit="tile", leave=False, disable=None)  # shown on a terminal only
     for y, row_weight, next_y in zip(rows, row_weights, [*rows[1:], height], strict=True):
@@ -74,7 +75,7 @@ def enhance_in_tiles(model: nn.Module, photo: np.ndarray, scale: int, tile: int,
             band[: len(output), scale * x : scale * (x + tile_width)] += weight * output
             progress.update()
         done = scale * (next_y - y)
-        result[scale * y : scale * next_y] = (band[:done] * PEAK).round().clamp(0, PEAK).byte().numpy()
+        result[scale * y : scale * next_y] = (band[:done] * peak).round().clamp(0, peak).numpy().astype(photo.dtype)
         band = torch.cat([band[done:], torch.zeros(done, *band.shape[1:])])
     progress.close()
     return result

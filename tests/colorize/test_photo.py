@@ -97,3 +97,11 @@ def test_the_exported_network_does_the_same(pixels):
     difference = abs(ours - 255 * whole[0].permute(1, 2, 0).detach().numpy())
     assert difference.mean() < 1
     assert difference.max() < 6  # the command rounds the small copy to 8 bits, this does not
+
+
+def test_with_16_bits_lightness_stays_a_hundred_times_as_exactly(pixels):
+    deep = pixels.astype(np.uint16) * 257
+    result = color_photo(Painter(), deep, 64)
+    assert result.dtype == np.uint16
+    assert abs(rgb2lab(result)[..., 0] - rgb2lab(deep)[..., 0]).max() < 0.003
+    assert abs(result / 257 - color_photo(Painter(), pixels, 64)).max() <= 0.6

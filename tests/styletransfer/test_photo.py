@@ -92,3 +92,21 @@ def test_own_colours_with_the_lightness_of_the_painting(model, uneven):
     assert abs(y - painted[..., 0])[inside].max() <= 2
     assert abs(cb - own[..., 1])[inside].max() <= 2
     assert abs(cr - own[..., 2])[inside].max() <= 2
+
+
+@pytest.mark.parametrize("options", [{}, {"strength": 0.3}, {"keep_colors": True}])
+def test_16_bits_are_painted_as_8_are(model, uneven, options):
+    deep = uneven[:96, :96].astype(np.uint16) * 257
+    result = paint_photo(model, deep, **options)
+    assert result.dtype == np.uint16
+    assert abs(result / 257 - paint_photo(model, uneven[:96, :96], **options)).max() <= 1
+    assert np.array_equal(paint_photo(model, deep, strength=0), deep)
+
+
+def test_kept_colors_are_those_of_ycbcr(model, uneven):
+    photo = uneven[:64, :64]
+    result = paint_photo(model, photo, keep_colors=True)
+    y = Image.fromarray(paint_photo(model, photo)).convert("YCbCr").getchannel("Y")
+    _, cb, cr = Image.fromarray(photo).convert("YCbCr").split()
+    expected = np.asarray(Image.merge("YCbCr", (y, cb, cr)).convert("RGB")).astype(int)
+    assert abs(result - expected).mean() < 1

@@ -153,3 +153,9 @@ def test_a_photo_for_which_no_tile_is_small_enough_is_refused(picture):
         enhance(Small(limit=5, error=CPU_IS_FULL), picture, scale=2, overlap=4)
     with pytest.raises(RuntimeError, match="a bug"):
         enhance(Small(limit=5, error=RuntimeError("a bug")), picture)
+
+
+def test_16_bits_stay_16_bits():
+    photo = np.random.default_rng(0).integers(0, 65536, (70, 90, 3)).astype(np.uint16)
+    assert np.array_equal(enhance(Nearest(), photo, tile=48, overlap=4), photo)
+    assert np.array_equal(enhance(Nearest(2), photo, scale=2), photo.repeat(2, axis=0).repeat(2, axis=1))
