@@ -191,14 +191,20 @@ def open_model(
 
 
 def predict_command(
-    args: argparse.Namespace, enhance: "Callable[[np.ndarray], np.ndarray]", keep_grey: bool = True
+    args: argparse.Namespace,
+    enhance: "Callable[[np.ndarray], np.ndarray]",
+    keep_grey: bool = True,
+    scale: int = 1,
 ) -> int:
-    """Enhances the photos of `predict`, (H, W, 3) uint8 -> (H', W', 3) uint8; returns the exit status."""
+    """Enhances the photos of `predict`, (H, W, 3) -> (scale H, scale W, 3), with the depth they have.
+
+    Returns the exit status.
+    """
     from common.inference.batch import enhance_photos, plan_outputs
 
     suffix = f".{args.format}" if args.format else None
     plan = plan_outputs(args.photos, args.output, args.overwrite, args.skip_existing, suffix)
-    return 1 if enhance_photos(plan, enhance, keep_grey, args.quality) else 0
+    return 1 if enhance_photos(plan, enhance, keep_grey, args.quality, scale) else 0
 
 
 def get_evaluate_parser(module: str, doc: str | None, baseline: str | None = None) -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ def main() -> int:
     from superres.model import SuperResolver, load_model
 
     model = open_model(args, load_model, partial(import_exported_model, model_class=SuperResolver))
-    return predict_command(args, partial(enhance, model, scale=model.scale, tile=args.tile))
+    return predict_command(args, partial(enhance, model, scale=model.scale, tile=args.tile), scale=model.scale)
 
 
 if __name__ == "__main__":

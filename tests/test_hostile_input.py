@@ -6,6 +6,7 @@ import shlex
 import pytest
 from PIL import Image
 
+from common.data.folders import find_photos
 from common.runtime.errors import UserError
 from tests.commands import raise_here, run_here
 from tests.hostile import make_folder
@@ -438,7 +439,7 @@ def test_a_folder_of_hostile_photos_gives_a_line_for_each_and_results_for_the_re
     ]
     assert truncated.startswith("failed truncated.png: broken (")
     assert caplog.messages[-1] == "5 of 7 photos failed"
-    sizes = {path.name: Image.open(path).size for path in (tmp_path / "out").iterdir()}
+    sizes = {path.name: Image.open(path).size for path in find_photos(tmp_path / "out")}
     assert sizes == {"dot.png": (2, 2), "line.png": (2, 10000)}
 
 

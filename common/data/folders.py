@@ -14,7 +14,7 @@ from typing import NamedTuple
 from PIL import Image
 from tqdm import tqdm
 
-from common.data.formats import HEIF_SUFFIXES, INSTALL_HEIF, READABLE_SUFFIXES
+from common.data.formats import HEIF_SUFFIXES, INSTALL_HEIF, READABLE_SUFFIXES, UNREADABLE_SUFFIXES
 from common.data.photos import PhotoError, open_photo
 from common.runtime.errors import UserError
 
@@ -23,8 +23,9 @@ log = logging.getLogger(__name__)
 # Photos of one folder that are decoded before training starts; in larger folders the rest are checked when first used.
 CHECKED_AT_START = 2000
 
-# What the folders of runs and of studies have in them; their pictures are no photos.
-RUN_FILES = ({"config.yaml", "environment.json"}, {"study.yaml", "photos.json"})
+# What the folders of runs, of studies and of results have in them; their pictures are no photos.
+RESULTS_MARKER = ".results-of-predict"  # an empty file in the folders that predict makes
+RUN_FILES = ({"config.yaml", "environment.json"}, {"study.yaml", "photos.json"}, {RESULTS_MARKER})
 
 SAMPLE_PHOTOS = {
     "skimage": [
@@ -70,14 +71,15 @@ def find_photos(folder: Path) -> list[Path]:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise UserError(f"{folder}: {'is a file, not a' if folder.exists() else 'no such'} folder of photos")
-    photos, others, heif, seen = [], 0, 0, set()
+    photos: list[Path] = []
+    others, heif, unreadable, seen = 0, 0, 0, set()
     for parent, folders, names in os.walk(folder, followlinks=True, onerror=report_folder):
         if (real := os.path.realpath(parent)) in seen:  # a link that leads back
             folders.clear()
             continue
         seen.add(real)
         if Path(parent) != folder and any(files <= set(names) for files in RUN_FILES):
-            log.info("%s: left out, the folder of a run", parent)
+            log.info("%s: left out, the folder of a run or of its results", parent)
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith((".", "@")) and name != "__MACOSX")
@@ -91,6 +93,9 @@ def find_photos(folder: Path) -> list[Path]:
             else:
                 others += 1
                 heif += name.lower().endswith(HEIF_SUFFIXES)
+                unreadable += name.lower().endswith(UNREADABLE_SUFFIXES)
+    if unreadable:
+        log.warning("%s: JPEG XL photos left out: %d (save them in another format)", folder, unreadable)
     if heif:
         log.warning("%s: HEIC photos left out: %d (to read them: %s)", folder, heif, INSTALL_HEIF)
     if not photos:

@@ -12,6 +12,12 @@ READABLE_SUFFIXES = (
     *WRITABLE_SUFFIXES, ".dib", ".gif", ".ppm", ".pgm", ".pnm", ".tga", ".jp2", ".j2k", ".avif", ".mpo", ".apng",
 )  # fmt: skip
 
+# The most pixels that a side may have; other formats have no limit that a photo reaches.
+MAX_SIDES = {**dict.fromkeys(JPEG_SUFFIXES, 65_535), ".webp": 16_383}
+
+# Photos that nothing reads here.
+UNREADABLE_SUFFIXES = (".jxl",)
+
 # What phones take photos in, if the package that reads it is installed.
 HEIF_SUFFIXES = (".heic", ".heif", ".hif")
 CAN_READ_HEIF = find_spec("pillow_heif") is not None

@@ -262,14 +262,14 @@ def to_srgb_photo(photo: Photo) -> Photo:
     return replace(photo, rgb=rgb, is_grey=False, icc_profile=SRGB_PROFILE)
 
 
-def write_photo(path: Path, rgb: np.ndarray, like: Photo, quality: int | None = None) -> None:
+def write_photo(path: Path, rgb: np.ndarray, like: Photo, quality: int | None = None, name: Path | None = None) -> None:
     """Saves (H, W, 3) pixels as `path`'s ending says, with the alpha, profile and metadata of the Photo `like`.
 
     uint16 pixels are saved with 16 bits where the format has them: in PNG and TIFF.
 
     A grey photo is saved grey. JPEG without chroma subsampling, and on white, as it has no alpha. quality: of JPEG and
     WebP, 1 to 100; None is 95, and lossless for WebP unless the photo is a lossy WebP.
-    Raises PhotoError if the format cannot hold the picture.
+    name: of the file in messages, if `path` is a temporary one. Raises PhotoError if the picture cannot be saved so.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -302,5 +302,5 @@ def write_photo(path: Path, rgb: np.ndarray, like: Photo, quality: int | None = 
             write_16_bits(path, np.dstack([rgb, *opacity]), options)
     except (OSError, ValueError, KeyError) as error:
         raise PhotoError(
-            f"{path}: a {image.width} x {image.height} {image.mode} picture cannot be saved: {error}"
+            f"{name or path}: a {image.width} x {image.height} {image.mode} picture cannot be saved: {error}"
         ) from error

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from common.data.folders import find_photos
-from common.data.formats import WRITABLE_SUFFIXES
+from common.data.folders import RESULTS_MARKER, find_photos
+from common.data.formats import MAX_SIDES, WRITABLE_SUFFIXES
 from common.data.photos import PhotoError, read_photo, to_srgb_photo, write_photo
 from common.runtime.errors import UserError, WriteError
 from common.runtime.files import atomic_write, check_can_write
@@ -75,10 +75,26 @@ def without_results(photos: list[Path], source: Path, output: Path) -> list[Path
     return [photo for photo in photos if not photo.resolve().is_relative_to(results)]
 
 
+def check_size(result: Path, width: int, height: int) -> None:
+    """Raises PhotoError if the format of the result cannot have so many pixels."""
+    limit = MAX_SIDES.get(result.suffix.lower())
+    if limit is not None and max(width, height) > limit:
+        raise PhotoError(
+            f"{result}: {width} x {height} px, and the format has at most {limit:,} a side; take another, such as "
+            "--format png"
+        )
+
+
 def make_results_folder(folder: Path) -> None:
-    """Makes the folder. Raises UserError if that cannot be done, or nothing can be written into it."""
+    """Makes the folder, marked so that no training takes results for photos; one that exists stays as it is.
+
+    Raises UserError if that cannot be done, or nothing can be written into it.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            (folder / RESULTS_MARKER).touch()
+        folder.mkdir(exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: cannot be created as a folder for the results ({error.strerror})") from None
     check_can_write(folder)
@@ -101,10 +117,12 @@ def enhance_photos(
     enhance: Callable[[np.ndarray], np.ndarray],
     keep_grey: bool = True,
     quality: int | None = None,
+    scale: int = 1,
 ) -> int:
     """Reads, enhances and writes each photo of `plan_outputs`. enhance: (H, W, 3) uint8 -> (H', W', 3) uint8.
 
     keep_grey: a grey photo's result is saved grey. quality: of `common.data.photos.write_photo`.
+    scale: how many times larger results are.
 
     A photo that cannot be read or written gets one line. Returns how many those were.
     """
@@ -115,10 +133,11 @@ def enhance_photos(
             photo = read_photo(path)
             if not keep_grey:
                 photo = to_srgb_photo(photo)
+            check_size(result, scale * photo.rgb.shape[1], scale * photo.rgb.shape[0])
             pixels = enhance(photo.rgb)
             result.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(result) as temporary:
-                write_photo(temporary, pixels, like=photo, quality=quality)
+                write_photo(temporary, pixels, like=photo, quality=quality, name=result)
         except (PhotoError, WriteError) as error:
             failed += 1
             log.error("failed %s", error)

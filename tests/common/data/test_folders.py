@@ -114,10 +114,11 @@ def test_the_sample_photos_are_installed_and_usable():
 
 def test_photos_of_phones_are_named_where_they_cannot_be_read(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(common.data.folders, "READABLE_SUFFIXES", (".png",))
-    for name in ("a.png", "b.HEIC", "c.txt"):
+    for name in ("a.png", "b.HEIC", "c.txt", "d.jxl"):
         (tmp_path / name).write_text("x")
     assert find_photos(tmp_path) == [tmp_path / "a.png"]
     assert f"{tmp_path}: HEIC photos left out: 1 (to read them: pip install pillow-heif)" in caplog.messages
+    assert f"{tmp_path}: JPEG XL photos left out: 1 (save them in another format)" in caplog.messages
 
 
 def test_folders_of_runs_are_no_photos_to_train_on(photos, caplog):
@@ -130,7 +131,7 @@ def test_folders_of_runs_are_no_photos_to_train_on(photos, caplog):
         shutil.copy(expected[0], photos / run / "comparison.png")
         shutil.copy(expected[0], photos / run / "pictures/epoch_001.png")
     assert find_photos(photos) == expected
-    assert f"{photos / 'runs/a'}: left out, the folder of a run" in caplog.messages
+    assert f"{photos / 'runs/a'}: left out, the folder of a run or of its results" in caplog.messages
     assert len(find_photos(photos / "runs/a")) == 2  # asked for by name
 
 

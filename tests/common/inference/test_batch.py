@@ -2,9 +2,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from common.data.folders import RESULTS_MARKER, find_photos
 from common.inference.batch import enhance_photos, plan_outputs
 from common.runtime.errors import UserError
 from common.runtime.files import check_can_write
+
+
+def names_in(folder):
+    """Of the results; the folder is marked as one of them."""
+    assert (folder / RESULTS_MARKER).exists()
+    return sorted(path.name for path in folder.iterdir() if path.name != RESULTS_MARKER)
 
 
 def twice(pixels):
@@ -49,7 +56,7 @@ def test_a_missing_photo_is_refused_before_any_work(photos, tmp_path):
 def test_one_broken_photo_does_not_stop_the_rest(photos, tmp_path, caplog):
     (photos / "2.png").write_bytes((photos / "2.png").read_bytes()[:500])
     assert enhance_photos(plan_outputs([photos], tmp_path / "out"), twice) == 1
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.png", "1.png", "3.png", "4.png", "5.png"]
+    assert names_in(tmp_path / "out") == ["0.png", "1.png", "3.png", "4.png", "5.png"]
     assert "failed " in caplog.text
     assert "1 of 6 photos failed" in caplog.text
 
@@ -60,7 +67,7 @@ def test_a_crash_leaves_no_half_written_file(photos, tmp_path):
 
     with pytest.raises(RuntimeError):
         enhance_photos(plan_outputs([photos], tmp_path / "out"), crash)
-    assert not list(tmp_path.glob("out/*"))
+    assert names_in(tmp_path / "out") == []
 
 
 def test_the_enhanced_pixels_are_what_is_saved(photos, tmp_path):
@@ -101,7 +108,7 @@ def test_a_photo_too_large_for_the_memory_does_not_stop_the_rest(photos, tmp_pat
     Image.new("RGB", (80, 72)).save(photos / "0.png")
     assert enhance_photos(plan_outputs([photos], tmp_path / "out"), enhance) == 1
     assert f"failed {photos / '0.png'}: not enough memory for a tile of 96 pixels" in caplog.messages
-    assert len(list((tmp_path / "out").iterdir())) == 5
+    assert len(names_in(tmp_path / "out")) == 5
 
 
 def test_two_formats_of_one_name_get_two_results(photos, tmp_path, caplog):
@@ -113,14 +120,14 @@ def test_two_formats_of_one_name_get_two_results(photos, tmp_path, caplog):
     assert (names["0.png"], names["0.gif"], names["0.jp2"]) == ("0.png", "0.gif.png", "0.jp2.png")
     assert "0.gif becomes 0.gif.png, since there is another 0.png" in caplog.messages
     assert enhance_photos(plan, twice) == 0
-    assert len(list((tmp_path / "out").iterdir())) == 8
+    assert len(names_in(tmp_path / "out")) == 8
 
 
 def test_a_result_that_the_system_refuses_does_not_stop_the_rest(photos, tmp_path, caplog):
     plan = plan_outputs([photos / "0.png", photos / "1.png"], tmp_path / "out")
     plan[0] = (plan[0][0], tmp_path / "out" / f"{'n' * 300}.png")
     assert enhance_photos(plan, twice) == 1
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.png"]
+    assert names_in(tmp_path / "out") == ["1.png"]
     assert any(message.startswith("failed ") and "nnn" in message for message in caplog.messages)
 
 
@@ -172,3 +179,29 @@ def test_a_folder_that_cannot_be_written_into_is_refused_before_any_work(photos,
         plan_outputs([photos], tmp_path / "out")
     with pytest.raises(UserError, match=f"{tmp_path}: nothing can be written here"):
         check_can_write(tmp_path / "a/b/c")
+
+
+def test_no_training_takes_results_for_photos(photos, tmp_path):
+    expected = find_photos(photos)
+    enhance_photos(plan_outputs([photos], photos / "out"), twice)
+    assert find_photos(photos) == expected
+    assert len(find_photos(photos / "out")) == 6  # asked for by name
+    (tmp_path / "mine").mkdir()
+    plan_outputs([photos], tmp_path / "mine")
+    assert list((tmp_path / "mine").iterdir()) == []  # a folder that was there is not marked
+
+
+def test_what_the_format_cannot_hold_is_said_before_the_work(photos, tmp_path, caplog):
+    Image.new("RGB", (9000, 1)).save(photos / "wide.webp")
+    Image.new("RGB", (40_000, 1)).save(photos / "wide.jpg")
+
+    def fail(pixels):
+        raise AssertionError
+
+    plan = plan_outputs([photos / "wide.webp", photos / "wide.jpg"], tmp_path / "out")
+    assert enhance_photos(plan, fail, scale=2) == 2
+    advice = "a side; take another, such as --format png"
+    assert caplog.messages[:2] == [
+        f"failed {tmp_path / 'out/wide.webp'}: 18000 x 2 px, and the format has at most 16,383 {advice}",
+        f"failed {tmp_path / 'out/wide.jpg'}: 80000 x 2 px, and the format has at most 65,535 {advice}",
+    ]
