@@ -1,7 +1,7 @@
 """One training step: lesson 7's recipe, each of our changes alone, all of them together, and all but one.
 
 python -m benchmarks.train_step                                        2x, 128 px crops; 13 minutes on 2 CPU cores
-python -m benchmarks.train_step --quality 300 --data ~/photos          and what both have learned after 300 equal steps
+python -m benchmarks.train_step --quality 300 --data ~/photos          only what both have learned after 300 equal steps
 """
 
 import argparse
@@ -214,7 +214,7 @@ def main() -> None:
     parser.add_argument("--vgg", default="random", help="VGG16 weights: torchvision, random or a file [random]")
     add_device_argument(parser)
     parser.add_argument(
-        "--quality", type=number_at_least(1, int), metavar="STEPS", help="train that long, and nothing else"
+        "--quality", type=number_at_least(1, int), metavar="STEPS", help="only compare quality after that many steps"
     )
     parser.add_argument("--data", metavar="FOLDER", help="photos for --quality [the sample photos]")
     args = parser.parse_args()

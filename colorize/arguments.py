@@ -11,11 +11,11 @@ def add_color_arguments(parser: argparse.ArgumentParser) -> None:
         "--size",
         type=number_at_least(1, int),
         help="short side, in pixels, of the copy on which colours are found [as trained]. Smaller sees more of the "
-        "photo at once: calmer colours; larger finds the colours of smaller things, but knows less what they belong to",
+        "photo at once: calmer colours; larger finds the colours of smaller things, but knows less about their context",
     )
     parser.add_argument(
         "--saturation",
         type=number_at_least(0.0, float),
         default=1.0,
-        help="what the colours are multiplied by [1]. In doubt between colours a network gives a pale one: try 1.5",
+        help="what the colours are multiplied by [1]. Unsure between colours, a network gives a pale one: try 1.5",
     )

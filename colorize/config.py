@@ -23,7 +23,7 @@ class DataConfig(RandomPartsConfig, frozen=True):
 
 class ColorizeModelConfig(ModelConfig, frozen=True):
     encoder: Encoder = Field(default="resnet18", description="torchvision ResNet that reads the picture")
-    norm: Norm = Field(default="weight", description="of the decoder")
+    norm: Norm = Field(default="weight", description="of the decoder: batch, weight, spectral or none")
 
 
 class Config(TaskConfig, frozen=True):

@@ -1,4 +1,4 @@
-"""Measures a colourisation model on colour photos, whose colours it is not shown, beside leaving them grey.
+"""Measures a colourisation model on colour photos, whose colours it does not see, against leaving them grey.
 
 python -m colorize.evaluate MODEL.safetensors --data FOLDER
 python -m colorize.evaluate --baseline grey --data FOLDER

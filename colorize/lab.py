@@ -1,6 +1,6 @@
 """Lightness and colour apart, in CIE L*a*b*: what the network is given, what it is asked for, and how they meet again.
 
-L* is used instead of the luma of video (Rec. 601), because it is built to be how light a colour looks: a saturated blue
+L* is used instead of the luma of video (Rec. 601), because it models how light a colour looks: a saturated blue
 and the grey that it becomes look equally light, and colours can change without anything getting lighter or darker.
 """
 

@@ -162,7 +162,7 @@ def get_predict_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
         "--output",
         type=user_path,
         required=True,
-        help="folder for the results; names are kept. For one photo also the result's name",
+        help="folder for the results, which keep the photos' names; for one photo also a file name",
     )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace results that exist")
@@ -171,7 +171,7 @@ def get_predict_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--quality",
         type=number_at_least(1, int, at_most=100),
-        help="of JPEG and WebP, 1 to 100 [95; WebP without loss if the photo has none]",
+        help="of JPEG and WebP, 1 to 100 [95; WebP lossless unless the photo is a lossy WebP]",
     )
     parser.add_argument(
         "--trust-pickle",

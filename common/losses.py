@@ -19,7 +19,7 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]  # (pred, target) -> mean over
 
 
 def relative_mse(pred: Tensor, target: Tensor) -> Tensor:
-    """Squared error as a part of the target's mean square, averaged over images: 1 is as far off as zero would be.
+    """Squared error as a part of the target's mean square, averaged over images: 1 is as bad as predicting zero.
 
     All layers of a VGG count alike in it, although their activations differ a thousandfold in size.
     """

@@ -1,6 +1,6 @@
 """Trains variants of one config under the same conditions and compares them: weights, layers, networks, sizes.
 
-All are measured by one loss, whatever each was trained on, so that their style and content compare.
+All are measured by one loss, whatever each was trained on, so that their style and content are comparable.
 
 python -m styletransfer.compare configs/compare/style_losses.yaml data.path=~/photos   keys are for every variant
 python -m styletransfer.compare --resume runs/STUDY                                    continues a stopped study

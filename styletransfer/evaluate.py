@@ -23,7 +23,7 @@ def main() -> None:
         metavar="N",
         help="compare with N iterations of L-BFGS",
     )
-    parser.add_argument("--start", choices=["noise", "photo"], default="noise", help="its first picture [noise]")
+    parser.add_argument("--start", choices=["noise", "photo"], default="noise", help="where --optimize starts [noise]")
     parser.add_argument(
         "--size", type=number_at_least(32, int), default=256, help="of the squares, pixels a side [256]"
     )
@@ -42,7 +42,7 @@ def main() -> None:
         raise UserError(f"{args.model}: was trained with a VGG16 from a file: name it with --vgg")
     path = args.style or args.model.parent / STYLE_FILE
     if args.style is None and not path.exists():
-        raise UserError(f"{path}: not here; name the picture whose style was learned with --style")
+        raise UserError(f"{path}: not found; name the picture whose style was learned with --style")
     style = open_style(style_config.model_copy(update={"image": path}))
     models = {"prediction": load_model(args.model).to(evaluation.device)}
     loss, iterations = PerceptualLoss(loss_config, style_to_tensor(style)), sorted(set(args.optimize))

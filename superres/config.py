@@ -14,7 +14,7 @@ from common.config.sections import ModelConfig, PhotosConfig, StageConfig, TaskC
 class DataConfig(PhotosConfig, frozen=True):
     scale: Literal[2, 4, 8] = Field(default=2, description="how many times larger the result is")
     blur: Annotated[float, Field(ge=0)] = Field(
-        default=0.0, description="Gaussian sigma before shrinking, in sharp pixels"
+        default=0.0, description="Gaussian sigma before shrinking, in high-resolution pixels"
     )
     noise: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Gaussian noise on the input, sigma in 1/255")
 

@@ -1,4 +1,4 @@
-"""Measures a super-resolution model in the literature's protocol, beside bicubic.
+"""Measures a super-resolution model under the literature's protocol, against bicubic.
 
 python -m superres.evaluate MODEL.safetensors --data FOLDER
 python -m superres.evaluate --baseline bicubic --scale 4 --data FOLDER

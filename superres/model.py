@@ -24,7 +24,7 @@ class SuperResolver(nn.Module):
     """(N, 3, h, w) in [0, 1] -> (N, 3, scale h, scale w): bicubic enlargement + network. Untrained it is bicubic.
 
     unet: the network, a Unet or SRCNN. upsample: 'before' gives it the enlarged picture, as lesson 7 does; 'after'
-    the small one, which ends in a pixel shuffle and is about three times as fast.
+    the small one, which ends in a pixel shuffle and is about twice as fast.
     """
 
     def __init__(self, unet: nn.Module, scale: int, upsample: str) -> None:

@@ -28,7 +28,7 @@ TABLE = [
     ),
     (
         "train", "D/twice.yaml",
-        "error: D/twice.yaml: not valid YAML: key 'l1' stands twice ...",
+        "error: D/twice.yaml: not valid YAML: key 'l1' is given twice ...",
     ),
     (
         "train", "D/list.yaml",
@@ -348,7 +348,7 @@ TABLE = [
     ),
     (
         "compare", "D/taken.yaml",
-        "error: D/taken.yaml: variants.target: the name of something else in the comparison; choose another",
+        "error: D/taken.yaml: variants.target: reserved for the comparison; choose another name",
     ),
     (
         "compare", "D/wrong.yaml",

@@ -42,7 +42,7 @@ class PhotosConfig(Section, frozen=True):
         default=None, description="folder of photos, searched recursively; null: the sample photos"
     )
     valid: Annotated[float, Field(gt=0, lt=1)] | list[str] = Field(
-        default=0.1, description="held out of training: a part (0.1), or file names or patterns below path ('test/*')"
+        default=0.1, description="held out: a fraction (0.1), or file names or patterns below path ('test/*')"
     )
     crops_per_photo: Count = Field(default=1, description="random crops taken from each training photo in one epoch")
 
@@ -50,7 +50,7 @@ class PhotosConfig(Section, frozen=True):
 class RandomPartsConfig(PhotosConfig, frozen=True):
     min_scale: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.5,
-        description="smallest crop, as a part of the photo's area; each is then shrunk to train.stages.*.crop",
+        description="smallest crop, as a fraction of the photo's area; each is then shrunk to train.stages.*.crop",
     )
 
 
@@ -73,9 +73,9 @@ class ModelConfig(NetworkConfig, frozen=True):
 
     encoder: Encoder = Field(default="resnet34", description="torchvision ResNet that reads the picture")
     pretrained: bool = Field(default=True, description="start the encoder from torchvision's ImageNet weights")
-    norm: Norm = Field(default="spectral", description="of the decoder")
+    norm: Norm = Field(default="spectral", description="of the decoder: batch, weight, spectral or none")
     attention: bool = Field(default=True, description="one self-attention block in the decoder")
-    blur: bool = Field(default=True, description="average after each pixel shuffle, against checkerboards")
+    blur: bool = Field(default=True, description="average after each pixel shuffle, against checkerboard artefacts")
 
     @property
     def has_pretrained_encoder(self) -> bool:
@@ -89,7 +89,7 @@ class ModelConfig(NetworkConfig, frozen=True):
 class LayerTerm(Section, frozen=True):
     weight: Positive
     distance: Literal["l1", "mse", "relative"] = Field(
-        default="l1", description="relative: squared error as a part of the target's mean square, alike for all layers"
+        default="l1", description="relative: squared error / the target's mean square, comparable across layers"
     )
     layers: dict[LayerName, Positive] = Field(min_length=1, description="VGG16 layer: its weight")
 
@@ -133,7 +133,7 @@ class StageConfig(Section, frozen=True):
 
 
 class TrainConfig(Section, frozen=True):
-    stages: list[StageConfig] = Field(min_length=1, description="trained one after the other, each one cycle")
+    stages: list[StageConfig] = Field(min_length=1, description="trained in turn, each with a one-cycle schedule")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=0, description="seed of all random numbers")
     wd: Weight = Field(default=1e-3, description="weight decay")
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(
@@ -148,7 +148,7 @@ class TrainConfig(Section, frozen=True):
         default=1, description="compute each batch in this many parts: less memory, the same result"
     )
     workers: Annotated[int, Field(ge=0)] | None = Field(
-        default=None, description="loading processes; null: one per CPU core, at most 8, on a GPU; else 0"
+        default=None, description="loading processes; null: on CUDA one per CPU core, at most 8; else 0"
     )
     checkpoint_minutes: Positive = Field(
         default=10, description="minutes between saves for --resume, besides one after each epoch"
@@ -190,7 +190,7 @@ class TaskConfig(Section, frozen=True):
             if stage.bs == self.train.accumulate and self.network_side(stage) <= UNET_STRIDE:
                 raise ValueError(
                     f"train.stages.{i}: batch norm needs more than one value, and a single crop of {stage.crop} px is "
-                    "one in the middle of the U-Net; take a larger crop, more crops at a time (bs, accumulate), or "
+                    "one value at the bottleneck; take a larger crop, more crops at a time (bs, accumulate), or "
                     "another norm"
                 )
         return self

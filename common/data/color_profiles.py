@@ -24,7 +24,7 @@ MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}  # ICC's colou
 def to_srgb(path: Path, image: Image.Image) -> Image.Image:
     """The picture in mode RGB with its colours in sRGB, relative colorimetric; transparency is left out.
 
-    Without a profile its numbers count as sRGB's. So they do with one that is broken or of another kind of colours, and
+    Without a profile its numbers count as sRGB's. So they do with one that is broken or for another colour space, and
     a line says so. path: of the photo, for that line.
     """
     profile = image.info.get("icc_profile")
@@ -33,7 +33,7 @@ def to_srgb(path: Path, image: Image.Image) -> Image.Image:
     try:
         transform = get_transform(profile, image.mode)
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        warn_once(f"{path}: its colour profile is left out, and its numbers are taken as sRGB ({error})")
+        warn_once(f"{path}: its colour profile is ignored, and its values are taken as sRGB ({error})")
         return drop_alpha(image)
     if transform is None:
         return drop_alpha(image)

@@ -101,7 +101,7 @@ def get_photo_dls(
     """fastai DataLoaders for one stage: photos opened, cropped by `item_tfms`, floats in [0, 1], then `batch_tfms`.
 
     Crops to train on come from transforms with split_idx=0; those with split_idx=1 must give the held-out photos
-    `train.largest_crop()` pixels a side in every stage, so that their figures compare.
+    `train.largest_crop()` pixels a side in every stage, so that their metrics are comparable.
     Raises UserError if no photo can be read.
     """
     items = photos.train * data.crops_per_photo

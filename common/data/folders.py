@@ -89,7 +89,7 @@ def find_photos(folder: Path) -> list[Path]:
                 if path.is_file():
                     photos.append(path)
                 else:
-                    log.warning("skipped %s: a link that leads nowhere, or no file", path)
+                    log.warning("skipped %s: a broken link, or not a regular file", path)
             else:
                 others += 1
                 heif += name.lower().endswith(HEIF_SUFFIXES)

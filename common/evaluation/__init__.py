@@ -1,1 +1,1 @@
-"""Measuring pictures: PSNR, SSIM, distances to a network; tables and pictures side by side."""
+"""Measuring pictures: PSNR, SSIM, perceptual distances; tables and pictures side by side."""

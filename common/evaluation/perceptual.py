@@ -43,7 +43,7 @@ def get_perceptual_metrics(
     metrics: dict[str, Metric] = {}
     notes: list[str] = []
     if vgg is None:
-        notes.append("The VGG distance is left out: no VGG16 is on this machine (--vgg downloads or reads one).")
+        notes.append("The VGG distance is left out: no VGG16 weights on this machine (--vgg downloads or reads one).")
     else:
         name = "VGG-random" if vgg == "random" else "VGG"
         metrics[name] = VGGDistance(vgg).to(device)

@@ -31,7 +31,7 @@ def enhance(
 
     The result is exactly `scale` times as large. If it fits into `tile` x `tile` pixels it is made in one piece, else
     in tiles no larger (but of at least 3 overlaps) that share `overlap` pixels of the photo or more, with linear
-    cross-fades. They start at multiples of `grid` pixels of it, for networks with a texture of that grid. Beside
+    cross-fades. They start at multiples of `grid` pixels of it, for networks whose output depends on that grid. Besides
     the photo and the result only one row of tiles is held. `model` must be in eval mode, on the device to run on.
 
     prepare(tile) is a context in which all tiles are computed, for what a network must know of the whole photo.

@@ -124,7 +124,7 @@ def get_encoder(name: str, pretrained: bool) -> nn.Sequential:
         model = torchvision.models.get_model(name, weights=weights, **options)
     except URLError as error:
         raise UserError(
-            f"the pretrained {name} could not be downloaded ({error.reason}). Without a network, set "
+            f"the pretrained {name} could not be downloaded ({error.reason}). Offline, set "
             "pretrained=false in the model's section, or copy torch's cache folder (TORCH_HOME) from another machine."
         ) from error
     return cast(nn.Sequential, create_body(model, cut=-2))  # what it makes of a number of layers to cut

@@ -76,8 +76,8 @@ def load_vgg_weights(vgg: nn.Sequential, weights: str, key: str) -> None:
     """Fills torchvision's VGG16 convolutions in place from 'torchvision', 'random' or a file."""
     if weights == "random":
         log.warning(
-            "WARNING: %s = random: the VGG16 has random weights, so what it compares is random filters, not what "
-            "ImageNet taught. Good enough to try the program, not to judge a loss.",
+            "WARNING: %s = random: the VGG16 has random weights, so it compares random filters, not features that "
+            "were learned on ImageNet. Good enough to try the program, not to judge a loss.",
             key,
         )
         init_random_filters(vgg)

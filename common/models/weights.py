@@ -31,7 +31,7 @@ def read_weights_file(weights: str, key: str, torchvision: WeightsEnum) -> State
     except URLError as error:
         name = type(torchvision).__name__.removesuffix("_Weights")
         raise UserError(
-            f"{key} = torchvision: the weights of {name} could not be downloaded ({error.reason}). Without a network, "
+            f"{key} = torchvision: the weights of {name} could not be downloaded ({error.reason}). Offline, "
             f"set {key} to a .pth or .safetensors file in torchvision's layout; or do without: to train, set loss.vgg "
             "to 'random' just to try the program, or remove the features and gram terms."
         ) from error

@@ -29,7 +29,7 @@ def run_command(command: Callable[[], int | None]) -> NoReturn:
 
     UserError ends the program with its message and status 2, Ctrl-C with 130, any other error with 1. A traceback is
     shown with `--debug` only; without, it goes into the run folder's log. Of several processes
-    the first speaks, the others only of errors.
+    the first logs everything, the others only errors.
     """
     clean_environment()
     debug, rank = "--debug" in sys.argv, int(os.environ.get("RANK", 0))

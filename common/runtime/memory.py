@@ -9,7 +9,7 @@ MAX_THRESHOLD = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Tells the C library to, for the whole process: on Linux with glibc; elsewhere it does nothing.
+    """Tells the C library to keep it, for the whole process: on Linux with glibc; elsewhere it does nothing.
 
     A step frees and takes the same gigabytes of activations again. By default glibc hands large blocks back to Linux,
     which gives them anew page by page, each filled with zeros: an eighth to a quarter of a training step on a CPU.

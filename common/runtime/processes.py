@@ -1,6 +1,6 @@
 """One training on several processes, as `accelerate launch` or torchrun start them: who is who, what they share.
 
-Process 0 is the main one: it alone writes files and speaks. `bs` of a config is the batch of all processes together,
+Process 0 is the main one: it alone writes files and logs. `bs` of a config is the batch of all processes together,
 so a run gives the same curves on one GPU as on eight.
 """
 

@@ -63,7 +63,7 @@ def compare_command(task: Task[Config], arguments: CompareArguments[Config]) -> 
         trained = [name for name in configs if name not in diverged]
         models = {name: task.load_model(folder / name / MODEL_FILE).to(device) for name in trained}
         if study.vgg in {config.loss.vgg for config in configs.values() if config.loss.vgg_layers()}:
-            notes.append("Variants whose loss sees a VGG16 were trained on this very one.")
+            notes.append("Variants with a VGG16 loss were trained with this same VGG16, which favours them.")
         measured_by = first.model_copy(update={"loss": first.loss.model_copy(update={"vgg": study.vgg})})
         averages = task.compare_models(models, photos.held_out, measured_by, folder, perceptual)
         report = render_report(study, configs, photos, folder, averages, task.higher_is_better, diverged, notes)

@@ -34,7 +34,7 @@ def render_report(
     figures = format_figures(averages, higher_is_better, configs)
     figures["steps"] = pd.Series(steps).astype(str)
     figures["minutes"] = pd.Series(minutes).map("{:.1f}".format)
-    budget = "with as many steps" if len(set(steps.values())) <= 1 else "**but not with as many steps**"
+    budget = "with the same number of steps" if len(set(steps.values())) <= 1 else "**but with different numbers**"
     starts = [start for name in configs for start in read_json(folder / name / "environment.json")]
     machines = {f"{start['device']}, torch {start['packages']['torch']}": None for start in starts}
     return "\n".join(
@@ -57,7 +57,7 @@ def render_report(
                 for name, changes in study.variants.items()
             ),
             "",
-            *("One training each: as much as two seeds of one config differ by is chance.", *notes),
+            *("One run each: differences no larger than between two seeds of one config are chance.", *notes),
             "",
             f"![{study.name}](comparison.png)",
             "",

@@ -100,7 +100,7 @@ def read_study(
     study = load_config(Study, path)
     for name in (*reserved_names, CONFIGS_FOLDER):
         if name in study.variants:
-            raise UserError(f"{path}: variants.{name}: the name of something else in the comparison; choose another")
+            raise UserError(f"{path}: variants.{name}: reserved for the comparison; choose another name")
     base = path.parent / study.base.expanduser()
     everywhere = [(f"{path}: changes", *change) for change in study.changes.items()]
     configs: dict[str, Config] = {}
@@ -149,6 +149,6 @@ def load_study(
         for _, key, _ in parse_overrides(words, config_class):
             if key not in RESUMABLE_KEYS:
                 free = ", ".join(RESUMABLE_KEYS)
-                raise UserError(f"command line: {key}: may not change once a study began; {free} may")
+                raise UserError(f"command line: {key}: may not change once a study has begun; {free} may")
     paths = {name: folder / CONFIGS_FOLDER / f"{name}.yaml" for name in study.variants}
     return study, {name: load_config(config_class, path, words) for name, path in paths.items()}

@@ -68,7 +68,7 @@ def resolve_train_config(train: TrainConfig, pretrained: bool, device: torch.dev
     workers = train.workers if train.workers is not None else min(8, processes.usable_cores()) if on_gpu else 0
     stages = train.stages
     if not pretrained and any(stage.frozen for stage in stages):
-        log.warning("WARNING: pretrained = false: there is no trained encoder to keep, so frozen stages train it")
+        log.warning("WARNING: pretrained = false: there is no trained encoder to keep, so no stage is frozen")
         stages = [stage.model_copy(update={"frozen": False}) for stage in stages]
     device_name = str(device) if processes.count() == 1 else device.type  # each of several processes has its own GPU
     resolved = {"device": device_name, "precision": precision, "workers": workers, "stages": stages}

@@ -123,7 +123,7 @@ def continue_run(folder: Path, config: TaskConfig, device: torch.device) -> Path
         log.info("changed: %s", change)
     for key in ("packages", "device", "processes", "git_commit"):
         if now[key] != starts[-1][key]:
-            log.warning("not as before, so the last digits may differ: %s: %s -> %s", key, starts[-1][key], now[key])
+            log.warning("changed, so the last digits may differ: %s: %s -> %s", key, starts[-1][key], now[key])
     log.info("continues in train.stages.{stage}, after {epoch} epochs and {step} steps of it".format(**position))
     return folder
 

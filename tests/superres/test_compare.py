@@ -54,7 +54,7 @@ def test_the_report_has_a_line_a_variant_with_the_averages_of_the_photos(compare
     bold = {row[0] for row in rows if row[1].startswith("**")}
     assert bold == {max(("first", "srcnn"), key=lambda name: results[f"{name} PSNR-Y"])}
     text = (folder / "report.md").read_text()
-    assert "with as many steps" in text
+    assert "with the same number of steps" in text
     assert f"superres.compare {study} data.crops_per_photo=3" in text
     assert '- `srcnn`: `{"model": {"network": "srcnn"}}`' in text
     assert "LPIPS is left out" in text

@@ -118,7 +118,7 @@ def test_all_mistakes_are_told_at_once(file):
     ("text", "message"),
     [
         ("a: [1", "not valid YAML"),
-        ("data: {scale: 2, scale: 4}", "key 'scale' stands twice"),
+        ("data: {scale: 2, scale: 4}", "key 'scale' is given twice"),
         ("- 1", "this is a list"),
         ("\x00", "not valid YAML"),
     ],

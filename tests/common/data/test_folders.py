@@ -142,7 +142,7 @@ def test_what_only_looks_like_a_file_gets_a_line(photos, caplog):
     os.mkfifo(photos / "pipe.png")
     assert find_photos(photos) == expected
     assert sorted(caplog.messages) == [
-        f"skipped {photos / name}: a link that leads nowhere, or no file" for name in ("link.png", "pipe.png")
+        f"skipped {photos / name}: a broken link, or not a regular file" for name in ("link.png", "pipe.png")
     ]
 
 

@@ -191,7 +191,7 @@ def test_a_broken_profile_is_left_out_with_one_line(tmp_path, caplog):
     assert np.array_equal(photo.rgb[..., 0], GRADIENT)
     open_photo(path)
     (message,) = caplog.messages
-    assert message.startswith(f"{path}: its colour profile is left out, and its numbers are taken as sRGB")
+    assert message.startswith(f"{path}: its colour profile is ignored, and its values are taken as sRGB")
 
 
 def test_a_grey_photo_keeps_no_rgb_profile(tmp_path):
