@@ -125,11 +125,8 @@ def run_training(module: str, work: Callable[[], object], current_folder: Callab
 
     module: whose `--resume` takes the folder that current_folder() returns (None before there is one).
     """
-    from common.runtime import processes
-
     try:
         work()
-        processes.leave()
         return 0
     except TrainingDiverged as error:
         log.error("error: %s", error)

@@ -42,9 +42,25 @@ def run_command(command: Callable[[], int | None]) -> NoReturn:
     logging.getLogger().addHandler(early_messages)
     keep_freed_memory()
     try:
-        sys.exit(run_and_explain(command, debug))
+        status = run_and_explain(command, debug)
     finally:
         end_workers()
+    if trained_with_others():
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status or 0)
+    sys.exit(status)
+
+
+def trained_with_others() -> bool:
+    """Whether this is one of several processes that train together.
+
+    On its usual way out, torch's threads that talk to the others abort some of them (torch 2.14 on a busy CPU), and the
+    launcher then takes a finished training for a failed one.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    return distributed is not None and distributed.is_available() and distributed.is_initialized()
 
 
 def show_messages() -> None:

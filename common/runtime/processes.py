@@ -66,12 +66,6 @@ def join(device_name: str) -> torch.device:
     return device
 
 
-def leave() -> None:
-    """Leaves the other processes, if there are any: at its exit, torch's threads for talking to them may abort one."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-
-
 def run_on_main(function: Callable[[], Result]) -> Result:
     """What function() returns in the main process, for all of them; an error of it ends them all."""
     if count() == 1:
