@@ -1,3 +1,4 @@
+import itertools
 import struct
 
 import numpy as np
@@ -23,6 +24,8 @@ from common.data.photos import (
 
 # Linear Display P3 -> linear sRGB, of CSS Color 4.
 P3_TO_SRGB = np.array([[1.2249, -0.2247, 0], [-0.0420, 1.0419, 0], [-0.0196, -0.0786, 1.0979]])
+# Linear sRGB -> XYZ under D50 (Bradford), the light of ICC profiles; B. Lindbloom.
+SRGB_TO_XYZ_D50 = np.array([[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7142]])
 # Colours that are within sRGB: muted ones.
 COLORS = np.random.default_rng(0).integers(90, 170, (6, 5, 3)).astype(np.uint8)
 GRADIENT = np.tile(np.linspace(0, 255, 40).round().astype(np.uint8), (30, 1))
@@ -220,7 +223,48 @@ def test_srgb_in_another_version_changes_nothing(tmp_path):
     assert np.array_equal(np.asarray(open_photo(path)), COLORS)
 
 
-def test_cmyk_goes_through_its_profile_and_lab_has_its_own_meaning(tmp_path, caplog):
+def make_cmyk_profile() -> bytes:
+    """Four inks that filter light one after the other, on white paper; cyan alone is sRGB's (0, 152, 223).
+
+    A profile of ICC version 2 with one table of 2 x 2 x 2 x 2 colours in Lab (ICC.1:2001-04, lut16Type).
+    """
+    inks = np.array([(0, 152, 223), (230, 0, 126), (255, 237, 0), (0, 0, 0)]) / 255
+    linear = np.where(inks > 0.04045, ((inks + 0.055) / 1.055) ** 2.4, inks / 12.92)
+    corners = np.array(list(itertools.product((False, True), repeat=4)))[..., None]
+    xyz = np.where(corners, linear, 1).prod(axis=1) @ SRGB_TO_XYZ_D50.T
+    lab = skimage.color.xyz2lab(xyz, illuminant="D50")
+    entries = (lab + np.array([0, 128, 128])) * (652.8, 256, 256)
+    table = b"mft2" + bytes(4) + bytes([4, 3, 2, 0]) + struct.pack(">9i", *(65536 * np.eye(3, dtype=int)).ravel())
+    table += struct.pack(">2H8H", 2, 2, *[0, 65535] * 4) + struct.pack(">48H", *entries.clip(0, 65535).astype(int).flat)
+    table += struct.pack(">6H", *[0, 65535] * 3)
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", 5) + b"inks\0" + bytes(79),
+        b"wtpt": b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061),
+        b"A2B0": table,
+    }
+    index, body = struct.pack(">I", len(tags)), b""
+    for name, data in tags.items():
+        index += name + struct.pack(">2I", 128 + 4 + 12 * len(tags) + len(body), len(data))
+        body += data
+    size = 128 + len(index) + len(body)
+    header = (
+        struct.pack(">I4sI", size, bytes(4), 0x02100000) + b"prtrCMYKLab " + struct.pack(">6H", 2026, 1, 1, 0, 0, 0)
+    )
+    header += b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + index + body
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif"])
+def test_cmyk_goes_through_its_profile(name, tmp_path):
+    """Pillow's own meaning of pure cyan is (0, 255, 255), which no ink has."""
+    path = tmp_path / name
+    Image.new("CMYK", (8, 8), (255, 0, 0, 0)).save(path, icc_profile=make_cmyk_profile())
+    photo = read_photo(path)
+    assert abs(photo.rgb[0, 0].astype(int) - (0, 152, 223)).max() <= 1
+    assert photo.icc_profile is None  # the result is sRGB
+
+
+def test_lab_has_its_own_meaning_and_a_profile_for_other_numbers_gets_a_line(tmp_path, caplog):
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     path = save(tmp_path / "lab.tif", Image.new("LAB", (2, 2), (128, 128 + 60, 128)), icc_profile=lab)
     photo = read_photo(path)
@@ -228,11 +272,7 @@ def test_cmyk_goes_through_its_profile_and_lab_has_its_own_meaning(tmp_path, cap
     oracle = skimage.color.lab2rgb([[[128 / 2.55, 60, 0]]])[0, 0] * 255
     assert abs(photo.rgb[0, 0] - oracle).max() < 4
     path = save(tmp_path / "cmyk.tif", Image.new("CMYK", (2, 2), (0, 255, 255, 0)), icc_profile=P3)
-    assert read_photo(path).rgb[0, 0].tolist() == [
-        255,
-        0,
-        0,
-    ]  # Pillow's own meaning, since that profile is not for CMYK
+    assert read_photo(path).rgb[0, 0].tolist() == [255, 0, 0]  # Pillow's own meaning: that profile is not for CMYK
     assert "it is for RGB pictures, this one is CMYK" in caplog.text
 
 
