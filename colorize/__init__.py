@@ -1,3 +1,57 @@
 """Colourisation: colours for grey photos, found small and laid onto the photo's own lightness at full size."""
 
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import common  # noqa: F401 (first of all: it silences warnings of fastai's import)
+
+if TYPE_CHECKING:
+    from common.inference.photo_model import PhotoModel
+    from common.training.learner import StageLearner
+
+# Each function imports what it needs when it is called: the command lines answer --help without torch.
+
+
+def get_learner(config: str | Path, *overrides: str) -> "StageLearner":
+    """fastai's Learner for a config, as in `get_learner("configs/colorize.yaml", "data.path=~/photos")`.
+
+    overrides: `section.key=value`, as on the command line. Nothing is written: no run folder. Raises UserError for a
+    mistake in the config.
+    """
+    from colorize.task import TASK
+    from common.notebook import get_learner
+
+    return get_learner(TASK, config, overrides)
+
+
+def train_run(config: str | Path, *overrides: str) -> Path:
+    """Trains as `python -m colorize.train` does, and returns the run folder."""
+    from colorize.task import TASK
+    from common.notebook import train_run
+
+    return train_run(TASK, config, overrides)
+
+
+def resume_run(run: str | Path, *overrides: str) -> Path:
+    """Continues a stopped run as `python -m colorize.train --resume RUN` does, and returns its folder."""
+    from colorize.task import TASK
+    from common.notebook import resume_run
+
+    return resume_run(TASK, run, overrides)
+
+
+def load(path: str | Path, device: str = "auto") -> "PhotoModel":
+    """A trained model as a function: `load("model.safetensors")("photo.jpg")` is the photo coloured, a PIL image.
+
+    path: a model file, or a run's folder. The model takes size, saturation and tile, as `colorize.predict` does.
+    Raises UserError if it is not a complete model file of this task.
+    """
+    from colorize.model import load_model
+    from colorize.photo import color_photo
+    from common.cli import model_path
+    from common.inference.photo_model import PhotoModel
+    from common.runtime.devices import get_device
+
+    model = load_model(model_path(str(path))).to(get_device(device))
+    return PhotoModel(model, partial(color_photo, model), keep_grey=False)

@@ -6,6 +6,7 @@ Imports neither torch nor fastai before they are needed, so that --help and mist
 import argparse
 import logging
 import shlex
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -61,22 +62,90 @@ def read_train_arguments(
     module: TASK.train. demo: the config, in configs/ or by its path, that is used if the command line names none.
     Raises UserError for a mistake in the config.
     """
-    parser = get_parser(
-        module,
-        doc,
-        usage=f"python -m {module} [CONFIG.yaml] [section.key=value ...] [--resume RUN]",
-        epilog="keys, with [defaults]:\n" + "\n".join(describe_keys(config_class)),
-    )
-    parser.add_argument("config", nargs="*", metavar="CONFIG.yaml section.key=value", help="see above and below")
+    parser = get_config_parser(module, doc, config_class, "[--resume RUN]")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="continue the stopped run in this folder")
     args = parser.parse_intermixed_args()
-    words, path = args.config, CONFIGS / demo
+    path = CONFIGS / demo
     if args.resume is not None:
         check_run_folder(args.resume, task_name=module.partition(".")[0])
         path = args.resume / "config.yaml"
+    config, path = read_config(args.config, config_class, path)
+    return TrainArguments(config, path.stem, args.resume)
+
+
+def get_config_parser(
+    module: str, doc: str | None, config_class: type[TaskConfig], options: str
+) -> argparse.ArgumentParser:
+    """CONFIG.yaml section.key=value, and a list of the keys. options: for the usage."""
+    parser = get_parser(
+        module,
+        doc,
+        usage=f"python -m {module} [CONFIG.yaml] [section.key=value ...] {options}",
+        epilog="keys, with [defaults]:\n" + "\n".join(describe_keys(config_class)),
+    )
+    parser.add_argument("config", nargs="*", metavar="CONFIG.yaml section.key=value", help="see above and below")
+    return parser
+
+
+def read_config(words: list[str], config_class: type[Config], default: Path) -> tuple[Config, Path]:
+    """The config of `CONFIG.yaml section.key=value`, and its file. Raises UserError for a mistake in it."""
+    path = default
     if words and (words[0].endswith((".yaml", ".yml")) or Path(words[0]).exists()):
-        path = find_config(Path(words.pop(0)))
-    return TrainArguments(load_config(config_class, path, words), path.stem, args.resume)
+        path, words = find_config(Path(words[0])), words[1:]
+    return load_config(config_class, path, words), path
+
+
+@dataclass(frozen=True)
+class LrFindArguments(Generic[Config]):
+    """What `python -m TASK.lr_find` was asked to do."""
+
+    config: Config
+    output: Path  # the picture
+    stage: int
+    steps: int
+
+
+def read_lr_find_arguments(
+    module: str, doc: str | None, config_class: type[Config], demo: str
+) -> LrFindArguments[Config]:
+    """Reads and checks `[CONFIG.yaml] [section.key=value ...] [-o OUT.png] [--stage N] [--steps N]`.
+
+    Raises UserError for a mistake in the config, and if the picture exists.
+    """
+    parser = get_config_parser(module, doc, config_class, "[-o OUT.png] [--stage N] [--steps N]")
+    parser.add_argument("-o", "--output", type=user_path, help="the picture [runs/lr_find_CONFIG_TIME.png]")
+    parser.add_argument("--stage", type=number_at_least(0, int), default=0, help="of train.stages, from 0 [0]")
+    parser.add_argument("--steps", type=number_at_least(20, int), default=100, help="training steps [100]")
+    args = parser.parse_intermixed_args()
+    config, path = read_config(args.config, config_class, CONFIGS / demo)
+    if args.stage >= len(config.train.stages):
+        raise UserError(f"--stage {args.stage}: the last one is {len(config.train.stages) - 1}; they count from 0")
+    name = f"lr_find_{path.stem}_{time.strftime('%Y-%m-%d_%H-%M-%S')}.png"
+    output = args.output or config.output.path.expanduser() / name
+    if output.suffix.lower() != ".png":
+        raise UserError(f"-o {output}: must end in .png")
+    if output.exists():
+        raise UserError(f"{output}: exists; give another name with -o")
+    check_can_write(output.parent)
+    return LrFindArguments(config, output, args.stage, args.steps)
+
+
+def lr_find_command(task: "Task[Config]", arguments: LrFindArguments[Config]) -> int:
+    """Looks for a learning rate as the arguments say; returns the exit status."""
+    from common.training.lr_find import find_lr, format_override
+    from common.training.steps import prepare_training
+
+    config, photos, device = prepare_training(arguments.config, task.get_photos)
+    learn = task.get_learner(config, photos, device)
+    learn.begin_stage(arguments.stage)
+    log.info("%d steps at learning rates from 1e-7 to 10", arguments.steps)
+    lr = find_lr(learn, arguments.output, arguments.steps)
+    log.info("curve: %s", arguments.output)
+    log.info(
+        "The loss falls longest around this rate. To train with it:  %s",
+        format_override(arguments.stage, config.train.stages[arguments.stage], lr),
+    )
+    return 0
 
 
 def find_config(path: Path) -> Path:

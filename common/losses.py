@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
+from fastai.torch_core import TensorImage
 from kornia.losses import total_variation
 from kornia.metrics import ssim as ssim_map
 from torch import Tensor, nn
@@ -97,8 +98,10 @@ class PerceptualLoss(nn.Module):
 
     style: a picture, (1, 3, H, W): its Gram matrices, computed once, replace those of the target. `names` lists the
     terms; after a call `terms` holds each weighted term by name, detached: they add up to the loss.
-    `reduction='none'` returns the loss of each image, (N,), as fastai's get_preds needs.
+    With `reduction` 'none' it returns the loss of each image, (N,), and so are the terms; fastai's `get_preds` sets it.
     """
+
+    reduction: Literal["mean", "none"] = "mean"
 
     def __init__(self, config: LossConfig, style: Tensor | None = None) -> None:
         super().__init__()
@@ -119,14 +122,26 @@ class PerceptualLoss(nn.Module):
         if self.vgg is not None:
             self.remembered = target, self.vgg(target)
 
-    def forward(self, pred: Tensor, target: Tensor, reduction: Literal["mean", "none"] = "mean") -> Tensor:
+    def decodes(self, pred: Tensor) -> TensorImage:
+        """A prediction as a picture, which fastai's `show_results` can draw."""
+        return TensorImage(pred.clamp(0, 1))
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        if self.reduction == "mean":
+            terms = self.compute_terms(pred, target)
+        else:
+            images = [self.compute_terms(p[None], t[None]) for p, t in zip(pred, target, strict=True)]
+            terms = {name: torch.stack([image[name] for image in images]) for name in images[0]}
+        self.terms = {name: term.detach() for name, term in terms.items()}
+        return add_up(terms.values())
+
+    def compute_terms(self, pred: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """{name: weight * term}, in float32 and outside autocast but for the VGG16."""
         pred_features: dict[str, Tensor] = {}
         target_features: dict[str, Tensor] = {}
         if self.remembered is not None and target is self.remembered[0]:
             target_features = self.remembered[1]
         pred, target = pred.as_subclass(Tensor), target.as_subclass(Tensor)
-        if reduction == "none":
-            return torch.stack([self(p[None], t[None]) for p, t in zip(pred, target, strict=True)])
         pred, target = pred.float(), target.float()
         if self.vgg is not None:
             pred_features = self.vgg(pred)
@@ -134,9 +149,7 @@ class PerceptualLoss(nn.Module):
                 with torch.no_grad():
                     target_features = self.vgg(target)
         with torch.autocast(pred.device.type, enabled=False):
-            terms = self.weighted_terms(pred, target, pred_features, target_features)
-        self.terms = {name: term.detach() for name, term in terms.items()}
-        return add_up(terms.values())
+            return self.weighted_terms(pred, target, pred_features, target_features)
 
     def weighted_terms(
         self, pred: Tensor, target: Tensor, pred_features: Mapping[str, Tensor], target_features: Mapping[str, Tensor]

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+import torch
 from torch import nn
 
 from common.config.sections import TaskConfig
 from common.data.folders import PhotoSplit
 from common.evaluation.perceptual import MeasurePerceptual
 from common.losses import PerceptualLoss
+from common.training.learner import StageLearner
 
 Config = TypeVar("Config", bound=TaskConfig)
 ConfigIn = TypeVar("ConfigIn", bound=TaskConfig, contravariant=True)
@@ -59,6 +61,9 @@ class Task(Generic[Config]):
 
     build: Callable[[Config], tuple[nn.Module, PerceptualLoss]]
     """A new model and its loss; seed before."""
+
+    get_learner: Callable[[Config, PhotoSplit, torch.device], StageLearner]
+    """A fastai Learner with the batches of the config's first stage; seed before. It needs no run folder."""
 
     train: Train[Config]
 

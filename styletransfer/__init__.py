@@ -1,3 +1,57 @@
 """Style transfer: photos as if made in the style of one picture."""
 
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import common  # noqa: F401 (first of all: it silences warnings of fastai's import)
+
+if TYPE_CHECKING:
+    from common.inference.photo_model import PhotoModel
+    from common.training.learner import StageLearner
+
+# Each function imports what it needs when it is called: the command lines answer --help without torch.
+
+
+def get_learner(config: str | Path, *overrides: str) -> "StageLearner":
+    """fastai's Learner for a config, as in `get_learner("configs/styletransfer_johnson.yaml", "data.path=~/photos")`.
+
+    overrides: `section.key=value`, as on the command line. Nothing is written: no run folder. Raises UserError for a
+    mistake in the config.
+    """
+    from common.notebook import get_learner
+    from styletransfer.task import TASK
+
+    return get_learner(TASK, config, overrides)
+
+
+def train_run(config: str | Path, *overrides: str) -> Path:
+    """Trains as `python -m styletransfer.train` does, and returns the run folder."""
+    from common.notebook import train_run
+    from styletransfer.task import TASK
+
+    return train_run(TASK, config, overrides)
+
+
+def resume_run(run: str | Path, *overrides: str) -> Path:
+    """Continues a stopped run as `python -m styletransfer.train --resume RUN` does, and returns its folder."""
+    from common.notebook import resume_run
+    from styletransfer.task import TASK
+
+    return resume_run(TASK, run, overrides)
+
+
+def load(path: str | Path, device: str = "auto") -> "PhotoModel":
+    """A trained model as a function: `load("model.safetensors")("photo.jpg")` is the photo painted, a PIL image.
+
+    path: a model file, or a run's folder. The model takes strength, keep_colors and tile, as
+    `styletransfer.predict` does. Raises UserError if it is not a complete model file of this task.
+    """
+    from common.cli import model_path
+    from common.inference.photo_model import PhotoModel
+    from common.runtime.devices import get_device
+    from styletransfer.model import load_model
+    from styletransfer.photo import paint_photo
+
+    model = load_model(model_path(str(path))).to(get_device(device))
+    return PhotoModel(model, partial(paint_photo, model), keep_grey=False)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import torch
 from PIL import Image
 from torch import Tensor, nn
 
@@ -15,7 +16,8 @@ from common.losses import PerceptualLoss
 from common.runtime import processes
 from common.runtime.files import atomic_write
 from common.task import Task
-from common.training.learner import fit_stages, get_learner
+from common.training.learner import ModelFiles, StageLearner, make_learner
+from common.training.run_fit import fit_run
 from common.training.run_folder import open_run
 from common.training.steps import log_results, prepare_training, save_best_model
 from styletransfer.config import Config
@@ -42,24 +44,28 @@ def train(config: Config, name: str, resume: Path | None = None, photos: PhotoSp
     """Trains as `config` says; see `common.task.Train`. The run folder gets the style, the model and its measures."""
     style = open_style(config.style, resume)
     config, photos, device = prepare_training(config, get_photos, resume, photos)
-    model, loss = build(config, style)
-    run = open_run(resume, TASK_NAME, config, name, device, photos)  # all input is known to be good
-    if processes.is_main():
-        with atomic_write(run / STYLE_FILE) as temporary:
-            style.save(temporary)
-
-    stage_dls = partial(get_dls, photos, config, device=device)
-    first_dls = stage_dls(config.train.stages[0])
-    save = partial(save_model, config=config)
-    learn = get_learner(run, config.train, first_dls, model, loss, [content_kept_metric(loss)], get_columns, save)
-    fit_stages(learn, config.train, stage_dls)
-
-    if processes.is_main():
-        best = save_best_model(learn, load_model, save)
-        log.info("held-out photos:")
-        evaluate(photos.held_out, run, style, loss, {"prediction": best.to(device)}, SIZE)
-        log_results(run)
+    learn = get_learner(config, photos, device, style)
+    with open_run(resume, TASK_NAME, config, name, device, photos) as run:  # all input is known to be good
+        if processes.is_main():
+            with atomic_write(run / STYLE_FILE) as temporary:
+                style.save(temporary)
+        checkpoint = fit_run(learn, run)
+        if processes.is_main():
+            best = save_best_model(learn.files, checkpoint, run)
+            log.info("held-out photos:")
+            evaluate(photos.held_out, run, style, learn.loss_func, {"prediction": best.to(device)}, SIZE)
+            log_results(run)
     return run
+
+
+def get_learner(
+    config: Config, photos: PhotoSplit, device: torch.device, style: Image.Image | None = None
+) -> StageLearner:
+    """The Learner of a config; seed before. style: if it is open already."""
+    model, loss = build(config, style)
+    files = ModelFiles(partial(save_model, config=config), load_model)
+    stage_dls = partial(get_dls, photos, config, device=device)
+    return make_learner(config.train, stage_dls, model, loss, [content_kept_metric(loss)], get_columns, files)
 
 
 def build(config: Config, style: Image.Image | None = None) -> tuple[Stylizer, PerceptualLoss]:
@@ -91,6 +97,7 @@ TASK = Task(
     config_class=Config,
     get_photos=get_photos,
     build=build,
+    get_learner=get_learner,
     train=train,
     load_model=load_model,
     compare_models=compare_models,

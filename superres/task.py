@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from common.data.folders import PhotoSplit
@@ -13,7 +14,8 @@ from common.evaluation.perceptual import MeasurePerceptual
 from common.losses import PerceptualLoss
 from common.runtime import processes
 from common.task import Task
-from common.training.learner import fit_stages, get_learner
+from common.training.learner import ModelFiles, StageLearner, make_learner
+from common.training.run_fit import fit_run
 from common.training.run_folder import open_run
 from common.training.steps import log_results, prepare_training, save_best_model
 from superres.config import Config
@@ -27,22 +29,24 @@ log = logging.getLogger(__name__)
 def train(config: Config, name: str, resume: Path | None = None, photos: PhotoSplit | None = None) -> Path:
     """Trains as `config` says; see `common.task.Train`. The run folder gets the model and what was measured."""
     config, photos, device = prepare_training(config, get_photos, resume, photos)
-    model, loss = build(config)
-    run = open_run(resume, TASK_NAME, config, name, device, photos)  # all input is known to be good
-
-    stage_dls = partial(get_dls, photos, config, device=device)
-    first_dls = stage_dls(config.train.stages[0])
-    metrics = [partial(metric, border=config.data.scale) for metric in (psnr_y, ssim_y)]
-    save = partial(save_model, config=config)
-    learn = get_learner(run, config.train, first_dls, model, loss, metrics, get_columns, save)
-    fit_stages(learn, config.train, stage_dls)
-
-    if processes.is_main():
-        best = save_best_model(learn, load_model, save)
-        log.info("held-out photos, whole:")
-        evaluate(photos.held_out, get_degrade(config.data), {"prediction": best.to(device)}, run)
-        log_results(run)
+    learn = get_learner(config, photos, device)
+    with open_run(resume, TASK_NAME, config, name, device, photos) as run:  # all input is known to be good
+        checkpoint = fit_run(learn, run)
+        if processes.is_main():
+            best = save_best_model(learn.files, checkpoint, run)
+            log.info("held-out photos, whole:")
+            evaluate(photos.held_out, get_degrade(config.data), {"prediction": best.to(device)}, run)
+            log_results(run)
     return run
+
+
+def get_learner(config: Config, photos: PhotoSplit, device: torch.device) -> StageLearner:
+    """The Learner of a config; seed before."""
+    model, loss = build(config)
+    metrics = [partial(metric, border=config.data.scale) for metric in (psnr_y, ssim_y)]
+    files = ModelFiles(partial(save_model, config=config), load_model)
+    stage_dls = partial(get_dls, photos, config, device=device)
+    return make_learner(config.train, stage_dls, model, loss, metrics, get_columns, files)
 
 
 def build(config: Config) -> tuple[SuperResolver, PerceptualLoss]:
@@ -73,6 +77,7 @@ TASK = Task(
     config_class=Config,
     get_photos=get_photos,
     build=build,
+    get_learner=get_learner,
     train=train,
     load_model=load_model,
     compare_models=compare_models,

@@ -39,7 +39,9 @@ class Section(BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan
 
 class PhotosConfig(Section, frozen=True):
     path: YamlPath | None = Field(
-        default=None, description="folder of photos, searched recursively; null: the sample photos"
+        default=None,
+        description="folder of photos, searched recursively; fastai:PETS: a data set of fastai's list; "
+        "null: the sample photos",
     )
     valid: Annotated[float, Field(gt=0, lt=1)] | list[str] = Field(
         default=0.1, description="held out: a fraction (0.1), or file names or patterns below path ('test/*')"

@@ -262,6 +262,26 @@ def to_srgb_photo(photo: Photo) -> Photo:
     return replace(photo, rgb=rgb, is_grey=False, icc_profile=SRGB_PROFILE)
 
 
+def to_picture(rgb: np.ndarray, like: Photo) -> Image.Image:
+    """(H, W, 3) pixels as a PIL image of 8 bits, grey if the Photo `like` is, with its alpha and profile."""
+    image = Image.fromarray(to_8_bits(rgb))
+    if like.is_grey:
+        image = image.convert("L")
+    if like.alpha is not None:
+        image.putalpha(like.alpha.resize(image.size, Image.Resampling.BICUBIC))
+    if like.icc_profile is not None:
+        image.info["icc_profile"] = like.icc_profile
+    return image
+
+
+def picture_to_photo(picture: Image.Image | np.ndarray) -> Photo:
+    """A Photo of a PIL image, or of an array (H, W), (H, W, 3) or (H, W, 4) of 8 or 16 bits: in sRGB, on white."""
+    if isinstance(picture, np.ndarray):
+        picture = Image.fromarray(to_8_bits(picture) if picture.dtype == np.uint16 else picture)
+    name = Path("the picture")
+    return Photo(np.asarray(flatten_to_rgb(name, reduce_to_8_bits(name, picture))), None, False, None, Metadata())
+
+
 def write_photo(path: Path, rgb: np.ndarray, like: Photo, quality: int | None = None, name: Path | None = None) -> None:
     """Saves (H, W, 3) pixels as `path`'s ending says, with the alpha, profile and metadata of the Photo `like`.
 
@@ -275,15 +295,9 @@ def write_photo(path: Path, rgb: np.ndarray, like: Photo, quality: int | None = 
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES_16_BITS:
         rgb = to_8_bits(rgb)
-    image = Image.fromarray(to_8_bits(rgb))
-    if like.is_grey:
-        image = image.convert("L")
-    if like.alpha is not None:
-        alpha = like.alpha.resize(image.size, Image.Resampling.BICUBIC)
-        if suffix in JPEG_SUFFIXES:
-            image = put_on_white(image, alpha)
-        else:
-            image.putalpha(alpha)
+    image = to_picture(rgb, like)
+    if image.mode.endswith("A") and suffix in JPEG_SUFFIXES:
+        image = put_on_white(image.convert(image.mode[:-1]), image.getchannel("A"))
     options = save_options(like.metadata, suffix, image.size)
     if suffix in JPEG_SUFFIXES:
         options |= {"quality": quality or 95, "subsampling": 0}

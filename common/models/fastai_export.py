@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import cloudpickle
 import numpy as np
 import torch
+from fastai.callback.progress import ProgressCallback
 from fastai.data.block import DataBlock, TransformBlock
 from fastai.data.transforms import IntToFloatTensor
 from fastai.learner import Learner, load_learner
@@ -20,7 +21,7 @@ from fasttransform import Transform
 from PIL import Image
 from torch import Tensor, nn
 
-from common.data.photos import flatten_to_rgb, open_photo, reduce_to_8_bits
+from common.data.photos import open_photo, picture_to_photo
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
 
@@ -33,11 +34,8 @@ class ToPhoto(Transform):
     input_types = (str, Path, Image.Image, np.ndarray)  # what `learn.predict` takes
 
     def encodes(self, item: Any) -> PILImage:  # Any: fastai dispatches on this hint
-        if isinstance(item, np.ndarray):
-            item = Image.fromarray((item / 257).round().astype(np.uint8) if item.dtype == np.uint16 else item)
-        if isinstance(item, Image.Image):
-            name = Path("the picture")
-            image = flatten_to_rgb(name, reduce_to_8_bits(name, item))
+        if isinstance(item, Image.Image | np.ndarray):
+            image = Image.fromarray(picture_to_photo(item).rgb)
         else:
             image = open_photo(item)
         return PILImage(image)  # pyright: ignore[reportCallIssue]  # fastai's metaclass casts the image
@@ -68,19 +66,26 @@ def import_exported_model(path: Path, model_class: type[Model]) -> Model:
     return model.eval()
 
 
+def get_photo_learner(model: nn.Module, device: torch.device) -> Learner:
+    """A fastai learner whose `predict(photo)` gives the whole photo as `model`, on the device, enhances it."""
+    photo = TransformBlock(type_tfms=[ToPhoto], batch_tfms=[ToFloat])
+    blank = np.zeros((64, 64, 3), np.uint8)
+    block = DataBlock(blocks=[photo, photo], item_tfms=[ToTensor], splitter=lambda items: ([0], [0]))
+    dls = block.dataloaders([blank], bs=1, num_workers=0, device=device)
+    learn = Learner(dls, model.eval(), loss_func=nn.L1Loss(), path=".")
+    learn.remove_cb(ProgressCallback)  # a bar for one photo
+    return learn
+
+
 def export_learner(path: Path, model: nn.Module) -> None:
     """Writes `model`, (N, 3, H, W) -> (N, 3, H', W') in [0, 1], as a learner for `fastai.learner.load_learner`.
 
     `learn.predict(photo)` gives the whole enhanced photo: no crop, no loss network, no training data in the file.
     model: norms folded (`common.models.model_file.fold_norms`), since a module with parametrizations cannot be pickled.
     """
-    photo = TransformBlock(type_tfms=[ToPhoto], batch_tfms=[ToFloat])
-    blank = np.zeros((64, 64, 3), np.uint8)
-    block = DataBlock(blocks=[photo, photo], item_tfms=[ToTensor], splitter=lambda items: ([0], [0]))
     with atomic_write(path) as temporary:
-        dls = block.dataloaders([blank], bs=1, num_workers=0, device="cpu")
-        learn = Learner(dls, model.cpu().eval(), loss_func=nn.L1Loss(), path=".")
+        learn = get_photo_learner(model.cpu(), torch.device("cpu"))
         # What learn.export does, but for the paths: those of this system would not open on another.
-        learn.dls = dls.new_empty()
+        learn.dls = learn.dls.new_empty()
         learn.dls.path = learn.path = PurePosixPath(".")  # pyright: ignore[reportAttributeAccessIssue]
         torch.save(learn, temporary, pickle_module=cloudpickle)

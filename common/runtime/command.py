@@ -130,11 +130,16 @@ def write_traceback() -> str | None:
     return None
 
 
+def end_log_file() -> None:
+    """Closes the file of `log_to_file`, if there is one."""
+    for handler in [handler for handler in logging.getLogger().handlers if handler.name == RUN_LOG]:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
 def log_to_file(path: Path) -> None:
     """Writes all messages into the file `path`, no longer into an earlier one; those that came before included."""
-    for earlier in [handler for handler in logging.getLogger().handlers if handler.name == RUN_LOG]:
-        logging.getLogger().removeHandler(earlier)
-        earlier.close()
+    end_log_file()
     handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.name = RUN_LOG
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))

@@ -27,7 +27,7 @@ from common.training.learner import resolve_train_config
 from common.training.resume import RESUME_FILE
 from common.training.run_folder import absolute_weights_path, make_folder_for, with_absolute_paths
 from common.training.run_photos import PHOTOS_FILE, get_run_photos, save_photo_split
-from common.training.steps import MODEL_FILE
+from common.training.steps import MODEL_FILE, with_fetched_photos
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +38,10 @@ FINISHED, DIVERGED = "comparison.png", "diverged.txt"  # what the end of a train
 
 def compare_command(task: Task[Config], arguments: CompareArguments[Config]) -> int:
     """Trains and compares the variants of a study; returns the exit status: 1 if one of them diverged."""
-    configs = arguments.configs
+    device = processes.join(next(iter(arguments.configs.values())).train.device)
+    configs = {name: with_fetched_photos(config) for name, config in arguments.configs.items()}
     study = with_default_weights(arguments.study, configs)
     first = next(iter(configs.values()))
-    device = processes.join(first.train.device)
     for config in configs.values():  # what is missing or wrong is found before the first training
         resolve_train_config(config.train, True, processes.join(config.train.device))
     photos = get_study_photos(arguments.resume, configs, task.get_photos)

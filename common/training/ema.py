@@ -25,6 +25,11 @@ class Ema(Callback):
         self.decay, self.skipped = decay, False
         self.trained: nn.Module | None = None  # during validation: the model that the average stands in for
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there was a step since the average was made."""
+        return "averaged" in vars(self) and bool(self.averaged.n_averaged > 0)
+
     def before_fit(self) -> None:
         if "averaged" not in vars(self):
             self.averaged = AveragedModel(processes.unwrap_model(self.learn.model), multi_avg_fn=self.average)
@@ -37,18 +42,20 @@ class Ema(Callback):
         self.skipped = True  # fp16's gradients overflowed: no step was made
 
     def after_step(self) -> None:  # called after a skipped step, too
-        if not self.skipped:
+        if not self.skipped and not hasattr(self.learn, "lr_finder"):  # whose steps are undone
             self.averaged.update_parameters(processes.unwrap_model(self.learn.model))
         self.skipped = False
 
     def before_validate(self) -> None:
+        if not self.has_begun:
+            return
         trained, average = self.learn.model, self.averaged.module
         for ours, theirs in zip(average.buffers(), trained.buffers(), strict=True):
             ours.copy_(theirs)  # several processes have just agreed on them
         self.trained, self.learn.model = trained, average.eval()
 
     def after_validate(self) -> None:
-        if self.learn.model is self.averaged.module:  # otherwise it is wrapped again
+        if self.trained is not None and self.learn.model is self.averaged.module:  # otherwise it is wrapped again
             self.learn.model = self.trained
         self.trained = None
 
@@ -68,4 +75,6 @@ def model_in_training(learn: Learner) -> nn.Module:
 
 def model_to_save(learn: Learner) -> nn.Module:
     """The model to save: the average, if there is one."""
-    return learn.ema.averaged.module if hasattr(learn, "ema") else processes.unwrap_model(learn.model)
+    if hasattr(learn, "ema") and learn.ema.has_begun:
+        return learn.ema.averaged.module
+    return processes.unwrap_model(learn.model)

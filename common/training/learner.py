@@ -1,19 +1,20 @@
-"""Training a Learner in stages, each one cycle."""
+"""fastai's Learner for all tasks: trained in stages, each one cycle."""
 
 import logging
-import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from tempfile import TemporaryDirectory
+from typing import Any, Generic, TypeVar, cast
 
 import fastai.callback.schedule  # noqa: F401 (gives Learner its fit_one_cycle)
 import torch
 from fastai.callback.core import Callback
+from fastai.callback.hook import PrettyString  # also gives Learner its summary
 from fastai.callback.training import GradientAccumulation
 from fastai.data.core import DataLoaders
-from fastai.imports import noop
 from fastai.learner import CancelEpochException, Learner  # pyright: ignore[reportAttributeAccessIssue]
 from fastai.optimizer import OptimWrapper
 from torch import Tensor, nn
@@ -21,33 +22,20 @@ from torch import Tensor, nn
 from common.config.sections import StageConfig, TrainConfig
 from common.data.loader import SeededDL
 from common.losses import PerceptualLoss
+from common.models.fastai_export import export_learner, get_photo_learner
 from common.models.unet import parameter_groups
 from common.runtime import processes
 from common.runtime.devices import is_out_of_memory
 from common.runtime.errors import TrainingStopped, UserError
-from common.runtime.interrupt import StopRequest
 from common.runtime.memory import release_freed_memory
-from common.training.callbacks import (
-    BFloat16,
-    Checkpoints,
-    Float16,
-    History,
-    ImageMetric,
-    LossTerm,
-    MakeColumns,
-    Pictures,
-    SaveModel,
-    Schedule,
-    TrainLoss,
-    ValidLoss,
-    precision_callbacks,
-)
-from common.training.ema import Ema
-from common.training.resume import RESUME_FILE, ResumePoint, read_resume_point
+from common.training.ema import Ema, model_to_save
+from common.training.metrics import ImageMetric, LossTerm, TrainLoss, ValidLoss
+from common.training.precision import BFloat16, Float16, precision_callbacks
+from common.training.run_callbacks import MakeColumns, SaveModel
 
 log = logging.getLogger(__name__)
 
-AnyLearner = TypeVar("AnyLearner", bound=Learner)
+Model = TypeVar("Model", bound=nn.Module)
 
 # torch's fused AdamW: one kernel for all parameters, on the CPU and on a GPU. (foreach must not be None: fastai's
 # TensorBoard callback logs every hyperparameter as a number.) Unlike fastai's optimizers it decays biases and norms
@@ -75,19 +63,58 @@ def resolve_train_config(train: TrainConfig, pretrained: bool, device: torch.dev
     return train.model_copy(update=resolved)
 
 
-class StageLearner(Learner):
-    """fastai's Learner, able to begin a fit at `start` = (epochs done, batches done in the next epoch).
+class Schedule(Callback):
+    """Sets the position in the one-cycle schedule from the epoch and the step, wherever the fit began.
 
-    stage: index of the stage, from 0. epochs_before: number of epochs in the stages before it.
+    fastai adds up the batches of the fit instead. The `accumulate` batches of one step share its learning rate.
+    """
+
+    order, run_valid = 59, False  # before ParamScheduler
+    learn: Any  # a StageLearner
+
+    def __init__(self, accumulate: int) -> None:
+        self.accumulate = accumulate
+
+    def before_batch(self) -> None:
+        done = self.iter // self.accumulate * self.accumulate
+        self.learn.pct_train = (self.epoch + done / self.n_iter) / self.n_epoch
+        self.learn.train_iter = self.epoch * self.n_iter + self.iter
+
+
+@dataclass(frozen=True)
+class ModelFiles(Generic[Model]):
+    """How a task's model gets into a model file and out again."""
+
+    save: SaveModel
+    """save(path, model) writes a model file."""
+
+    load: Callable[[Path], Model]
+    """load(path) opens one: the model in eval mode, on the CPU."""
+
+    to_photo_model: Callable[[Model], nn.Module] = lambda model: model
+    """What turns whole photos into results with the model: (N, 3, H, W) -> (N, 3, H', W') in [0, 1]."""
+
+
+class StageLearner(Learner):
+    """fastai's Learner, with the stages of a config to fit: each is one `fit_one_cycle`, on batches of its own.
+
+    Everything else is fastai's, but for `predict` and `export`, which are about whole photos. A fit can begin at
+    `start` = (epochs done, batches done in the next epoch). stage: index of the stage, from 0. epochs_before: number
+    of epochs before the fit; the batches of an epoch follow from its number.
     """
 
     dl: SeededDL
+    train_config: TrainConfig
+    get_stage_dls: Callable[[StageConfig], DataLoaders]
+    get_columns: MakeColumns
+    files: ModelFiles[Any]
     start, stage, epochs_before = (0, 0), 0, 0
 
     def _do_fit(self) -> None:
         for epoch in range(self.start[0], self.n_epoch):
             self.epoch = epoch
             self._with_events(self._do_epoch, "epoch", CancelEpochException)
+        self.start, self.epochs_before = (0, 0), self.epochs_before + self.n_epoch
 
     def one_batch(self, i: int, b: Any) -> None:
         try:
@@ -98,99 +125,118 @@ class StageLearner(Learner):
                     callback.leave()
 
     def all_batches(self) -> None:
-        self.n_iter = len(self.dl)
-        # The held-out photos are the same in each epoch, and so is their noise.
-        self.dl.epoch = self.epochs_before + self.epoch if self.training else 0
-        self.dl.first = self.start[1] if self.training and self.epoch == self.start[0] else 0
-        for index, batch in enumerate(self.dl, start=self.dl.first):
+        self.n_iter, first = len(self.dl), 0
+        if isinstance(self.dl, SeededDL):  # else a list of batches, as `summary` and `show_results` take
+            # The held-out photos are the same in each epoch, and so is their noise.
+            self.dl.epoch = self.epochs_before + self.epoch if self.training else 0
+            self.dl.first = first = self.start[1] if self.training and self.epoch == self.start[0] else 0
+        for index, batch in enumerate(self.dl, start=first):
             self.one_batch(index, batch)
 
+    def fit_stages(self) -> None:
+        """Trains all stages of the config, one after the other."""
+        for index in range(len(self.train_config.stages)):
+            self.begin_stage(index)
+            self.fit_stage()
 
-def get_learner(
-    run: Path,
+    def begin_stage(self, index: int) -> None:
+        """Gets the batches of stage `index`, from 0, and freezes or unfreezes the encoder as it says."""
+        stages = self.train_config.stages
+        self.stage, self.start = index, (0, 0)
+        self.epochs_before = sum(stage.epochs for stage in stages[:index])
+        release_freed_memory()
+        self.dls = self.get_stage_dls(stages[index])
+        if self.train_config.accumulate > 1:
+            self.gradient_accumulation.n_acc = items_in_step(stages[index])
+        if stages[index].frozen:
+            self.freeze()
+        else:
+            self.unfreeze()
+
+    def fit_stage(self, cbs: Sequence[Callback] = ()) -> None:
+        """Trains the stage that has begun, with one `fit_one_cycle`.
+
+        The learner's splitter gives [encoder, rest]: a pair of learning rates is for those two. Raises TrainingStopped,
+        with advice, if memory runs out.
+        """
+        stage = self.train_config.stages[self.stage]
+        lr = slice(*stage.lr) if isinstance(stage.lr, list) else stage.lr
+        try:
+            self.fit_one_cycle(stage.epochs, lr_max=lr, wd=self.train_config.wd, cbs=list(cbs))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise TrainingStopped(out_of_memory_advice(self.stage, stage, self.train_config, error)) from error
+
+    def summary(self) -> PrettyString:
+        """fastai's table, which leaves out weights under weight and spectral norm, and the number of all parameters."""
+        n = sum(parameter.numel() for parameter in cast(nn.Module, self.model).parameters())
+        table = super().summary()  # pyright: ignore[reportAttributeAccessIssue] (fastai patches it in)
+        return PrettyString(f"{table}\n\nAll parameters, with those under weight or spectral norm: {n:,}")
+
+    def predict(self, item: Any, rm_type_tfms: Any = None, with_input: bool = False) -> tuple[Any, ...]:
+        """The photo enhanced: whole, and as it is. item: a path, a PIL image or an array, as `ToPhoto` takes.
+
+        Returns what fastai's does, (result, result as a tensor (3, H, W) of 0 to 255, tensor in [0, 1]).
+        """
+        model = self.files.to_photo_model(model_to_save(self))
+        return get_photo_learner(model, self.dls.device).predict(item, rm_type_tfms, with_input)
+
+    def save_model(self, path: str | Path) -> None:
+        """Writes the model as a model file, which `predict`, `evaluate` and `load_model` take."""
+        self.files.save(Path(path), model_to_save(self))
+
+    def export(self, fname: str | Path = "export.pkl", **_: Any) -> None:
+        """Writes the model, below `path`, as a learner for `fastai.learner.load_learner`: without loss and photos."""
+        if not processes.is_main():
+            return
+        with TemporaryDirectory() as folder:  # a model with norms, or hooks that hold tensors, cannot be pickled
+            self.save_model(Path(folder) / "model.safetensors")
+            model = self.files.load(Path(folder) / "model.safetensors")
+        export_learner(Path(self.path) / fname, self.files.to_photo_model(model))
+
+
+def make_learner(
     train: TrainConfig,
-    dls: DataLoaders,
+    get_stage_dls: Callable[[StageConfig], DataLoaders],
     model: nn.Module,
     loss: PerceptualLoss,
     metrics: Sequence[Callable[[Tensor, Tensor], Tensor]],
     get_columns: MakeColumns,
-    save: SaveModel,
+    files: ModelFiles[Model],
 ) -> StageLearner:
-    """Returns the StageLearner of a run, which writes its history, pictures and checkpoints into the folder `run`.
+    """Returns a StageLearner with the batches of the first stage. It writes nothing: `common.training.run_fit` does.
 
     train: as resolved for the device. metrics: functions (pred, target) -> (N,) on images in [0, 1].
-    get_columns(x, pred, target) returns the columns of the pictures. save(path, model) writes a model file.
+    get_columns(x, pred, target) returns the columns of pictures.
     """
-    accumulate = train.accumulate
+    accumulate, dls = train.accumulate, get_stage_dls(train.stages[0])
     learn = StageLearner(
         dls,
         model.to(dls.device).to(memory_format=torch.channels_last),
-        loss_func=loss.to(memory_format=torch.channels_last),
+        loss_func=loss.to(dls.device).to(memory_format=torch.channels_last),
         opt_func=adamw,  # pyright: ignore[reportArgumentType] (fastai's hint names the class, it calls a function)
+        wd=train.wd,
         train_bn=False,  # batch norm is frozen with the rest of the encoder
         splitter=parameter_groups,
         metrics=[*map(ImageMetric, metrics), *map(LossTerm, loss.names)],
         cbs=[
-            History(run / "history.csv", train.stages),
-            Pictures(run / "pictures", get_columns),
-            Checkpoints(run / "checkpoints", save),
             Schedule(accumulate),
-            ResumePoint(run / RESUME_FILE, train.checkpoint_minutes, accumulate, StopRequest()),
+            *([GradientAccumulation(items_in_step(train.stages[0]))] if accumulate > 1 else []),
             *([Ema(train.ema)] if train.ema else []),
             *precision_callbacks(train.precision),
             *distributed_callbacks(dls.device),
         ],
-        path=run,
     )
+    learn.train_config, learn.get_stage_dls = train, get_stage_dls
+    learn.get_columns, learn.files = get_columns, files
     learn.recorder.smooth_loss, learn.recorder.loss = TrainLoss(accumulate), ValidLoss()
-    return without_progress_bars(learn)
+    return learn
 
 
-def fit_stages(learn: StageLearner, train: TrainConfig, get_dls: Callable[[StageConfig], DataLoaders]) -> None:
-    """Trains the stages of `train` one after the other, each with one `fit_one_cycle` on `get_dls(stage)`.
-
-    The learner's splitter gives [encoder, rest]: a frozen stage trains the rest only, and a pair of learning rates is
-    for those two. TensorBoard logs, if wanted, go into one folder per stage, below the learner's path.
-
-    If the run folder has a resume point, training continues from there. Raises TrainingStopped after Ctrl-C or when
-    memory runs out, TrainingDiverged at a loss that is not finite, WriteError if the disk is full.
-    """
-    with learn.resume_point.request:  # already here: fastai, making loaders, would swallow what Ctrl-C raises
-        state = read_resume_point(learn.path / RESUME_FILE)
-        for index, stage in enumerate(train.stages):
-            if state is not None and index < state["stage"]:
-                continue
-            learn.stage, learn.start = index, (0, 0)
-            learn.epochs_before = sum(earlier.epochs for earlier in train.stages[:index])
-            release_freed_memory()
-            learn.dls = get_dls(stage)
-            if stage.frozen:
-                learn.freeze()
-            else:
-                learn.unfreeze()
-            if state is not None and index == state["stage"]:
-                learn.resume_point.restore(state)
-                state = None  # frees it: it is as large as the model and the optimizer
-            if learn.start[0] < stage.epochs:
-                fit_stage(learn, train, stage)
-        if learn.resume_point.stop_requested():
-            raise TrainingStopped("stopped after the last epoch", 130)
-
-
-def fit_stage(learn: StageLearner, train: TrainConfig, stage: StageConfig) -> None:
-    """Runs one `fit_one_cycle`. Raises TrainingStopped, with advice, if memory runs out."""
-    lr = slice(*stage.lr) if isinstance(stage.lr, list) else stage.lr
-    callbacks: list[Callback] = []
-    if train.accumulate > 1:
-        callbacks.append(GradientAccumulation(stage.bs // processes.count()))
-    if train.tensorboard and processes.is_main():
-        callbacks.append(tensorboard_callback(learn.path / f"tensorboard/stage_{learn.stage + 1}"))
-    try:
-        learn.fit_one_cycle(stage.epochs, lr_max=lr, wd=train.wd, cbs=callbacks)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise TrainingStopped(out_of_memory_advice(learn.stage, stage, train, error)) from error
+def items_in_step(stage: StageConfig) -> int:
+    """Crops that this process contributes to a step."""
+    return stage.bs // processes.count()
 
 
 def out_of_memory_advice(index: int, stage: StageConfig, train: TrainConfig, error: BaseException) -> str:
@@ -218,21 +264,3 @@ def distributed_callbacks(device: torch.device) -> list[Callback]:
     from common.training.distributed import Distributed  # needs accelerate, which is optional
 
     return [Distributed(device)]
-
-
-def tensorboard_callback(folder: Path) -> Callback:
-    from fastai.callback.tensorboard import TensorBoardCallback  # an optional package, checked by TrainConfig
-
-    return TensorBoardCallback(folder, trace_model=False, log_preds=False)
-
-
-def without_progress_bars(learn: AnyLearner) -> AnyLearner:
-    """Removes progress bars except on a terminal (elsewhere they print control characters) and fastai's table.
-
-    `common.training.callbacks.History` logs the epochs instead.
-    """
-    learn.logger = noop
-    learn.create_mbar = False  # the bar of epochs: fastprogress fails if the first epoch it sees is not epoch 0
-    if not sys.stdout.isatty() or not processes.is_main():
-        learn.remove_cb(learn.progress)
-    return learn

@@ -5,6 +5,8 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +19,7 @@ from common.config.sections import OutputConfig, Section, TaskConfig
 from common.config.yaml_file import load_config, save_config
 from common.data.folders import PhotoSplit
 from common.runtime import processes
-from common.runtime.command import log_to_file
+from common.runtime.command import end_log_file, log_to_file
 from common.runtime.errors import UserError
 from common.runtime.files import read_json, remove_temporary_files, write_json
 from common.training.resume import RESUME_FILE, START_POSITION, check_changes, read_resume_point
@@ -29,9 +31,11 @@ Config = TypeVar("Config", bound=TaskConfig)
 
 PACKAGES = ("torch", "torchvision", "fastai", "kornia", "numpy", "pillow", "safetensors")
 
-held_locks: list[BaseFileLock] = []  # kept here, because a lock that is garbage-collected is released
+held_locks: dict[Path, BaseFileLock] = {}  # of run folders; kept here, as a lock that is collected is released
+folders: list[Path] = []  # of the runs of this process, the last one last
 
 
+@contextmanager
 def open_run(
     resume: Path | None,
     task_name: str,
@@ -39,14 +43,22 @@ def open_run(
     default_name: str,
     device: torch.device,
     photos: PhotoSplit,
-) -> Path:
-    """Returns the folder of a new run, or `resume`, an earlier run's, ready to continue. Only the main process writes.
+) -> Iterator[Path]:
+    """The folder of a new run, or `resume`, an earlier run's, ready to continue. Only the main process writes.
 
-    Raises UserError as `start_run` and `continue_run` do.
+    Until the end of the context no other process can open it. Raises UserError as `start_run` and `continue_run` do.
     """
     if resume is not None:
-        return processes.run_on_main(partial(continue_run, resume, config, device))
-    return processes.run_on_main(partial(start_run, task_name, config, default_name, device, photos))
+        folder = processes.run_on_main(partial(continue_run, resume, config, device))
+    else:
+        folder = processes.run_on_main(partial(start_run, task_name, config, default_name, device, photos))
+    folders.append(folder)
+    try:
+        yield folder
+        end_log_file()  # not after an error: its traceback comes into the log
+    finally:
+        if folder in held_locks:
+            held_locks.pop(folder).release()
 
 
 def start_run(task_name: str, config: TaskConfig, default_name: str, device: torch.device, photos: PhotoSplit) -> Path:
@@ -99,8 +111,8 @@ def absolute_weights_path(weights: str | None) -> str | None:
 
 
 def current_run() -> Path | None:
-    """The run folder that this process works in, or None."""
-    return Path(held_locks[-1].lock_file).parent if held_locks else None
+    """The run folder that this process opened last, or None."""
+    return folders[-1] if folders else None
 
 
 def continue_run(folder: Path, config: TaskConfig, device: torch.device) -> Path:
@@ -129,7 +141,7 @@ def continue_run(folder: Path, config: TaskConfig, device: torch.device) -> Path
 
 
 def lock_folder(folder: Path) -> None:
-    """Keeps other processes out of a run folder until this one ends, however it ends. It may enter again itself.
+    """Keeps other processes out of a run folder until the lock is released, or this one ends, however it ends.
 
     Raises UserError if another process is in it.
     """
@@ -138,7 +150,7 @@ def lock_folder(folder: Path) -> None:
         lock.acquire()
     except Timeout:
         raise UserError(f"{folder}: another process is working in it") from None
-    held_locks.append(lock)
+    held_locks[folder] = lock
 
 
 def describe_environment(task_name: str, device: torch.device) -> dict[str, Any]:

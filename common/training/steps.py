@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,11 +11,12 @@ from fastai.torch_core import set_seed
 from torch import nn
 
 from common.config.sections import TaskConfig
+from common.data.fastai_sets import fetch_photos
 from common.data.folders import PhotoSplit
 from common.models.fastai_export import export_learner
 from common.runtime import processes
 from common.runtime.command import show_messages
-from common.training.learner import StageLearner, resolve_train_config
+from common.training.learner import ModelFiles, resolve_train_config
 from common.training.run_photos import get_run_photos
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ def prepare_training(
     """
     show_messages()
     device = processes.join(config.train.device)
+    config = with_fetched_photos(config)
     train = resolve_train_config(config.train, config.model.has_pretrained_encoder, device)
     config = config.model_copy(update={"train": train})
     photos = photos or get_run_photos(resume, config, get_photos)
@@ -45,20 +48,22 @@ def prepare_training(
     return config, photos, device
 
 
-def save_best_model(
-    learn: StageLearner,
-    load_model: Callable[[Path], Model],
-    save_model: Callable[[Path, Model], None],
-    to_exported: Callable[[Model], nn.Module] = lambda model: model,
-) -> Model:
-    """Writes the best checkpoint of a finished fit as the run's model file and as a fastai learner; returns the model.
+def with_fetched_photos(config: Config) -> Config:
+    """The config with the folder of a data set in place of its name, `fastai:NAME`.
 
-    to_exported(model): what the learner holds.
+    Raises UserError if it cannot be fetched.
     """
-    run = Path(learn.path)
-    best = load_model(learn.checkpoints.best)
-    save_model(run / MODEL_FILE, best)
-    export_learner(run / EXPORT_FILE, to_exported(best))
+    if config.data.path is None:
+        return config
+    folder = processes.run_on_main(partial(fetch_photos, config.data.path))
+    return config.model_copy(update={"data": config.data.model_copy(update={"path": folder})})
+
+
+def save_best_model(files: ModelFiles[Model], checkpoint: Path, run: Path) -> Model:
+    """Writes the best checkpoint as the run's model file and as a fastai learner; returns the model."""
+    best = files.load(checkpoint)
+    files.save(run / MODEL_FILE, best)
+    export_learner(run / EXPORT_FILE, files.to_photo_model(best))
     return best
 
 

@@ -111,8 +111,10 @@ def test_weighted_terms_add_up_to_the_loss(noise):
 
 def test_reduction_none_gives_each_images_own_loss(noise):
     perceptual, pred = loss(l1=1), noise.flip(2)
-    each = perceptual(pred, noise, reduction="none")
+    perceptual.reduction = "none"
+    each = perceptual(pred, noise)
     torch.testing.assert_close(each, (pred - noise).abs().mean(dim=(1, 2, 3)))
+    torch.testing.assert_close(perceptual.terms["l1"], each)
 
 
 def test_under_autocast_the_vgg_alone_is_in_half_precision(noise):

@@ -24,7 +24,7 @@ def trained(photos, tmp_path, monkeypatch):
 
 def test_the_package_is_small():
     lines = [line for path in (HERE / "denoise").iterdir() if path.is_file() for line in path.read_text().splitlines()]
-    assert sum(bool(line.strip()) for line in lines) <= 150
+    assert sum(bool(line.strip()) for line in lines) <= 155
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from common.training.ema import Ema, model_in_training, model_to_save
-from common.training.learner import without_progress_bars
+from common.training.run_fit import without_progress_bars
 
 
 class Remember(nn.Module):

@@ -17,9 +17,11 @@ from common.models.unet import Unet, parameter_groups
 from common.runtime import processes
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError
 from common.training import learner as training
-from common.training.callbacks import Float16, format_duration
-from common.training.learner import fit_stages, get_learner, resolve_train_config
+from common.training.learner import ModelFiles, resolve_train_config
+from common.training.precision import Float16
 from common.training.resume import ResumePoint
+from common.training.run_callbacks import format_duration
+from common.training.run_fit import fit_run
 
 CPU = torch.device("cpu")
 PAIRS = [tuple(pair) for pair in torch.rand(8, 2, 3, 32, 32, generator=torch.Generator().manual_seed(0))]
@@ -40,17 +42,19 @@ def stage(**options):
     return StageConfig(**{"crop": 32, "bs": 2, "epochs": 1, "lr": 1e-3, **options})
 
 
-def make_learner(folder, model, train, bs=2, **loss):
+def make_learner(model, train, bs=2, **loss):
     """A learner whose batches are PAIRS in their order, with the rates of its steps in `rates.seen`."""
     dls = DataLoaders(*(SeededDL(pairs, bs=bs, num_workers=0, device=CPU) for pairs in (PAIRS, PAIRS[:2])))
     loss = PerceptualLoss(LossConfig(l1=1, **loss))
-    learn = get_learner(folder, train, dls, model, loss, [], lambda x, pred, y: {"x": x}, lambda path, model: None)
+    files = ModelFiles(save=lambda path, model: None, load=lambda path: model)
+    learn = training.make_learner(train, lambda stage: dls, model, loss, [], lambda x, pred, y: {"x": x}, files)
     learn.add_cb(Rates())
     return learn
 
 
-def fit(learn, train):
-    fit_stages(learn, train, lambda stage: learn.dls)
+def fit(learn, folder, train=None):
+    learn.train_config = train or learn.train_config
+    fit_run(learn, folder)
 
 
 SAVE = ResumePoint.save
@@ -61,7 +65,7 @@ def learn(tmp_path, monkeypatch):
     monkeypatch.setattr(ResumePoint, "save", lambda *_: None)  # 400 MB an epoch
     unet = Unet("resnet18", pretrained=False, norm="weight")
     nn.init.normal_(unet.last.weight, std=0.1)
-    return make_learner(tmp_path, unet, TrainConfig(stages=[stage()], precision="fp32"))
+    return make_learner(unet, TrainConfig(stages=[stage()], precision="fp32"))
 
 
 def snapshot(parameters):
@@ -72,18 +76,18 @@ def changed(before, parameters):
     return [not torch.equal(b, p) for b, p in zip(before, parameters, strict=True)]
 
 
-def test_a_frozen_stage_leaves_the_encoder_as_it_was(learn):
+def test_a_frozen_stage_leaves_the_encoder_as_it_was(learn, tmp_path):
     encoder, rest = parameter_groups(learn.model)
     before = snapshot(encoder), snapshot(rest)
-    fit(learn, TrainConfig(stages=[stage(frozen=True)]))
+    fit(learn, tmp_path, TrainConfig(stages=[stage(frozen=True)]))
     assert not any(changed(before[0], encoder))
     assert sum(changed(before[1], rest)) > 0.8 * len(rest)
-    fit(learn, TrainConfig(stages=[stage(frozen=False)]))
+    fit(learn, tmp_path, TrainConfig(stages=[stage(frozen=False)]))
     assert sum(changed(before[0], encoder)) > 0.8 * len(encoder)
 
 
-def test_a_pair_of_learning_rates_is_for_encoder_and_rest(learn):
-    fit(learn, TrainConfig(stages=[stage(lr=[1e-5, 1e-3], epochs=4)], wd=0.0))
+def test_a_pair_of_learning_rates_is_for_encoder_and_rest(learn, tmp_path):
+    fit(learn, tmp_path, TrainConfig(stages=[stage(lr=[1e-5, 1e-3], epochs=4)], wd=0.0))
     encoder, rest = zip(*learn.rates.seen, strict=True)
     assert max(encoder) == pytest.approx(1e-5, rel=0.02)
     assert max(rest) == pytest.approx(1e-3, rel=0.02)
@@ -99,8 +103,8 @@ def test_a_batch_in_parts_makes_the_same_steps(learn, tmp_path, monkeypatch):
         train = TrainConfig(stages=stages, accumulate=n, precision="fp32")
         folder = tmp_path / f"in_{n}"
         model = copy.deepcopy(learn.model)
-        again = make_learner(folder, model, train, bs=4 // n, psnr=0.01)
-        fit(again, train)
+        again = make_learner(model, train, bs=4 // n, psnr=0.01)
+        fit(again, folder)
         rates = [rate for rate, _ in again.rates.seen]
         ends.append((rates[::n], pd.read_csv(folder / "history.csv").drop(columns="seconds"), list(model.parameters())))
         assert len(set(rates)) == 4  # as many steps
@@ -116,24 +120,24 @@ def test_a_batch_in_parts_makes_the_same_steps(learn, tmp_path, monkeypatch):
 @pytest.mark.parametrize("parts", [1, 2])
 def test_a_frozen_stage_goes_on_in_its_middle(learn, tmp_path, monkeypatch, parts):
     train = TrainConfig(stages=[stage(frozen=True, epochs=2, lr=[1e-4, 1e-3]), stage()], precision="fp32")
-    whole = make_learner(tmp_path / "whole", copy.deepcopy(learn.model), train)
-    fit(whole, train)
+    whole = make_learner(copy.deepcopy(learn.model), train)
+    fit(whole, tmp_path / "whole")
 
     class Ask(Callback):
         def after_batch(self):
             if self.training and len(self.rates.seen) == 6:
                 self.resume_point.request.asked = True
 
-    part = make_learner(tmp_path / "part", copy.deepcopy(learn.model), train)
+    part = make_learner(copy.deepcopy(learn.model), train)
     part.add_cb(Ask())
     monkeypatch.setattr(ResumePoint, "save", SAVE)
     with pytest.raises(TrainingStopped, match="stopped in epoch 2, after 2 of 4 batches") as stopped:
-        fit(part, train)
+        fit(part, tmp_path / "part")
     assert stopped.value.status == 130
     monkeypatch.setattr(ResumePoint, "save", lambda *_: None)
     in_parts = train.model_copy(update={"accumulate": parts})
-    rest = make_learner(tmp_path / "part", copy.deepcopy(learn.model), in_parts, bs=2 // parts)
-    fit(rest, in_parts)
+    rest = make_learner(copy.deepcopy(learn.model), in_parts, bs=2 // parts)
+    fit(rest, tmp_path / "part")
     histories = [pd.read_csv(tmp_path / name / "history.csv").drop(columns="seconds") for name in ("whole", "part")]
     assert histories[0]["stage"].tolist() == [1, 1, 2]
     if parts == 1:
@@ -145,14 +149,14 @@ def test_a_frozen_stage_goes_on_in_its_middle(learn, tmp_path, monkeypatch, part
         assert len(rest.rates.seen) == 4 * 2  # those of the last fit
 
 
-def test_what_does_not_fit_into_memory_stops_with_advice(learn):
+def test_what_does_not_fit_into_memory_stops_with_advice(learn, tmp_path):
     class Full(nn.Module):
         def forward(self, x):
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
     learn.model.net.register_forward_pre_hook(lambda module, inputs: Full()(inputs))
     with pytest.raises(TrainingStopped, match=r"train.stages.0 does not fit into memory") as stopped:
-        fit(learn, TrainConfig(stages=[stage()]))
+        fit(learn, tmp_path)
     assert stopped.value.status == 1
 
 
@@ -184,11 +188,11 @@ def test_a_stop_that_is_asked_for_after_the_last_epoch_is_not_forgotten(learn, t
 
     learn.add_cb(Late())
     with pytest.raises(TrainingStopped, match="stopped after the last epoch"):
-        fit(learn, TrainConfig(stages=[stage()]))
+        fit(learn, tmp_path)
 
 
 def test_an_error_in_the_forward_pass_leaves_no_autocast_on(learn, tmp_path):
-    again = make_learner(tmp_path / "bf16", learn.model, TrainConfig(stages=[stage()], precision="bf16"))
+    again = make_learner(learn.model, TrainConfig(stages=[stage()], precision="bf16"))
 
     def fail(*_):
         assert torch.is_autocast_enabled("cpu")
@@ -223,16 +227,17 @@ class Fp16OnCpu(Float16):
 
 
 @pytest.mark.parametrize("infinite", [{0, 2}, set(range(100))])
-def test_fp16_skips_steps_that_overflow_but_not_for_ever(learn, infinite):
+def test_fp16_skips_steps_that_overflow_but_not_for_ever(learn, infinite, tmp_path):
+    train = TrainConfig(stages=[stage(epochs=3)])
     learn.add_cb(Fp16OnCpu(infinite))
     before = snapshot(learn.model.parameters())
     if len(infinite) == 2:
-        learn.fit(3)
+        fit(learn, tmp_path, train)
         assert learn.fp16_on_cpu.different_scales == {2.0**15, 2.0**14}  # halved at each
         assert all(torch.isfinite(p).all() for p in learn.model.parameters())
         assert any(changed(before, learn.model.parameters()))
         assert learn.recorder.smooth_loss.value.isfinite()
     else:
         with pytest.raises(TrainingDiverged, match="the loss is inf in epoch 3, batch 3"):  # the eleventh
-            learn.fit(3)
+            fit(learn, tmp_path, train)
         assert not any(changed(before, learn.model.parameters()))

@@ -23,7 +23,8 @@ from common.models.unet import Unet
 from common.runtime import processes
 from common.runtime.seeds import temporary_seed
 from common.task import Task
-from common.training.learner import fit_stages, get_learner
+from common.training.learner import ModelFiles, make_learner
+from common.training.run_fit import fit_run
 from common.training.run_folder import open_run
 from common.training.steps import log_results, prepare_training, save_best_model
 
@@ -101,21 +102,25 @@ def build(config):
 
 def train(config, name, resume=None, photos=None):
     config, photos, device = prepare_training(config, get_photos, resume, photos)
-    model, loss = build(config)
-    run = open_run(resume, "denoise", config, name, device, photos)
-    dls, save = partial(get_dls, photos, config, device=device), partial(save_model, config=config)
-    metrics, columns = [partial(psnr_y, border=0)], lambda x, pred, y: {"noisy": x, "prediction": pred, "target": y}
-    learn = get_learner(run, config.train, dls(config.train.stages[0]), model, loss, metrics, columns, save)
-    fit_stages(learn, config.train, dls)
-    if processes.is_main():
-        best = save_best_model(learn, load_model, save)
-        evaluate(photos.held_out, config.data.noise, {"prediction": best.to(device)}, run)
-        log_results(run)
+    learn = get_learner(config, photos, device)
+    with open_run(resume, "denoise", config, name, device, photos) as run:
+        checkpoint = fit_run(learn, run)
+        if processes.is_main():
+            best = save_best_model(learn.files, checkpoint, run)
+            evaluate(photos.held_out, config.data.noise, {"prediction": best.to(device)}, run)
+            log_results(run)
     return run
+
+
+def get_learner(config, photos, device):
+    dls, save = partial(get_dls, photos, config, device=device), partial(save_model, config=config)
+    columns = lambda x, pred, y: {"noisy": x, "prediction": pred, "target": y}  # noqa: E731
+    files, metrics = ModelFiles(save, load_model), [partial(psnr_y, border=0)]
+    return make_learner(config.train, dls, *build(config), metrics, columns, files)
 
 
 def compare_models(models, photos, config, folder, perceptual):
     return evaluate(photos, config.data.noise, models, folder)
 
 
-TASK = Task("denoise", Config, get_photos, build, train, load_model, compare_models, {"PSNR-Y": True})
+TASK = Task("denoise", Config, get_photos, build, get_learner, train, load_model, compare_models, {"PSNR-Y": True})

@@ -1,21 +1,15 @@
-"""What happens after each batch and epoch of training: loss terms and metrics, history, pictures, checkpoints.
-
-With several processes, each measures its part of the held-out photos, and the main one writes the files.
-"""
+"""What a run writes into its folder after each epoch: history, pictures, checkpoints. The main process writes it."""
 
 import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 import torch
 from fastai.callback.core import Callback
-from fastai.callback.fp16 import MixedPrecision
-from fastai.learner import AvgMetric, AvgSmoothLoss, Learner
-from fastai.torch_core import find_bs, to_detach
 from torch import Tensor, nn
 
 from common.config.sections import StageConfig
@@ -24,6 +18,7 @@ from common.runtime import processes
 from common.runtime.errors import TrainingDiverged, TrainingStopped
 from common.runtime.files import atomic_write
 from common.training.ema import model_to_save
+from common.training.precision import Float16
 
 log = logging.getLogger(__name__)
 
@@ -33,109 +28,7 @@ MakeColumns = Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]
 SaveModel = Callable[[Path, nn.Module], None]
 """Writes one model file."""
 
-
 MAX_SKIPPED = 10  # steps in a row whose loss overflows in fp16; the scale is then a thousandth of what it was
-
-
-class ImageMetric(AvgMetric):
-    """The mean of function(pred, target) -> (N,) over all processes' validation photos, under the function's name."""
-
-    total: float
-    count: int
-
-    def accumulate(self, learn: Learner) -> None:
-        values = self.func(learn.pred, *learn.yb)
-        self.add_sum(values.sum(), len(values))
-
-    def add_sum(self, total: Tensor, n: int) -> None:
-        """Adds the sum of the values of n photos."""
-        self.total += total.item()
-        self.count += n
-
-    @property
-    def value(self) -> float:
-        total, n = processes.all_reduce_sum([self.total, self.count])
-        if n == 0:
-            raise TrainingStopped("none of the held-out photos can be read any more", status=2)
-        return total / n
-
-
-class LossTerm(ImageMetric):
-    """The mean of one weighted term of a `PerceptualLoss`, under the term's name."""
-
-    def __init__(self, term: str) -> None:
-        self.term = term
-
-    @property
-    def name(self) -> str:
-        return self.term
-
-    def accumulate(self, learn: Learner) -> None:
-        n = find_bs(learn.yb)
-        self.add_sum(learn.loss_func.terms[self.term] * n, n)
-
-
-class ValidLoss(ImageMetric):
-    """The mean of the whole loss. fastai's AvgLoss, in its place, would weight the processes' last batches equally."""
-
-    def __init__(self) -> None:
-        super().__init__(None)
-
-    @property
-    def name(self) -> str:
-        return "loss"
-
-    def accumulate(self, learn: Learner) -> None:
-        n = find_bs(learn.yb)
-        self.add_sum(cast(Tensor, learn.loss).detach() * n, n)
-
-
-class TrainLoss(AvgSmoothLoss):
-    """fastai's smoothed training loss, for steps that may consist of several batches, `accumulate` of them."""
-
-    val: Tensor
-
-    def __init__(self, accumulate: int) -> None:
-        super().__init__()
-        self.parts: list[Tensor] = []
-        self.n_parts = accumulate
-
-    def accumulate(self, learn: Learner) -> None:
-        self.parts.append(cast(Tensor, to_detach(cast(Tensor, learn.loss).mean())))  # the mean of all processes
-        if len(self.parts) == self.n_parts:
-            loss = torch.stack(self.parts).mean()
-            if loss.isfinite():  # otherwise fp16 skips this step, see Checkpoints
-                self.count += 1
-                self.val = torch.lerp(loss, self.val, self.beta)
-            self.parts = []
-
-    @property
-    def value(self) -> Tensor:
-        return super().value if self.count else torch.stack(self.parts or [torch.tensor(math.nan)]).mean()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"count": self.count, "value": self.val}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.count, self.val = state["count"], state["value"]
-
-
-class Schedule(Callback):
-    """Sets the position in the one-cycle schedule from the epoch and the step, wherever the fit began.
-
-    fastai adds up the batches of the fit instead. The `accumulate` batches of one step share its learning rate.
-    """
-
-    order, run_valid = 59, False  # before ParamScheduler
-    learn: Any  # a StageLearner
-
-    def __init__(self, accumulate: int) -> None:
-        self.accumulate = accumulate
-
-    def before_batch(self) -> None:
-        done = self.iter // self.accumulate * self.accumulate
-        self.learn.pct_train = (self.epoch + done / self.n_iter) / self.n_epoch
-        self.learn.train_iter = self.epoch * self.n_iter + self.iter
 
 
 class History(Callback):
@@ -157,6 +50,8 @@ class History(Callback):
 
     def after_epoch(self) -> None:
         names, values = list(self.recorder.metric_names)[1:-1], list(self.recorder.log)[1:-1]
+        if None in values:
+            raise TrainingStopped("none of the held-out photos can be read any more", status=2)
         row = {"epoch": len(self.rows) + 1, "stage": self.learn.stage + 1, **dict(zip(names, values, strict=True))}
         row["seconds"] = round(time.time() - self.recorder.start_epoch, 2)
         self.rows.append(row)
@@ -258,50 +153,3 @@ class Checkpoints(Callback):
         if loss < self.best_loss:
             self.best_loss = loss
             self.save(self.best, model)
-
-
-class BFloat16(Callback):
-    """Runs the network and the loss in bfloat16 autocast, on any device. It needs no gradient scaling."""
-
-    learn: Any  # a StageLearner
-    autocast: torch.autocast | None = None  # while it is on
-
-    def before_batch(self) -> None:
-        self.autocast = torch.autocast(self.dls.device.type, dtype=torch.bfloat16)
-        self.autocast.__enter__()
-
-    def after_pred(self) -> None:
-        self.learn.pred = self.pred.float()
-
-    def after_loss(self) -> None:
-        self.leave()
-
-    def leave(self) -> None:
-        """Ends autocast, if it is on. `StageLearner` calls it after an error in between, too."""
-        if self.autocast is not None:
-            self.autocast.__exit__(None, None, None)
-            self.autocast = None
-
-
-class Float16(MixedPrecision):
-    """fastai's float16 autocast with gradient scaling, on CUDA; it ends autocast after an error, too."""
-
-    entered = False
-
-    def before_batch(self) -> None:
-        super().before_batch()
-        self.entered = True
-
-    def after_loss(self) -> None:
-        self.leave()
-
-    def leave(self) -> None:
-        """Ends autocast, if it is on."""
-        if self.entered:
-            super().after_loss()
-            self.entered = False
-
-
-def precision_callbacks(precision: str) -> list[Callback]:
-    """The callbacks for 'fp32', 'fp16' (on CUDA) or 'bf16'."""
-    return {"fp32": [], "fp16": [Float16()], "bf16": [BFloat16()]}[precision]

@@ -1,0 +1,41 @@
+"""What Python and notebooks call, in any task: a Learner, or a whole run, as a config says."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from common.cli import check_run_folder, find_config
+from common.config.sections import TaskConfig
+from common.config.yaml_file import load_config
+from common.task import Task
+from common.training.learner import StageLearner
+from common.training.steps import prepare_training
+
+Config = TypeVar("Config", bound=TaskConfig)
+
+
+def get_learner(task: Task[Config], config: str | Path, overrides: Sequence[str]) -> StageLearner:
+    """The Learner of a YAML file, its own or a shipped one's name, and of `section.key=value` overrides.
+
+    Raises UserError as the command line does.
+    """
+    path = find_config(Path(config).expanduser())
+    checked, photos, device = prepare_training(load_config(task.config_class, path, overrides), task.get_photos)
+    return task.get_learner(checked, photos, device)
+
+
+def train_run(task: Task[Config], config: str | Path, overrides: Sequence[str]) -> Path:
+    """What `python -m TASK.train CONFIG` does; returns the run folder.
+
+    Raises UserError as the command line does, and TrainingStopped or TrainingDiverged.
+    """
+    path = find_config(Path(config).expanduser())
+    return task.train(load_config(task.config_class, path, overrides), path.stem)
+
+
+def resume_run(task: Task[Config], run: str | Path, overrides: Sequence[str]) -> Path:
+    """What `python -m TASK.train --resume RUN` does; returns the run folder. Raises as `train_run` does."""
+    folder = Path(run).expanduser()
+    check_run_folder(folder, task.name)
+    config = load_config(task.config_class, folder / "config.yaml", overrides)
+    return task.train(config, folder.name, folder)

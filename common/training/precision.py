@@ -1,0 +1,54 @@
+"""Training in half precision."""
+
+from typing import Any
+
+import torch
+from fastai.callback.core import Callback
+from fastai.callback.fp16 import MixedPrecision
+
+
+class BFloat16(Callback):
+    """Runs the network and the loss in bfloat16 autocast, on any device. It needs no gradient scaling."""
+
+    learn: Any  # a StageLearner
+    autocast: torch.autocast | None = None  # while it is on
+
+    def before_batch(self) -> None:
+        self.autocast = torch.autocast(self.dls.device.type, dtype=torch.bfloat16)
+        self.autocast.__enter__()
+
+    def after_pred(self) -> None:
+        self.learn.pred = self.pred.float()
+
+    def after_loss(self) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Ends autocast, if it is on. `StageLearner` calls it after an error in between, too."""
+        if self.autocast is not None:
+            self.autocast.__exit__(None, None, None)
+            self.autocast = None
+
+
+class Float16(MixedPrecision):
+    """fastai's float16 autocast with gradient scaling, on CUDA; it ends autocast after an error, too."""
+
+    entered = False
+
+    def before_batch(self) -> None:
+        super().before_batch()
+        self.entered = True
+
+    def after_loss(self) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Ends autocast, if it is on."""
+        if self.entered:
+            super().after_loss()
+            self.entered = False
+
+
+def precision_callbacks(precision: str) -> list[Callback]:
+    """The callbacks for 'fp32', 'fp16' (on CUDA) or 'bf16'."""
+    return {"fp32": [], "fp16": [Float16()], "bf16": [BFloat16()]}[precision]

@@ -1,0 +1,19 @@
+"""Looks for a learning rate: the loss at rates from 1e-7 to 10 as a picture, and a suggestion.
+
+python -m styletransfer.lr_find configs/styletransfer_johnson.yaml data.path=~/photos
+"""
+
+from common.cli import lr_find_command, read_lr_find_arguments
+from common.runtime.command import run_command
+from styletransfer.config import Config
+
+
+def main() -> int:
+    arguments = read_lr_find_arguments("styletransfer.lr_find", __doc__, Config, demo="styletransfer_demo.yaml")
+    from styletransfer.task import TASK  # torch and fastai take seconds to import
+
+    return lr_find_command(TASK, arguments)
+
+
+if __name__ == "__main__":
+    run_command(main)

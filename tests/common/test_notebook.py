@@ -1,0 +1,133 @@
+"""What a fastai user does with a Learner, in every task."""
+
+import importlib
+
+import numpy as np
+import pytest
+import torch
+from fastai.learner import load_learner
+from filelock import FileLock
+from PIL import Image
+
+from common.runtime.errors import UserError
+from common.training.run_fit import without_progress_bars
+
+TASKS = ("superres", "colorize", "styletransfer")
+SCALES = {"superres": 2, "colorize": 1, "styletransfer": 1}
+
+
+def get_words(photos, *words):
+    stages = "train.stages=[{crop: 32, bs: 2, epochs: 1, lr: 1e-3}, {crop: 48, bs: 1, epochs: 2, lr: 1e-3}]"
+    return [
+        f"data.path={photos}", "data.valid=[0.png]", "data.crops_per_photo=1", "loss.vgg=random", "train.workers=0",
+        stages, *words,
+    ]  # fmt: skip
+
+
+@pytest.fixture(params=TASKS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def task(name):
+    return importlib.import_module(name)
+
+
+@pytest.fixture
+def learn(task, name, photos, tmp_path):
+    learn = task.get_learner(f"{name}_demo.yaml", *get_words(photos))
+    learn.path = tmp_path / "learner"
+    learn.path.mkdir()
+    return without_progress_bars(learn)
+
+
+def weights(learn):
+    return [parameter.detach().clone() for parameter in learn.model.parameters()]
+
+
+def differ(before, after):
+    return any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_it_is_looked_at_and_measured_without_being_changed(learn, name):
+    before = weights(learn)
+    learn.dls.show_batch()
+    summary = learn.summary()
+    assert summary.startswith(type(learn.model).__name__)
+    assert summary.endswith(f"{sum(p.numel() for p in learn.model.parameters()):,}")
+    figures = list(learn.validate())
+    assert len(figures) == 1 + len(learn.metrics)
+    x, preds, targets, losses = learn.get_preds(with_input=True, with_loss=True)
+    scale = SCALES[name]
+    assert preds.shape == targets.shape == (1, 3, 48, 48)
+    assert x.shape == (1, 3, 48 // scale, 48 // scale)
+    assert losses.shape == (1,)
+    assert losses.mean().item() == pytest.approx(figures[0], rel=1e-5)
+    assert learn.loss_func.reduction == "mean"
+    learn.show_results()
+    suggestion = learn.lr_find(num_it=20, stop_div=False)
+    assert 1e-7 < suggestion.valley < 10
+    assert not differ(before, weights(learn))
+    assert list(learn.validate()) == pytest.approx(figures)
+
+
+def test_it_trains_by_one_cycle_and_by_the_configs_stages(learn):
+    before = weights(learn)
+    learn.fit_one_cycle(2, 1e-3)
+    assert differ(before, weights(learn))
+    assert learn.epochs_before == 2  # another fit sees other crops
+    learn.fit_stages()
+    assert learn.dls.train.one_batch()[1].shape == (1, 3, 48, 48)
+    assert len(learn.recorder.values) == 2
+    assert not list(learn.path.iterdir())  # nothing was written
+
+
+def test_a_photo_is_enhanced_whole_and_its_export_does_the_same(learn, task, name, photos):
+    learn.fit_one_cycle(1, 1e-3)
+    photo = photos / "1.png"
+    picture, _, result = learn.predict(photo)
+    with Image.open(photo) as image:
+        height, width = SCALES[name] * image.height, SCALES[name] * image.width
+        of_pixels = learn.predict(np.asarray(image))[2]
+    assert result.shape == (3, height, width)
+    assert torch.equal(result, of_pixels)
+    network = learn.files.to_photo_model(learn.model.eval())  # the photo, as it is, must go through it
+    with torch.no_grad(), Image.open(photo) as image:
+        expected = network(torch.tensor(np.asarray(image.convert("RGB"))).permute(2, 0, 1)[None] / 255)[0]
+    torch.testing.assert_close(result, expected.as_subclass(torch.Tensor), atol=1e-5, rtol=0)
+    learn.export("exported.pkl")
+    exported = load_learner(learn.path / "exported.pkl").predict(photo)[2]
+    torch.testing.assert_close(exported, result, atol=1e-5, rtol=0)
+    learn.fit_one_cycle(1, 1e-3)  # it is still whole
+
+    learn.save_model(learn.path / "model.safetensors")
+    model = task.load(learn.path / "model.safetensors")
+    shown = model(photo)
+    assert shown.size == (width, height)
+    difference = np.asarray(shown).astype(int) - np.asarray(learn.predict(photo)[0].permute(1, 2, 0))
+    assert abs(difference).max() <= 2  # colours are found on 8 bits
+    with Image.open(photo) as image:
+        assert np.array_equal(np.asarray(model(image)), np.asarray(shown))
+    assert picture.shape == result.shape
+
+
+def test_a_run_from_python_can_be_repeated_and_continued_in_one_process(task, name, photos, tmp_path):
+    words = get_words(photos, f"output.path={tmp_path}")
+    short = "train.stages=[{crop: 32, bs: 2, epochs: 1, lr: 1e-3}]"
+    first = task.train_run(f"{name}_demo.yaml", *words, short, "output.name=run")
+    again = task.train_run(f"{name}_demo.yaml", *words, short, "output.name=again")
+    assert (first / "model.safetensors").read_bytes() == (again / "model.safetensors").read_bytes()
+    assert task.resume_run(first, "train.stages.0.epochs=2") == first
+    assert len((first / "history.csv").read_text().splitlines()) == 1 + 2
+    with FileLock(first / ".lock", timeout=0):
+        pass  # free for other processes
+
+
+def test_mistakes_are_told_as_on_the_command_line(task, name, photos, tmp_path):
+    with pytest.raises(UserError, match="did you mean 'stages'"):
+        task.get_learner(f"{name}_demo.yaml", "train.stage=1")
+    with pytest.raises(UserError, match="no such run folder"):
+        task.resume_run(tmp_path / "nothing")
+    with pytest.raises(UserError, match="no such model file"):
+        task.load(tmp_path / "nothing.safetensors")

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import torch
+from fastai.data.core import DataLoaders
+from PIL import Image
+from torch import nn
+
+from common.config.sections import LossConfig, StageConfig, TrainConfig
+from common.data.loader import SeededDL
+from common.losses import PerceptualLoss
+from common.runtime.errors import UserError
+from common.training import learner as training
+from common.training.learner import ModelFiles
+from common.training.lr_find import find_lr, format_override, format_rate
+
+
+class Brightness(nn.Module):
+    """x + bias: the best bias is 0.5 on PAIRS."""
+
+    def __init__(self, steep=1.0):
+        super().__init__()
+        self.bias, self.steep = nn.Parameter(torch.zeros(1)), steep
+
+    def forward(self, x):
+        return x + self.steep * self.bias
+
+
+def make_learner(model):
+    pairs = [(torch.full((3, 32, 32), 0.2), torch.full((3, 32, 32), 0.7))] * 4
+    dls = DataLoaders(*(SeededDL(pairs, bs=2, num_workers=0, device=torch.device("cpu")) for _ in range(2)))
+    train = TrainConfig(stages=[StageConfig(crop=32, bs=2, epochs=1, lr=1e-3)], precision="fp32")
+    files = ModelFiles(save=lambda path, model: None, load=lambda path: model)
+    return training.make_learner(
+        train, lambda stage: dls, model, PerceptualLoss(LossConfig(mse=1)), [], lambda *_: {}, files
+    )
+
+
+def test_the_suggestion_is_where_the_loss_falls(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    learn = make_learner(Brightness())
+    lr = find_lr(learn, tmp_path / "curve.png")
+    # Adam moves by the rate in each step: with 1e-3 hardly by a tenth in 100 steps, with 1 far beyond 0.5.
+    assert 1e-3 < lr < 1
+    assert learn.model.bias.item() == 0
+    with Image.open(tmp_path / "curve.png") as picture:
+        assert np.asarray(picture.convert("L")).std() > 5  # not blank
+    assert [path.name for path in tmp_path.iterdir()] == ["curve.png"]
+
+
+def test_a_loss_that_explodes_at_once_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"the loss diverged after \d+ steps"):
+        find_lr(make_learner(Brightness(steep=1e9)), tmp_path / "curve.png")
+    assert not (tmp_path / "curve.png").exists()
+
+
+@pytest.mark.parametrize(("lr", "text"), [(1.23e-3, "1.2e-3"), (1e-3, "1e-3"), (0.96, "9.6e-1"), (2, "2e0")])
+def test_rates_have_two_digits(lr, text):
+    assert format_rate(lr) == text
+    assert float(text) == pytest.approx(lr, rel=0.05)
+
+
+def test_a_pair_keeps_its_ratio():
+    assert format_override(1, StageConfig(crop=32, bs=2, epochs=1, lr=[1e-5, 1e-3]), 2e-3) == (
+        "train.stages.1.lr=[2e-5,2e-3]"
+    )
+    assert format_override(0, StageConfig(crop=32, bs=2, epochs=1, lr=1e-3), 2e-3) == "train.stages.0.lr=2e-3"
