@@ -7,7 +7,7 @@ python -m colorize.evaluate --baseline grey --data FOLDER
 from functools import partial
 
 from colorize.arguments import add_color_arguments
-from common.cli import add_perceptual_arguments, get_evaluate_parser, open_evaluation
+from common.cli import add_perceptual_arguments, get_evaluate_parser, open_evaluation, write_evaluation_page
 from common.runtime.command import run_command
 
 
@@ -28,7 +28,8 @@ def main() -> None:
         options = {"size": args.size, "saturation": args.saturation, "tile": args.tile}
         models["prediction"] = partial(color_photo, model, **options)
     perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, evaluation.device)
-    evaluate(evaluation.photos, models, evaluation.folder, perceptual=perceptual)
+    results = evaluate(evaluation.photos, models, evaluation.folder, perceptual=perceptual)
+    write_evaluation_page(args, evaluation, results)
 
 
 if __name__ == "__main__":

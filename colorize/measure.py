@@ -15,7 +15,7 @@ from common.data.photos import PhotoError, open_photo
 from common.data.pixels import round_to_8_bits, to_tensor
 from common.evaluation.metrics import psnr, ssim
 from common.evaluation.perceptual import MeasurePerceptual
-from common.evaluation.report import evaluate_photos
+from common.evaluation.report import Results, evaluate_photos
 
 SHOWN_SIZE = 256  # short side of the photos in pictures, in pixels
 
@@ -57,8 +57,7 @@ def measure_photo(
     return figures, {name: shrink(picture, shown_size)[0] for name, picture in pictures.items()}
 
 
-def evaluate(
-    paths: list[Path], models: Mapping[str, ColorPhoto], folder: Path | None, **options: Any
-) -> dict[str, float]:
+def evaluate(paths: list[Path], models: Mapping[str, ColorPhoto], folder: Path | None, **options: Any) -> Results:
     """`common.evaluation.report.evaluate_photos` for colourisation; options: of `measure_photo`."""
-    return evaluate_photos(paths, partial(measure_photo, models=models, **options), folder)
+    measure = partial(measure_photo, models=models, **options)
+    return evaluate_photos(paths, measure, folder, metric="ab error", higher_is_better=False)

@@ -16,13 +16,14 @@ from colorize.model import TASK_NAME, Colorizer, get_model, load_model, save_mod
 from colorize.photo import PhotoColorizer, color_photo
 from common.data.folders import PhotoSplit
 from common.evaluation.perceptual import MeasurePerceptual
+from common.evaluation.report import Results
 from common.losses import PerceptualLoss
 from common.runtime import processes
 from common.task import Task
 from common.training.learner import ModelFiles, StageLearner, make_learner
 from common.training.run_fit import fit_run
 from common.training.run_folder import open_run
-from common.training.steps import log_results, prepare_training, save_best_model
+from common.training.steps import finish_run, prepare_training, save_best_model
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,8 @@ def train(config: Config, name: str, resume: Path | None = None, photos: PhotoSp
             log.info("photos that it trained on:")
             evaluate(photos.train[:20], color, run / "seen")
             log.info("held-out photos:")
-            evaluate(photos.held_out, color, run)
-            log_results(run)
+            results = evaluate(photos.held_out, color, run)
+            finish_run(run, results, learn.loss_func)
     return run
 
 
@@ -68,7 +69,7 @@ def compare_models(
     config: Config,
     folder: Path,
     perceptual: MeasurePerceptual,
-) -> dict[str, float]:
+) -> Results:
     """Measures the variants of a study, each at its own size; see `common.task.CompareModels`."""
     colorizers = {name: partial(color_photo, model) for name, model in models.items() if isinstance(model, Colorizer)}
     return evaluate(photos, colorizers, folder, perceptual=perceptual, shown_size=192)

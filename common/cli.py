@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from common.evaluation.report import Results
     from common.task import Task
 
 log = logging.getLogger(__name__)
@@ -322,6 +323,17 @@ def open_evaluation(args: argparse.Namespace) -> Evaluation:
     from common.runtime.devices import get_device
 
     return Evaluation(find_photos(args.data), folder, get_device(args.device))
+
+
+def write_evaluation_page(args: argparse.Namespace, evaluation: Evaluation, results: "Results") -> None:
+    """Writes `report.html` of what `evaluate` measured, if it has a folder for results."""
+    from common.evaluation.report import write_evaluation_page
+
+    if evaluation.folder is not None:
+        what = args.model or args.baseline
+        title = f"{what.parent.name}/{what.name}" if args.model is not None else str(what)
+        subtitle = f"{len(results.table)} photos of {args.data}"
+        write_evaluation_page(evaluation.folder, results, title, subtitle)
 
 
 def add_tile_argument(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 from common.config.sections import TaskConfig
 from common.data.folders import PhotoSplit
 from common.evaluation.perceptual import MeasurePerceptual
+from common.evaluation.report import Results
 from common.losses import PerceptualLoss
 from common.training.learner import StageLearner
 
@@ -38,11 +39,10 @@ class CompareModels(Protocol[ConfigIn]):
         config: ConfigIn,
         folder: Path,
         perceptual: MeasurePerceptual,
-    ) -> dict[str, float]:
+    ) -> Results:
         """Measures models {name: model} on held-out photos, writes `results.csv` and `comparison.png` into `folder`.
 
-        config: of the first variant, but loss.vgg is the VGG16 to measure with. Returns the averages
-        {"name metric": value}, of baselines as well.
+        config: of the first variant, but loss.vgg is the VGG16 to measure with. Baselines are measured as well.
         """
         ...
 

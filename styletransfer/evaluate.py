@@ -6,7 +6,7 @@ python -m styletransfer.evaluate MODEL.safetensors --data FOLDER --optimize 50 1
 
 from pathlib import Path
 
-from common.cli import get_evaluate_parser, number_at_least, open_evaluation
+from common.cli import get_evaluate_parser, number_at_least, open_evaluation, write_evaluation_page
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 
@@ -47,7 +47,9 @@ def main() -> None:
     models = {"prediction": load_model(args.model).to(evaluation.device)}
     loss, iterations = PerceptualLoss(loss_config, style_to_tensor(style)), sorted(set(args.optimize))
     with out_of_memory_is_user_error(f"--size {args.size}"):
-        evaluate(evaluation.photos, evaluation.folder, style, loss, models, args.size, iterations, args.start)
+        photos, folder = evaluation.photos, evaluation.folder
+        results = evaluate(photos, folder, style, loss, models, args.size, iterations, args.start)
+    write_evaluation_page(args, evaluation, results)
 
 
 if __name__ == "__main__":

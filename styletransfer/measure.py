@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from common.data.photos import PhotoError, open_photo
 from common.data.pixels import round_to_8_bits, to_tensor
 from common.evaluation.perceptual import MeasurePerceptual
-from common.evaluation.report import evaluate_photos
+from common.evaluation.report import Results, evaluate_photos
 from common.losses import PerceptualLoss
 from styletransfer.gatys import Start, optimize
 from styletransfer.metrics import content_kept_metric, warn_if_content_lost
@@ -107,7 +107,7 @@ def evaluate(
     iterations: Sequence[int] = (),
     start: Start = "noise",
     perceptual: MeasurePerceptual | None = None,
-) -> dict[str, float]:
+) -> Results:
     """`common.evaluation.report.evaluate_photos` for style transfer; the other arguments are of `measure_photo`.
 
     Compared with optimising, it adds a line on how each model does. models: in eval mode, on the device to run on.
@@ -123,7 +123,8 @@ def evaluate(
         start=start,
         perceptual=perceptual,
     )
-    average = evaluate_photos(paths, measure, folder)
+    results = evaluate_photos(paths, measure, folder, metric="loss", higher_is_better=False)
+    average = results.averages
     for name in models if iterations else ():
         last = iterations[-1]
         ratio = average[f"optimized-{last} seconds"] / average[f"{name} seconds"]
@@ -131,4 +132,4 @@ def evaluate(
         log.info("%.0f iterations reach its loss (inf: more than %d)", average[f"{name} like"], last)
     for name in models:
         warn_if_content_lost(average[f"{name} kept"])
-    return average
+    return results

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from common.config.sections import LossConfig
 from common.data.folders import PhotoSplit
 from common.evaluation.perceptual import MeasurePerceptual
+from common.evaluation.report import Results
 from common.losses import PerceptualLoss
 from common.runtime import processes
 from common.runtime.files import atomic_write
@@ -19,7 +20,7 @@ from common.task import Task
 from common.training.learner import ModelFiles, StageLearner, make_learner
 from common.training.run_fit import fit_run
 from common.training.run_folder import open_run
-from common.training.steps import log_results, prepare_training, save_best_model
+from common.training.steps import finish_run, prepare_training, save_best_model
 from styletransfer.config import Config
 from styletransfer.data import get_dls, get_photos
 from styletransfer.measure import SIZE, evaluate
@@ -53,8 +54,8 @@ def train(config: Config, name: str, resume: Path | None = None, photos: PhotoSp
         if processes.is_main():
             best = save_best_model(learn.files, checkpoint, run)
             log.info("held-out photos:")
-            evaluate(photos.held_out, run, style, learn.loss_func, {"prediction": best.to(device)}, SIZE)
-            log_results(run)
+            results = evaluate(photos.held_out, run, style, learn.loss_func, {"prediction": best.to(device)}, SIZE)
+            finish_run(run, results, learn.loss_func)
     return run
 
 
@@ -85,7 +86,7 @@ def compare_models(
     config: Config,
     folder: Path,
     perceptual: MeasurePerceptual,
-) -> dict[str, float]:
+) -> Results:
     """Measures the variants of a study by one loss, STUDY_LOSS; see `common.task.CompareModels`."""
     style = open_style(config.style)
     loss = PerceptualLoss(LossConfig.model_validate({**STUDY_LOSS, "vgg": config.loss.vgg}), style_to_tensor(style))

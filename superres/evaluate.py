@@ -6,7 +6,7 @@ python -m superres.evaluate --baseline bicubic --scale 4 --data FOLDER
 
 import logging
 
-from common.cli import add_perceptual_arguments, get_evaluate_parser, open_evaluation
+from common.cli import add_perceptual_arguments, get_evaluate_parser, open_evaluation, write_evaluation_page
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 
@@ -35,7 +35,8 @@ def main() -> None:
     if degrade.blur or degrade.noise:
         log.info("the input is made as in training: data.blur = %g, data.noise = %g", degrade.blur, degrade.noise)
     perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, evaluation.device)
-    evaluate(evaluation.photos, degrade, models, evaluation.folder, perceptual=perceptual, tile=args.tile)
+    results = evaluate(evaluation.photos, degrade, models, evaluation.folder, perceptual=perceptual, tile=args.tile)
+    write_evaluation_page(args, evaluation, results)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,14 @@ from common.data.photos import PhotoError, open_photo
 from common.data.pixels import round_to_8_bits, to_pixels, to_tensor
 from common.evaluation.metrics import psnr_y, ssim_y
 from common.evaluation.perceptual import MeasurePerceptual
-from common.evaluation.report import evaluate_photos
+from common.evaluation.report import Results, evaluate_photos
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance
 from common.runtime.seeds import temporary_seed
 from superres.data import Degrade
 from superres.model import resize_bicubic
 
-DETAIL_SIDE = 160  # of the squares that pictures show, in sharp pixels
+DETAIL_SIDE, PAGE_SIDE = 160, 320  # of the squares in pictures and on pages, in sharp pixels
 
 
 def measure_photo(
@@ -29,7 +29,6 @@ def measure_photo(
     models: Mapping[str, nn.Module],
     perceptual: MeasurePerceptual | None = None,
     tile: int = TILE,
-    detail_side: int = DETAIL_SIDE,
 ) -> tuple[dict[str, float], dict[str, Tensor]]:
     """PSNR-Y in dB and SSIM-Y of bicubic and of each of `models` on one photo, and a detail of the pictures.
 
@@ -54,24 +53,25 @@ def measure_photo(
         figures[f"{name} SSIM-Y"] = ssim_y(result, sharp, border=scale).item()
     if perceptual is not None:
         figures |= perceptual(results, sharp)
-    return figures, crop_detail({"input": low, **results, "target": sharp}, detail_side)
+    pictures = {"input": low, **results, "target": sharp}
+    return figures, crop_detail({name: picture[0] for name, picture in pictures.items()}, PAGE_SIDE)
 
 
-def crop_detail(pictures: Mapping[str, Tensor], side: int) -> dict[str, Tensor]:
+def crop_detail(pictures: Mapping[str, Tensor], side: int = DETAIL_SIDE) -> dict[str, Tensor]:
     """The square of each picture where bicubic is furthest from the target, since that is where models differ.
 
-    pictures: 'input', 'bicubic', 'target' and others, (1, 3, H, W) -> (3, h, w), at most `side` sharp pixels a side.
+    pictures: 'input', 'bicubic', 'target' and others, (3, H, W) -> (3, h, w), at most `side` sharp pixels a side.
     """
     target, low = pictures["target"], pictures["input"]
     scale = target.shape[-1] // low.shape[-1]
-    error = (pictures["bicubic"] - target).square().mean(dim=1, keepdim=True)
+    error = (pictures["bicubic"] - target).square().mean(dim=0)[None]
     size = [min(side, length) // scale * scale for length in target.shape[-2:]]
     means = F.avg_pool2d(F.avg_pool2d(error, scale), [length // scale for length in size], stride=4)
     top, left = (4 * int(i) for i in np.unravel_index(int(means.argmax()), means.shape[-2:]))
     squares = {}
     for name, picture in pictures.items():
         s = 1 if name == "input" else scale
-        square = picture[0, :, s * top :, s * left :][:, : s * size[0] // scale, : s * size[1] // scale]
+        square = picture[:, s * top :, s * left :][:, : s * size[0] // scale, : s * size[1] // scale]
         squares[name] = square.clone()  # a view would keep the whole picture in memory
     return squares
 
@@ -82,7 +82,9 @@ def evaluate(
     models: Mapping[str, nn.Module],
     folder: Path | None,
     zoom: int = 2,
+    detail_side: int = DETAIL_SIDE,
     **options: Any,
-) -> dict[str, float]:
+) -> Results:
     """`common.evaluation.report.evaluate_photos` for super-resolution; options: of `measure_photo`."""
-    return evaluate_photos(paths, partial(measure_photo, degrade=degrade, models=models, **options), folder, zoom)
+    measure = partial(measure_photo, degrade=degrade, models=models, **options)
+    return evaluate_photos(paths, measure, folder, zoom, "PSNR-Y", True, partial(crop_detail, side=detail_side))

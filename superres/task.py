@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from common.data.folders import PhotoSplit
 from common.evaluation.metrics import psnr_y, ssim_y
 from common.evaluation.perceptual import MeasurePerceptual
+from common.evaluation.report import Results
 from common.losses import PerceptualLoss
 from common.runtime import processes
 from common.task import Task
 from common.training.learner import ModelFiles, StageLearner, make_learner
 from common.training.run_fit import fit_run
 from common.training.run_folder import open_run
-from common.training.steps import log_results, prepare_training, save_best_model
+from common.training.steps import finish_run, prepare_training, save_best_model
 from superres.config import Config
 from superres.data import get_degrade, get_dls, get_photos
 from superres.measure import evaluate
@@ -35,8 +36,8 @@ def train(config: Config, name: str, resume: Path | None = None, photos: PhotoSp
         if processes.is_main():
             best = save_best_model(learn.files, checkpoint, run)
             log.info("held-out photos, whole:")
-            evaluate(photos.held_out, get_degrade(config.data), {"prediction": best.to(device)}, run)
-            log_results(run)
+            results = evaluate(photos.held_out, get_degrade(config.data), {"prediction": best.to(device)}, run)
+            finish_run(run, results, learn.loss_func)
     return run
 
 
@@ -66,7 +67,7 @@ def compare_models(
     config: Config,
     folder: Path,
     perceptual: MeasurePerceptual,
-) -> dict[str, float]:
+) -> Results:
     """Measures the variants of a study; see `common.task.CompareModels`. The pictures show small details, enlarged."""
     degrade = get_degrade(config.data)
     return evaluate(photos, degrade, models, folder, zoom=3, perceptual=perceptual, detail_side=80)

@@ -1,6 +1,8 @@
 """Running the program as a user does, in a process of its own."""
 
+import html
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -48,3 +50,11 @@ def raise_here(module, *arguments):
         patch.object(sys, "argv", [module, *map(str, arguments)]),
     ):
         run_module(module, run_name="__main__", alter_sys=False)
+
+
+def read_table(page):
+    """The first table of a page, row by row; the cell that a column marks as the best in `**`."""
+    table = re.search("<table>(.*?)</table>", page.read_text(encoding="utf-8"), re.DOTALL)[1]
+    rows = [re.findall("<t[hd]([^>]*)>(.*?)</t[hd]>", row, re.DOTALL) for row in table.split("<tr>")[1:]]
+    cells = [[(style, html.unescape(re.sub("<.*?>", "", text))) for style, text in row] for row in rows]
+    return [[f"**{text}**" if "best" in style else text for style, text in row] for row in cells]

@@ -1,15 +1,18 @@
 """Labelled pictures side by side: one column per label, one row per photo."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from common.data.pixels import to_image
 from common.runtime.files import atomic_write
 
 GAP, LABEL_HEIGHT, BACKGROUND = 4, 22, (255, 255, 255)
+LABELS = "columns"  # the text in a PNG that names them
 
 
 def draw_grid(columns: Mapping[str, Iterable[Tensor]], zoom: int = 1) -> Image.Image:
@@ -39,5 +42,18 @@ def draw_grid(columns: Mapping[str, Iterable[Tensor]], zoom: int = 1) -> Image.I
 
 def save_grid(path: Path, columns: Mapping[str, Iterable[Tensor]], zoom: int = 1) -> None:
     """Writes `draw_grid(columns, zoom)` as a PNG, whole or not at all."""
+    labels = PngInfo()
+    labels.add_text(LABELS, json.dumps(list(columns)))
     with atomic_write(path) as temporary:
-        draw_grid(columns, zoom).save(temporary)
+        draw_grid(columns, zoom).save(temporary, pnginfo=labels)
+
+
+def read_columns(path: Path) -> dict[str, Image.Image]:
+    """{label: column, without the label} of a PNG of `save_grid`; empty if it is none."""
+    with Image.open(path) as grid:
+        labels = json.loads(getattr(grid, "text", {}).get(LABELS, "[]"))
+        width = (grid.width + GAP) // max(1, len(labels))
+        return {
+            label: grid.crop((i * width, LABEL_HEIGHT, (i + 1) * width - GAP, grid.height)).convert("RGB")
+            for i, label in enumerate(labels)
+        }

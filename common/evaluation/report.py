@@ -3,13 +3,18 @@
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from torch import Tensor
 
 from common.data.photos import PhotoError
+from common.data.pixels import to_image
 from common.evaluation.grid import save_grid
+from common.pages.page import REPORT_FILE, format_figure, write_page, write_within_limit
+from common.pages.pictures import to_data_uri
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
 from common.runtime.memory import release_freed_memory
@@ -17,22 +22,49 @@ from common.runtime.memory import release_freed_memory
 log = logging.getLogger(__name__)
 
 MAX_PICTURES = 6  # photos in the comparison
+PAGE_SIDE = 384  # pixels a side of the pictures of a page, at most
+PHOTOS_ON_PAGE = (24, 15, 9, 6, 3)  # the first that keeps it small enough
 
+Pictures = Mapping[str, Tensor]  # {name: (3, H, W) in [0, 1]}
 MeasurePhoto = Callable[[Path], tuple[dict[str, float], dict[str, Tensor]]]
 
 
+@dataclass(frozen=True)
+class Results:
+    """What was measured on photos, and pictures of them for a page."""
+
+    table: pd.DataFrame  # a row a photo: 'photo', then "name metric" columns
+    pictures: list[dict[str, str]]  # of each row, {name: `data:` address}
+    example: Pictures  # of the first photo, as measured
+    metric: str  # by which photos are sorted
+    higher_is_better: bool
+
+    @property
+    def averages(self) -> dict[str, float]:
+        """{"name metric": average over the photos}."""
+        return self.table.mean(numeric_only=True).to_dict()
+
+
 def evaluate_photos(
-    paths: Sequence[Path], measure: MeasurePhoto, folder: Path | None, zoom: int = 1
-) -> dict[str, float]:
+    paths: Sequence[Path],
+    measure: MeasurePhoto,
+    folder: Path | None,
+    zoom: int = 1,
+    metric: str = "PSNR-Y",
+    higher_is_better: bool = True,
+    get_detail: Callable[[Pictures], Pictures] = lambda pictures: pictures,
+) -> Results:
     """Measures all photos, logs a table and writes `results.csv` and `comparison.png` into `folder` (unless None).
 
     measure(path) -> ({"name metric": value}, {name: picture (3, H, W) in [0, 1]}), such as "bicubic PSNR-Y". A photo
-    for which it raises PhotoError or MemoryError is skipped, and logged. zoom: of the pictures, which show the first
-    MAX_PICTURES photos.
-    Returns the averages, {"name metric": value}. Raises UserError if no photo could be measured.
+    for which it raises PhotoError or MemoryError is skipped, and logged. The comparison shows get_detail(pictures) of
+    the first MAX_PICTURES photos, enlarged `zoom` times. metric: by which a page sorts photos. Raises UserError if no
+    photo could be measured.
     """
     rows: list[dict[str, str | float]] = []
-    pictures: list[dict[str, Tensor]] = []
+    details: list[Pictures] = []
+    pictures: list[dict[str, str]] = []
+    example: Pictures = {}
     for name, path in zip(name_photos(paths), paths, strict=True):
         release_freed_memory()
         try:
@@ -44,20 +76,104 @@ def evaluate_photos(
             log.warning("skipped %s: %s", path, error)
             continue
         rows.append({"photo": name, **figures})
-        if len(pictures) < MAX_PICTURES:
-            pictures.append(shown)
+        pictures.append({label: to_data_uri(to_image(picture), PAGE_SIDE) for label, picture in shown.items()})
+        example = example or shown
+        if len(details) < MAX_PICTURES:
+            details.append(get_detail(shown))
     if not rows:
         raise UserError(f"none of {len(paths)} photos could be measured")
-    results = pd.DataFrame(rows)
-    average = results.mean(numeric_only=True).to_dict()
-    log.info("%s", format_table(average, f"average of {len(rows)}"))
+    results = Results(pd.DataFrame(rows), pictures, example, metric, higher_is_better)
+    log.info("%s", format_table(results.averages, f"average of {len(rows)}"))
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "results.csv") as temporary:
-            results.to_csv(temporary, index=False, errors="surrogateescape")  # names of old disks are not UTF-8
-        save_grid(folder / "comparison.png", {name: [p[name] for p in pictures] for name in pictures[0]}, zoom)
+            results.table.to_csv(temporary, index=False, errors="surrogateescape")  # names of old disks are not UTF-8
+        save_grid(folder / "comparison.png", {name: [p[name] for p in details] for name in details[0]}, zoom)
         log.info("one line per photo: %s\nside by side:       %s", folder / "results.csv", folder / "comparison.png")
-    return average
+    return results
+
+
+def write_evaluation_page(folder: Path, results: Results, title: str, subtitle: str) -> None:
+    """Writes `report.html` into the folder: the averages, and photos from worst to best, to be compared by hand."""
+    path = folder / REPORT_FILE
+
+    def write(n: int) -> int:
+        return write_page(
+            path,
+            "evaluation.html",
+            title=title,
+            subtitle=subtitle,
+            table=averages_table(results.averages),
+            **photos_of_page(results, n),
+        )
+
+    write_within_limit(write, PHOTOS_ON_PAGE)
+    log.info("report:             %s", path)
+
+
+def photos_of_page(results: Results, n: int, left: str | None = None, right: str | None = None) -> dict[str, Any]:
+    """What the template `photos_section` shows: at most n photos, from worst to best.
+
+    left, right: the pictures that are compared first; without them the baseline or input, and the prediction or target.
+    """
+    table, metric = results.table, results.metric
+    columns = [column for column in table.columns[1:] if column.split(" ", 1)[1] == metric]
+    judged = [column for column in columns if column.startswith("prediction ")] or columns
+    ranks = table[judged].mean(axis=1).sort_values(ascending=results.higher_is_better).index.tolist()
+    labels = list(results.pictures[0])
+    measured = [label for label in labels if f"{label} {metric}" in table.columns]
+    right = right or ("prediction" if "prediction" in labels else labels[-1])
+    left = left or next((label for label in [*measured, *labels] if label != right), right)
+    photos = [
+        {
+            "name": table.loc[i, "photo"],
+            "figures": figure_lines(table.loc[i].drop("photo").to_dict()),
+            "pictures": results.pictures[i],
+            "left": left,
+            "right": right,
+        }
+        for i in spread_over_ends_and_middle(ranks, n)
+    ]
+    direction = "lowest" if results.higher_is_better else "highest"
+    of = f" of {judged[0].split(' ', 1)[0]}" if len(judged) == 1 else ""
+    return {
+        "photos": photos,
+        "n_photos": len(table),
+        "order": f"Sorted from worst to best: {direction} {metric}{of} first.",
+    }
+
+
+def spread_over_ends_and_middle(ranks: list[int], n: int) -> list[int]:
+    """All, or a third each from the beginning, the middle and the end."""
+    if len(ranks) <= n:
+        return ranks
+    part = n // 3
+    middle = (len(ranks) - part) // 2
+    return ranks[:part] + ranks[middle : middle + part] + ranks[-part:]
+
+
+def figure_lines(figures: Mapping[str, float]) -> list[str]:
+    """{"name metric": value} as a line a name: 'bicubic: PSNR-Y 31.20, SSIM-Y 0.8900'."""
+    lines: dict[str, list[str]] = {}
+    for key, value in figures.items():
+        name, metric = key.split(" ", 1)
+        lines.setdefault(name, []).append(f"{metric} {format_figure(value)}")
+    return [f"{name}: {', '.join(parts)}" for name, parts in lines.items()]
+
+
+def averages_table(averages: Mapping[str, float]) -> dict[str, Any]:
+    """{"name metric": value} as the template `sortable` takes it: a row a name, a column a metric."""
+    names = list(dict.fromkeys(key.split(" ", 1)[0] for key in averages))
+    metrics = list(dict.fromkeys(key.split(" ", 1)[1] for key in averages))
+
+    def cell(name: str, metric: str) -> dict[str, Any]:
+        value = averages.get(f"{name} {metric}")
+        return {"text": "" if value is None else format_figure(value), "value": value, "best": False}
+
+    rows = [
+        [{"text": name, "value": None, "best": False}, *(cell(name, metric) for metric in metrics)] for name in names
+    ]
+    return {"columns": ["", *metrics], "rows": rows}
 
 
 def name_photos(paths: Sequence[Path]) -> list[str]:

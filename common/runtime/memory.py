@@ -3,6 +3,7 @@
 import ctypes
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 MAX_THRESHOLD = 2**31 - 1
@@ -28,3 +29,17 @@ def release_freed_memory() -> None:
 def glibc_function(name: str) -> Callable[..., int] | None:
     """A function of the C library by its name, or None where it is not glibc."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
+
+
+def peak_memory() -> str | None:
+    """The most that this process has held so far, as text, or None where the system does not tell."""
+    parts: list[str] = []
+    if find_spec("resource") is not None:  # not on Windows
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        parts.append(f"{peak / (1e9 if sys.platform == 'darwin' else 1e6):.1f} GB")  # bytes there, kB elsewhere
+    torch = sys.modules.get("torch")  # not imported for this alone
+    if torch is not None and torch.cuda.is_available():
+        parts.append(f"{torch.cuda.max_memory_allocated() / 1e9:.1f} GB of the GPU")
+    return ", ".join(parts) or None

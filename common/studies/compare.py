@@ -19,8 +19,7 @@ from common.models.weights import torchvision_if_cached
 from common.runtime import processes
 from common.runtime.command import log_to_file
 from common.runtime.errors import TrainingDiverged
-from common.runtime.files import atomic_write
-from common.studies.report import render_report
+from common.studies.report import write_study_page
 from common.studies.study import CompareArguments, SavedStudy, save_study
 from common.task import Task, Train
 from common.training.learner import resolve_train_config
@@ -65,11 +64,9 @@ def compare_command(task: Task[Config], arguments: CompareArguments[Config]) -> 
         if study.vgg in {config.loss.vgg for config in configs.values() if config.loss.vgg_layers()}:
             notes.append("Variants with a VGG16 loss were trained with this same VGG16, which favours them.")
         measured_by = first.model_copy(update={"loss": first.loss.model_copy(update={"vgg": study.vgg})})
-        averages = task.compare_models(models, photos.held_out, measured_by, folder, perceptual)
-        report = render_report(study, configs, photos, folder, averages, task.higher_is_better, diverged, notes)
-        with atomic_write(folder / "report.md") as temporary:
-            temporary.write_text(report, encoding="utf-8")
-        log.info("report:         %s", folder / "report.md")
+        results = task.compare_models(models, photos.held_out, measured_by, folder, perceptual)
+        page = write_study_page(study, configs, photos, folder, results, task.higher_is_better, diverged, notes)
+        log.info("report:         %s", page)
 
     status = run_training(f"{task.name}.compare", train_and_compare, lambda: folder)
     # Only the main process reports that one diverged: a launcher ends all when one fails, and it still has to measure.

@@ -1,97 +1,145 @@
-"""The report of a study, as Markdown: what was measured, what each variant changes, what to bear in mind."""
+"""The page of a study, `report.html`: what was measured, what each variant changes, what to bear in mind."""
 
-import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from common.config.sections import TaskConfig
 from common.data.folders import PhotoSplit
+from common.evaluation.report import PHOTOS_ON_PAGE, Results, photos_of_page
+from common.pages.charts import line_chart
+from common.pages.page import REPORT_FILE, flatten, format_figure, to_yaml, write_page, write_within_limit
 from common.runtime.files import read_json
 from common.studies.study import SavedStudy
 
+MAX_CHARTS = 4
 
-def render_report(
+
+def write_study_page(
     study: SavedStudy,
     configs: Mapping[str, TaskConfig],
     photos: PhotoSplit,
     folder: Path,
-    averages: Mapping[str, float],
+    results: Results,
     higher_is_better: Mapping[str, bool],
     diverged: Sequence[str],
     notes: Sequence[str],
-) -> str:
-    """Markdown text of a study in `folder`, with its pictures in `comparison.png`.
+) -> Path:
+    """Writes the page of a study in `folder`, and returns its path.
 
-    configs: {variant: config}. averages: {"name metric": value} of baselines and of the variants but for the
-    `diverged`. notes: lines on the metrics.
+    configs: {variant: config}. results: of baselines and of the variants but for the `diverged`. notes: lines on the
+    metrics.
     """
     trained = [name for name in configs if name not in diverged]
+    histories = {name: pd.read_csv(folder / name / "history.csv") for name in trained}
     steps = {name: count_steps(len(photos.train), configs[name]) for name in trained}
-    minutes = {name: pd.read_csv(folder / name / "history.csv")["seconds"].sum() / 60 for name in trained}
-    figures = format_figures(averages, higher_is_better, configs)
-    figures["steps"] = pd.Series(steps).astype(str)
-    figures["minutes"] = pd.Series(minutes).map("{:.1f}".format)
-    budget = "with the same number of steps" if len(set(steps.values())) <= 1 else "**but with different numbers**"
+    minutes = {name: sum(history["seconds"].tolist()) / 60 for name, history in histories.items()}
+    path = folder / REPORT_FILE
+    values = {
+        "title": study.name,
+        "paragraphs": describe_study(study, configs, photos, folder, results, set(steps.values())),
+        "table": study_table(results.averages, higher_is_better, configs, steps, minutes),
+        "legend": "↑ the higher the better, ↓ the lower; the best variant is bold. A click on a heading sorts. Minutes "
+        "are those of training and of measuring crops after each epoch.",
+        "variants": {
+            name: {key: to_yaml(value) for key, value in flatten(changes).items()}
+            for name, changes in study.variants.items()
+        },
+        "notes": ["One run each: differences no larger than between two seeds of one config are chance.", *notes],
+        "charts": draw_charts(histories, configs, steps),
+        "command": shlex.join(study.command),
+    }
+    write_within_limit(partial(write_with_photos, path, results, trained, values), PHOTOS_ON_PAGE)
+    return path
+
+
+def write_with_photos(path: Path, results: Results, trained: Sequence[str], values: dict[str, Any], n: int) -> int:
+    """Writes the page with at most n photos; returns its size."""
+    left, right = (trained[0], trained[1]) if len(trained) > 1 else (None, trained[0] if trained else None)
+    return write_page(path, "study.html", **values, **photos_of_page(results, n, left, right))
+
+
+def describe_study(
+    study: SavedStudy,
+    configs: Mapping[str, TaskConfig],
+    photos: PhotoSplit,
+    folder: Path,
+    results: Results,
+    steps: set[int],
+) -> list[str]:
+    """How it was made, as paragraphs. steps: how many the variants were trained, if it is not the same for all."""
+    budget = "with the same number of steps" if len(steps) <= 1 else "but with different numbers of steps"
     starts = [start for name in configs for start in read_json(folder / name / "environment.json")]
     machines = {f"{start['device']}, torch {start['packages']['torch']}": None for start in starts}
-    return "\n".join(
-        [
-            f"# {study.name}",
-            "",
-            f"{len(configs)} variants of one config, trained on the same {len(photos.train)} photos, with the same "
-            f"crops in the same order unless its changes say otherwise, {budget}. Averages of "
-            f"{len(pd.read_csv(folder / 'results.csv'))} photos that none was trained on. Each variant is measured at "
-            f"its epoch with the lowest loss on crops of them. On {'; '.join(machines)}, by "
-            f"`{shlex.join(study.command)}`.",
-            "",
-            *to_markdown_table(figures),
-            "",
-            "`↑` the higher the better, `↓` the lower. Minutes are those of training and of measuring crops after each "
-            "epoch. What each variant changes (`configs/` has all keys):",
-            "",
-            *(
-                f"- `{name}`: {f'`{json.dumps(changes)}`' if changes else 'nothing'}"
-                for name, changes in study.variants.items()
-            ),
-            "",
-            *("One run each: differences no larger than between two seeds of one config are chance.", *notes),
-            "",
-            f"![{study.name}](comparison.png)",
-            "",
-        ]
-    )
+    return [
+        f"{len(configs)} variants of one config ({study.task}), trained on the same {len(photos.train)} photos, with "
+        f"the same crops in the same order unless its changes say otherwise, {budget}. On {'; '.join(machines)}.",
+        f"Averages of {len(results.table)} photos that none was trained on. Each variant is measured at its epoch with "
+        "the lowest loss on crops of them.",
+    ]
 
 
-def format_figures(
-    averages: Mapping[str, float], higher_is_better: Mapping[str, bool], variants: Iterable[str]
-) -> pd.DataFrame:
-    """A table of text, a line a name, a column a metric. The best variant's is bold; those without any diverged."""
-    table = pd.Series(averages, dtype=float)
-    table.index = pd.MultiIndex.from_tuples([tuple(key.split(" ", 1)) for key in averages])
-    names, metrics = (table.index.unique(level) for level in (0, 1))
-    table = table.unstack().reindex(index=names, columns=metrics)
-    text = table.map(lambda value: "" if pd.isna(value) else f"{value:#.4g}")
-    for metric in metrics.intersection(list(higher_is_better)):
-        rows = table.loc[names.isin(list(variants)), metric]
-        if rows.notna().any():
-            winner = rows.idxmax() if higher_is_better[metric] else rows.idxmin()
-            text.loc[winner, metric] = f"**{text.loc[winner, metric]}**"
-    diverged = [name for name in variants if name not in names]
-    text = text.reindex([*names, *diverged])
-    text.loc[diverged] = "diverged"
-    arrows = {metric: " ↑" if higher else " ↓" for metric, higher in higher_is_better.items()}
-    return text.rename(columns={metric: f"{metric}{arrows.get(str(metric), '')}" for metric in metrics})
+def study_table(
+    averages: Mapping[str, float],
+    higher_is_better: Mapping[str, bool],
+    variants: Iterable[str],
+    steps: Mapping[str, int],
+    minutes: Mapping[str, float],
+) -> dict[str, Any]:
+    """The averages as the page's template takes them: a row a name, the best variant's marked."""
+    variants = list(variants)
+    measured = list(dict.fromkeys(key.split(" ", 1)[0] for key in averages))
+    metrics = list(dict.fromkeys(key.split(" ", 1)[1] for key in averages))
+    best: dict[str, str] = {}
+    for metric, higher in higher_is_better.items():
+        values = {name: averages[f"{name} {metric}"] for name in variants if f"{name} {metric}" in averages}
+        if values:
+            best[metric] = (max if higher else min)(values, key=lambda name: values[name])
+
+    def cell(value: float | None, text: str, is_best: bool = False) -> dict[str, Any]:
+        return {"text": text, "value": value, "best": is_best}
+
+    rows: list[list[dict[str, Any]]] = []
+    for name in [*measured, *(name for name in variants if name not in measured)]:
+        row = [cell(None, name)]
+        for metric in metrics:
+            value = averages.get(f"{name} {metric}")
+            missing = "" if name in measured else "diverged"
+            row.append(cell(value, missing if value is None else format_figure(value), best.get(metric) == name))
+        row.append(cell(steps.get(name), f"{steps[name]}" if name in steps else ""))
+        row.append(cell(minutes.get(name), f"{minutes[name]:.1f}" if name in minutes else ""))
+        rows.append(row)
+    arrows = {metric: f"{metric} {'↑' if higher else '↓'}" for metric, higher in higher_is_better.items()}
+    return {"columns": ["", *(arrows.get(metric, metric) for metric in metrics), "steps", "minutes"], "rows": rows}
 
 
-def to_markdown_table(table: pd.DataFrame) -> list[str]:
-    """The lines of a Markdown table; what is missing is left empty."""
-    table = table.astype(object).where(table.notna(), "")
-    rows = [["", *table.columns], ["---"] * (1 + len(table.columns))]
-    rows += [[name, *row] for name, *row in table.itertuples()]
-    return ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+def draw_charts(
+    histories: Mapping[str, pd.DataFrame], configs: Mapping[str, TaskConfig], steps: Mapping[str, int]
+) -> list[Markup]:
+    """Each metric that all variants have, over steps and over minutes; losses are not alike, so they are left out."""
+    terms = {name for config in configs.values() for name in config.loss.active_terms()}
+    left_out = {"epoch", "stage", "train_loss", "valid_loss", "seconds", *terms}
+    shared = [
+        column
+        for column in next(iter(histories.values()), pd.DataFrame()).columns
+        if column not in left_out and all(column in history.columns for history in histories.values())
+    ]
+    charts: list[Markup] = []
+    for metric in shared[: MAX_CHARTS // 2]:
+        over_steps, over_minutes = {}, {}
+        for name, history in histories.items():
+            values = history[metric].tolist()
+            done = [steps[name] * (i + 1) / len(history) for i in range(len(history))]
+            over_steps[name] = list(zip(done, values, strict=True))
+            over_minutes[name] = list(zip((history["seconds"].cumsum() / 60).tolist(), values, strict=True))
+        charts.append(line_chart(f"{metric} over steps", over_steps, "steps"))
+        charts.append(line_chart(f"{metric} over minutes", over_minutes, "minutes"))
+    return [chart for chart in charts if chart]
 
 
 def count_steps(n_photos: int, config: TaskConfig) -> int:

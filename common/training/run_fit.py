@@ -15,6 +15,7 @@ from common.runtime.interrupt import StopRequest
 from common.training.learner import StageLearner
 from common.training.resume import RESUME_FILE, ResumePoint, read_resume_point
 from common.training.run_callbacks import Checkpoints, History, Pictures
+from common.training.run_report import RELOAD_SECONDS, Report, write_run_page
 
 AnyLearner = TypeVar("AnyLearner", bound=Learner)
 
@@ -34,9 +35,12 @@ def fit_run(learn: StageLearner, run: Path) -> Path:
         History(run / "history.csv", train.stages),
         Pictures(run / "pictures", learn.get_columns),
         checkpoints,
+        Report(run),
         resume_point,
     ]
     without_progress_bars(learn)
+    if processes.is_main():
+        write_run_page(run, "training", reload_seconds=RELOAD_SECONDS)
     with request, learn.added_cbs(writers):  # already here: fastai, making loaders, would swallow what Ctrl-C raises
         state = read_resume_point(run / RESUME_FILE)
         for index, stage in enumerate(train.stages):

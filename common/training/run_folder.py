@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -18,12 +18,14 @@ from filelock import BaseFileLock, FileLock, Timeout
 from common.config.sections import OutputConfig, Section, TaskConfig
 from common.config.yaml_file import load_config, save_config
 from common.data.folders import PhotoSplit
+from common.pages.page import flatten
 from common.runtime import processes
 from common.runtime.command import end_log_file, log_to_file
-from common.runtime.errors import UserError
+from common.runtime.errors import ReportedError, UserError
 from common.runtime.files import read_json, remove_temporary_files, write_json
 from common.training.resume import RESUME_FILE, START_POSITION, check_changes, read_resume_point
 from common.training.run_photos import PHOTOS_FILE, save_photo_split
+from common.training.run_report import write_run_page
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,11 @@ def open_run(
     try:
         yield folder
         end_log_file()  # not after an error: its traceback comes into the log
+    except BaseException as error:
+        if processes.is_main():
+            with suppress(OSError, ReportedError):  # a full disk may be what it is about
+                write_run_page(folder, f"stopped: {error}" if str(error) else "stopped")
+        raise
     finally:
         if folder in held_locks:
             held_locks.pop(folder).release()
@@ -68,7 +75,7 @@ def start_run(task_name: str, config: TaskConfig, default_name: str, device: tor
     """
     folder = make_folder_for(config.output, default_name)
     lock_folder(folder)
-    write_json(folder / "environment.json", [describe_environment(task_name, device)])
+    write_json(folder / "environment.json", [describe_environment(task_name, config, device)])
     save_photo_split(folder / PHOTOS_FILE, photos, config.data.path)
     # The last file: a folder that has it can be continued.
     save_config(with_absolute_paths(config), folder / "config.yaml")
@@ -127,7 +134,7 @@ def continue_run(folder: Path, config: TaskConfig, device: torch.device) -> Path
     remove_temporary_files(folder)
     save_config(with_absolute_paths(config), folder / "config.yaml")
     starts = read_json(folder / "environment.json")
-    now = describe_environment(starts[0]["task"], device)
+    now = describe_environment(starts[0]["task"], config, device)
     write_json(folder / "environment.json", [*starts, now])
     log_to_file(folder / "log.txt")
     log.info("run folder: %s", folder)
@@ -153,10 +160,12 @@ def lock_folder(folder: Path) -> None:
     held_locks[folder] = lock
 
 
-def describe_environment(task_name: str, device: torch.device) -> dict[str, Any]:
-    """What a result may depend on besides the config: command, versions, device, git commit if any."""
+def describe_environment(task_name: str, config: TaskConfig, device: torch.device) -> dict[str, Any]:
+    """What a result may depend on: command, versions, device, git commit if any, keys that differ from the defaults."""
+    changed = config.model_dump(mode="json", exclude_defaults=True, exclude={"output"})
     return {
         "task": task_name,
+        "keys": flatten(changed),
         "time": time.strftime("%Y-%m-%d %H:%M:%S"),
         "processes": processes.count(),
         "command": sys.orig_argv,

@@ -8,16 +8,21 @@ from typing import TypeVar
 
 import torch
 from fastai.torch_core import set_seed
+from PIL import Image
 from torch import nn
 
+from common.activations import draw_differences
 from common.config.sections import TaskConfig
 from common.data.fastai_sets import fetch_photos
 from common.data.folders import PhotoSplit
+from common.evaluation.report import Results
+from common.losses import PerceptualLoss
 from common.models.fastai_export import export_learner
 from common.runtime import processes
 from common.runtime.command import show_messages
 from common.training.learner import ModelFiles, resolve_train_config
 from common.training.run_photos import get_run_photos
+from common.training.run_report import write_run_page
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +72,18 @@ def save_best_model(files: ModelFiles[Model], checkpoint: Path, run: Path) -> Mo
     return best
 
 
-def log_results(run: Path) -> None:
-    """Says where the model is."""
-    log.info("model file:     %s\nfastai learner: %s", run / MODEL_FILE, run / EXPORT_FILE)
+def draw_heatmap(results: Results, loss: PerceptualLoss) -> Image.Image | None:
+    """Where the loss's VGG16 sees the first held-out photo's prediction differ; None if it has none."""
+    if loss.vgg is None:
+        return None
+    device = loss.vgg.mean.device
+    pictures = {name: picture[None].to(device) for name, picture in results.example.items()}
+    target = "target" if "target" in pictures else "photo"
+    pair = [(name, pictures[name]) for name in (target, "prediction")]
+    return draw_differences(pair, loss.vgg, gram_of=("style", pictures["style"]) if "style" in pictures else None)
+
+
+def finish_run(run: Path, results: Results, loss: PerceptualLoss) -> None:
+    """Writes the last page of the run, with what was measured on the held-out photos, and says where the model is."""
+    page = write_run_page(run, "finished", results, draw_heatmap(results, loss))
+    log.info("model file:     %s\nfastai learner: %s\nreport:         %s", run / MODEL_FILE, run / EXPORT_FILE, page)

@@ -83,6 +83,7 @@ def test_it_trains_by_one_cycle_and_by_the_configs_stages(learn):
     assert not list(learn.path.iterdir())  # nothing was written
 
 
+@pytest.mark.slow
 def test_a_photo_is_enhanced_whole_and_its_export_does_the_same(learn, task, name, photos):
     learn.fit_one_cycle(1, 1e-3)
     photo = photos / "1.png"
@@ -112,6 +113,7 @@ def test_a_photo_is_enhanced_whole_and_its_export_does_the_same(learn, task, nam
     assert picture.shape == result.shape
 
 
+@pytest.mark.slow
 def test_a_run_from_python_can_be_repeated_and_continued_in_one_process(task, name, photos, tmp_path):
     words = get_words(photos, f"output.path={tmp_path}")
     short = "train.stages=[{crop: 32, bs: 2, epochs: 1, lr: 1e-3}]"

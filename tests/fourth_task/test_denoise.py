@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.commands import run_here
+from tests.commands import read_table, run_here
 
 HERE = Path(__file__).parent
 TINY = ["data.crops_per_photo=12", "data.valid=[0.png]", "train.stages=[{crop: 32, bs: 8, epochs: 2, lr: 3e-3}]"]
@@ -48,6 +48,6 @@ def test_it_trains_predicts_evaluates_and_compares(trained, tmp_path):
     study.write_text(f"base: {HERE}/denoise/denoise.yaml\nvariants: {{weight: {{}}, none: {{model.norm: none}}}}\n")
     words = [f"data.path={photos}", *TINY, "train.stages.0.epochs=1", f"output.path={tmp_path}", "output.name=study"]
     assert run_here("denoise.compare", study, *words) == 0
-    head, _, *rows = [line for line in (tmp_path / "study/report.md").read_text().splitlines() if line.startswith("|")]
+    head, *rows = read_table(tmp_path / "study/report.html")
     assert "PSNR-Y ↑" in head
-    assert [row.split("|")[1].strip() for row in rows] == ["noisy", "weight", "none"]
+    assert [row[0] for row in rows] == ["noisy", "weight", "none"]

@@ -1,12 +1,13 @@
 """A study of trainings that last seconds: its report, and that stopping changes nothing."""
 
+import html
 import shutil
 
 import pandas as pd
 import pytest
 import yaml
 
-from tests.commands import run
+from tests.commands import read_table, run
 from tests.superres.test_stop import WEIGHTS, history, write_config
 
 pytestmark = pytest.mark.slow
@@ -32,15 +33,9 @@ def compared(tmp_path_factory):
     return folder / "study.yaml", folder / "whole", done.stdout
 
 
-def read_table(folder):
-    """The cells of the report's table, row by row."""
-    lines = (folder / "report.md").read_text().splitlines()
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-
-
 def test_the_report_has_a_line_a_variant_with_the_averages_of_the_photos(compared):
     study, folder, printed = compared
-    head, _, *rows = read_table(folder)
+    head, *rows = read_table(folder / "report.html")
     assert head == ["", "PSNR-Y ↑", "SSIM-Y ↑", "VGG-random ↓", "steps", "minutes"]
     results = pd.read_csv(folder / "results.csv").mean(numeric_only=True)
     for name, *cells, steps, _ in rows[:3]:
@@ -53,10 +48,10 @@ def test_the_report_has_a_line_a_variant_with_the_averages_of_the_photos(compare
     assert rows[3][1:] == ["diverged", "diverged", "diverged", "", ""]
     bold = {row[0] for row in rows if row[1].startswith("**")}
     assert bold == {max(("first", "srcnn"), key=lambda name: results[f"{name} PSNR-Y"])}
-    text = (folder / "report.md").read_text()
+    text = html.unescape((folder / "report.html").read_text())
     assert "with the same number of steps" in text
     assert f"superres.compare {study} data.crops_per_photo=3" in text
-    assert '- `srcnn`: `{"model": {"network": "srcnn"}}`' in text
+    assert "<code>model.network: srcnn</code>" in text
     assert "LPIPS is left out" in text
     assert "variant wild: the loss is" in printed
     assert (folder / "comparison.png").is_file()
@@ -78,7 +73,7 @@ def test_a_study_that_was_stopped_goes_on_and_ends_the_same(compared, tmp_path):
     """As it is after a kill while the second variant's folder was made, with a photo that came since."""
     _, whole, _ = compared
     parts = tmp_path / "parts"
-    shutil.copytree(whole, parts, ignore=shutil.ignore_patterns("*.pkl", "resume.pt", "report.md", "wild", "srcnn"))
+    shutil.copytree(whole, parts, ignore=shutil.ignore_patterns("*.pkl", "resume.pt", "report.html", "wild", "srcnn"))
     (parts / "srcnn").mkdir()
     (parts / "srcnn/environment.json").write_text("[]")
     (whole.parent / "photos/new.png").write_bytes((whole.parent / "photos/0.png").read_bytes())
@@ -89,7 +84,9 @@ def test_a_study_that_was_stopped_goes_on_and_ends_the_same(compared, tmp_path):
     assert (parts / "results.csv").read_bytes() == (whole / "results.csv").read_bytes()
     assert (parts / "srcnn/model.safetensors").read_bytes() == (whole / "srcnn/model.safetensors").read_bytes()
     # All but the minutes.
-    assert [row[:-1] for row in read_table(parts)] == [row[:-1] for row in read_table(whole)]
+    assert [row[:-1] for row in read_table(parts / "report.html")] == [
+        row[:-1] for row in read_table(whole / "report.html")
+    ]
 
 
 def test_every_variant_has_its_changes_and_the_words_of_the_command_line(compared):

@@ -15,6 +15,8 @@ def test_photos_of_one_name_are_told_apart():
 def test_a_name_of_an_old_disk_costs_no_results(tmp_path):
     name = os.fsdecode(b"caf\xe9.jpg")  # Latin-1
     measured = {"prediction PSNR": 30.0}, {"prediction": torch.zeros(3, 20, 20)}
-    assert evaluate_photos([tmp_path / name], lambda path: measured, tmp_path) == {"prediction PSNR": 30.0}
+    assert evaluate_photos([tmp_path / name], lambda path: measured, tmp_path, metric="PSNR").averages == {
+        "prediction PSNR": 30.0
+    }
     assert (tmp_path / "results.csv").read_bytes().splitlines()[1] == b"caf\xe9.jpg,30.0"
     assert pd.read_csv(tmp_path / "results.csv", encoding="latin-1").photo.tolist() == ["caf\xe9.jpg"]

@@ -17,6 +17,7 @@ from common.models.unet import Unet, parameter_groups
 from common.runtime import processes
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError
 from common.training import learner as training
+from common.training import run_fit, run_report
 from common.training.learner import ModelFiles, resolve_train_config
 from common.training.precision import Float16
 from common.training.resume import ResumePoint
@@ -63,6 +64,8 @@ SAVE = ResumePoint.save
 @pytest.fixture
 def learn(tmp_path, monkeypatch):
     monkeypatch.setattr(ResumePoint, "save", lambda *_: None)  # 400 MB an epoch
+    for module in (run_fit, run_report):  # the page needs a folder that `open_run` has made
+        monkeypatch.setattr(module, "write_run_page", lambda *_, **__: None)
     unet = Unet("resnet18", pretrained=False, norm="weight")
     nn.init.normal_(unet.last.weight, std=0.1)
     return make_learner(unet, TrainConfig(stages=[stage()], precision="fp32"))

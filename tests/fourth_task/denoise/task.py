@@ -26,7 +26,7 @@ from common.task import Task
 from common.training.learner import ModelFiles, make_learner
 from common.training.run_fit import fit_run
 from common.training.run_folder import open_run
-from common.training.steps import log_results, prepare_training, save_best_model
+from common.training.steps import finish_run, prepare_training, save_best_model
 
 
 class AddNoise(ItemTransform):
@@ -107,8 +107,8 @@ def train(config, name, resume=None, photos=None):
         checkpoint = fit_run(learn, run)
         if processes.is_main():
             best = save_best_model(learn.files, checkpoint, run)
-            evaluate(photos.held_out, config.data.noise, {"prediction": best.to(device)}, run)
-            log_results(run)
+            results = evaluate(photos.held_out, config.data.noise, {"prediction": best.to(device)}, run)
+            finish_run(run, results, learn.loss_func)
     return run
 
 
