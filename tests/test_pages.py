@@ -58,6 +58,7 @@ def run_line(line, number, results, photos):
     task, command = module.split(".")
     words = [word.replace("~/photos", str(photos)).replace("~/set5", str(photos)) for word in words]
     words = [word.replace("runs/RUN", str(results.get(task))) for word in words]
+    words = ["old.jpg" if word == "out/photo.jpg" else word for word in words]
     short = ["loss.vgg=random", "data.valid=[0.png]", "data.crops_per_photo=1", f"data.path={photos}"]
     if task == "styletransfer":
         short.append("style.size=48")
@@ -68,6 +69,10 @@ def run_line(line, number, results, photos):
         words += [*short, *SHORT_STUDY[task], "output.path=runs", f"output.name=run{number}"]
     elif command == "optimize":
         words += ["loss.vgg=random", "--iterations", "2", "--size", "48"]
+    elif command == "lr_find":
+        words += [*short, *SHORT[task], "--steps", "20", "-o", f"{task}_{number}.png"]
+    elif command == "heatmaps":
+        words += ["--vgg", "random", "--layers", "relu2_2"]
     elif command == "evaluate":
         words += ["-o", f"evaluated/{number}"]
     elif command == "predict":
@@ -101,6 +106,24 @@ def test_the_commands_of_the_other_pages_run(workplace, photos):
     for number, line in enumerate(lines):
         if not line.startswith(INSTALLS) and ".compare" not in line and ".train" not in line:
             run_line(line, number, results, photos)
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(workplace, photos):
+    (code,) = blocks("README.md", "python")
+    words = [
+        f"data.path={photos}",
+        "loss.vgg=random",
+        "data.valid=[0.png]",
+        "data.crops_per_photo=4",
+        *SHORT["superres"],
+    ]
+    plain = '"data.path=~/photos"'
+    assert plain in code
+    namespace = {}
+    exec(code.replace(plain, ", ".join(map(repr, words))), namespace)
+    with Image.open("photo.jpg") as photo:
+        assert namespace["model"](photo).size == (2 * photo.width, 2 * photo.height)
 
 
 def test_yaml_blocks_are_valid(tmp_path):

@@ -61,7 +61,7 @@ def open_run(
     except BaseException as error:
         if processes.is_main():
             with suppress(OSError, ReportedError):  # a full disk may be what it is about
-                write_run_page(folder, f"stopped: {error}" if str(error) else "stopped")
+                write_run_page(folder, (str(error) or "stopped").splitlines()[0])
         raise
     finally:
         if folder in held_locks:

@@ -51,6 +51,7 @@ def test_training_leaves_everything_in_its_run_folder(trained):
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names == {
         "config.yaml", "environment.json", "photos.json", "log.txt", "history.csv", "results.csv", "comparison.png",
+        "report.html",
         "seen/results.csv", "seen/comparison.png", "model.safetensors", "export.pkl",
         "checkpoints/best.safetensors", "checkpoints/last.safetensors", "checkpoints/resume.pt", ".lock",
         *(f"pictures/epoch_{i:03}.png" for i in (1, 2)),
@@ -169,7 +170,8 @@ def test_compare_measures_each_variant_at_the_size_it_was_trained_at(trained, tm
     save_model(tmp_path / "large.safetensors", model, config.model_copy(update={"train": TrainConfig(stages=[larger])}))
     paths = {"small": folder / "model.safetensors", "large": tmp_path / "large.safetensors"}
     models = {name: load_model(path) for name, path in paths.items()}
-    averages = compare_models(models, [photos / "1.png"], config, tmp_path, perceptual=lambda results, target: {})
+    perceptual = lambda results, target: {}  # noqa: E731
+    averages = compare_models(models, [photos / "1.png"], config, tmp_path, perceptual).averages
     for name, size in (("small", 32), ("large", 64)):
         alone, _ = measure_photo(photos / "1.png", {"model": partial(color_photo, model, size=size)})
         assert averages[f"{name} ab error"] == alone["model ab error"]

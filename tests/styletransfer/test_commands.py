@@ -43,6 +43,7 @@ def test_training_leaves_everything_in_its_run_folder(trained):
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names == {
         "config.yaml", "environment.json", "photos.json", "log.txt", "history.csv", "results.csv", "comparison.png",
+        "report.html",
         "style.png", "model.safetensors", "export.pkl", ".lock",
         "checkpoints/best.safetensors", "checkpoints/last.safetensors", "checkpoints/resume.pt",
         *(f"pictures/epoch_{i:03}.png" for i in range(1, 4)),

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from common.config.yaml_file import load_config
 from superres.config import Config
 from superres.model import load_model, save_model
-from tests.commands import learner_predicts, run, run_here
+from tests.commands import learner_predicts, read_table, run, run_here
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +54,7 @@ def test_training_leaves_everything_in_its_run_folder(trained):
     assert {Path(name).parent.name for name in logs} == {"stage_1", "stage_2"}
     assert names - logs == {
         "config.yaml", "environment.json", "photos.json", "log.txt", "history.csv", "results.csv", "comparison.png",
+        "report.html",
         "model.safetensors", "export.pkl", "checkpoints/best.safetensors", "checkpoints/last.safetensors",
         "checkpoints/resume.pt", ".lock",
         "pictures/epoch_001.png", "pictures/epoch_002.png", "pictures/epoch_003.png",
@@ -81,6 +82,23 @@ def test_history_has_every_metric_and_loss_term_of_every_epoch(trained):
     assert history["stage"].tolist() == [1, 1, 2]
     terms = history[["l1", "ssim", "features", "gram"]].sum(axis=1)
     assert np.allclose(terms, history["valid_loss"], rtol=1e-4)
+
+
+def test_the_report_shows_the_run(trained):
+    photos, folder, _ = trained
+    page = (folder / "report.html").read_text()
+    results = pd.read_csv(folder / "results.csv")
+    head, bicubic, prediction = read_table(folder / "report.html")
+    assert head == ["", "PSNR-Y", "SSIM-Y"]
+    assert prediction == ["prediction", *(f"{results[f'prediction {m}'].mean():#.4g}" for m in head[1:])]
+    assert "superres · finished · epoch 3 of 3" in page
+    assert page.count('class="compare"') == len(results)
+    assert page.count("data-epoch=") == 3
+    assert page.count("<svg") == 5  # loss, terms, PSNR, SSIM, learning rate
+    assert "What the loss sees" in page
+    assert "<code>loss.features.layers.relu2_2</code>" in page
+    assert "WARNING: loss.vgg = random" in page
+    assert f"superres.evaluate {folder} --data" in page
 
 
 def test_neither_export_holds_the_vgg(trained):

@@ -115,6 +115,9 @@ def test_stopped_by_ctrl_c_and_then_by_a_full_disk_it_ends_with_the_same_bytes(r
     assert "stopping after this step" in printed
     assert printed.splitlines()[-1] == f"to continue:  python -m superres.train --resume {tmp_path / 'run'}"
     assert "Traceback" not in printed
+    page = (tmp_path / "run/report.html").read_text()
+    assert "superres · stopped " in page
+    assert "location.reload" not in page  # nothing more will come
 
     checkpoint = tmp_path / "run/checkpoints/resume.pt"
     saved = checkpoint.read_bytes()
