@@ -85,10 +85,10 @@ def test_history_has_every_metric_and_loss_term_of_every_epoch(trained):
 
 
 def test_the_report_shows_the_run(trained):
-    photos, folder, _ = trained
+    _, folder, _ = trained
     page = (folder / "report.html").read_text()
     results = pd.read_csv(folder / "results.csv")
-    head, bicubic, prediction = read_table(folder / "report.html")
+    head, _, prediction = read_table(folder / "report.html")
     assert head == ["", "PSNR-Y", "SSIM-Y"]
     assert prediction == ["prediction", *(f"{results[f'prediction {m}'].mean():#.4g}" for m in head[1:])]
     assert "superres · finished · epoch 3 of 3" in page
@@ -96,7 +96,7 @@ def test_the_report_shows_the_run(trained):
     assert page.count("data-epoch=") == 3
     assert page.count("<svg") == 5  # loss, terms, PSNR, SSIM, learning rate
     assert "What the loss sees" in page
-    assert "<code>loss.features.layers.relu2_2</code>" in page
+    assert "<code>loss.features.layers.relu1_2</code>" in page
     assert "WARNING: loss.vgg = random" in page
     assert f"superres.evaluate {folder} --data" in page
 
