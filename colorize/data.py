@@ -47,6 +47,7 @@ class Age(ItemTransform):
     def __init__(self, fade: float = 0.0, contrast: float = 0.0, noise: float = 0.0) -> None:
         super().__init__()
         self.fade, self.contrast, self.noise = fade, contrast, noise
+        self.drawn: list[str] = []  # of the photos of the last batch
 
     def encodes(self, batch):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)
         grey, color = (image.as_subclass(Tensor) for image in batch)
@@ -56,6 +57,11 @@ class Age(ItemTransform):
     def age(self, grey: Tensor) -> Tensor:
         """(N, 3, H, W), equal channels in [0, 1] -> the same."""
         power, low, high, sigma = (torch.rand(4, len(grey), 1, 1, 1, device=grey.device) * 2 - 1).unbind()
+        self.drawn = [
+            f"tones ^ {(1 + self.contrast) ** p:.2f}, black {self.fade * abs(b):.2f}, "
+            f"white {1 - self.fade * abs(w):.2f}, grain {self.noise * abs(s):.1f}"
+            for p, b, w, s in torch.stack([power, low, high, sigma]).flatten(1).T.tolist()
+        ]
         grey = grey[:, :1] ** (1 + self.contrast) ** power
         low, high = self.fade * low.abs(), 1 - self.fade * high.abs()
         grey = low + (high - low) * grey + torch.randn_like(grey) * sigma * (self.noise / 255)

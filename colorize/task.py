@@ -80,6 +80,7 @@ TASK = Task(
     config_class=Config,
     get_photos=get_photos,
     build=build,
+    get_dls=get_dls,
     get_learner=get_learner,
     train=train,
     load_model=load_model,

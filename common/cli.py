@@ -119,15 +119,7 @@ def read_lr_find_arguments(
     parser.add_argument("--steps", type=number_at_least(20, int), default=100, help="training steps [100]")
     args = parser.parse_intermixed_args()
     config, path = read_config(args.config, config_class, CONFIGS / demo)
-    if args.stage >= len(config.train.stages):
-        raise UserError(f"--stage {args.stage}: the last one is {len(config.train.stages) - 1}; they count from 0")
-    name = f"lr_find_{path.stem}_{time.strftime('%Y-%m-%d_%H-%M-%S')}.png"
-    output = args.output or config.output.path.expanduser() / name
-    if output.suffix.lower() != ".png":
-        raise UserError(f"-o {output}: must end in .png")
-    if output.exists():
-        raise UserError(f"{output}: exists; give another name with -o")
-    check_can_write(output.parent)
+    output = check_picture("lr_find", args, config, path)
     return LrFindArguments(config, output, args.stage, args.steps)
 
 
@@ -153,6 +145,65 @@ def find_config(path: Path) -> Path:
     """The file; if there is none, the shipped one of that name: `configs/superres_2x.yaml` works in any folder."""
     shipped = CONFIGS.parent / path if path.parts[:1] == ("configs",) else CONFIGS / path
     return shipped if not path.exists() and shipped.is_file() else path
+
+
+@dataclass(frozen=True)
+class ShowDataArguments(Generic[Config]):
+    """What `python -m TASK.show_data` was asked to do."""
+
+    config: Config
+    output: Path
+    n: int  # pairs
+    stage: int
+
+
+def read_show_data_arguments(
+    module: str, doc: str | None, config_class: type[Config], demo: str
+) -> ShowDataArguments[Config]:
+    """Reads and checks `[CONFIG.yaml] [section.key=value ...] [-o OUT.png] [--n PAIRS] [--stage N]`.
+
+    Raises UserError for a mistake in the config, and if the picture exists.
+    """
+    parser = get_config_parser(module, doc, config_class, "[-o OUT.png] [--n PAIRS] [--stage N]")
+    parser.add_argument("-o", "--output", type=user_path, help="the picture [runs/show_data_CONFIG_TIME.png]")
+    parser.add_argument("--n", type=number_at_least(1, int, at_most=200), default=16, help="pairs to show [16]")
+    parser.add_argument("--stage", type=number_at_least(0, int), default=0, help="of train.stages, from 0 [0]")
+    args = parser.parse_intermixed_args()
+    config, path = read_config(args.config, config_class, CONFIGS / demo)
+    output = check_picture("show_data", args, config, path)
+    return ShowDataArguments(config, output, args.n, args.stage)
+
+
+def check_picture(command: str, args: argparse.Namespace, config: TaskConfig, path: Path) -> Path:
+    """The picture that `lr_find` or `show_data` writes for the config `path`: -o, or a new name in the run's folder.
+
+    Raises UserError if --stage is none of the config's, or the picture exists or cannot be written.
+    """
+    if args.stage >= len(config.train.stages):
+        raise UserError(f"--stage {args.stage}: the last one is {len(config.train.stages) - 1}; they count from 0")
+    name = f"{command}_{path.stem}_{time.strftime('%Y-%m-%d_%H-%M-%S')}.png"
+    output = args.output or config.output.path.expanduser() / name
+    if output.suffix.lower() != ".png":
+        raise UserError(f"-o {output}: must end in .png")
+    if output.exists():
+        raise UserError(f"{output}: exists; give another name with -o")
+    check_can_write(output.parent)
+    return output
+
+
+def show_data_command(task: "Task[Config]", arguments: ShowDataArguments[Config]) -> int:
+    """Draws training pairs as the arguments say; returns the exit status."""
+    from common.runtime.files import atomic_write
+    from common.training.show_data import draw_data
+    from common.training.steps import prepare_training
+
+    config, photos, device = prepare_training(arguments.config, task.get_photos)
+    dls = task.get_dls(photos, config, config.train.stages[arguments.stage], device)
+    sheet = draw_data(dls, arguments.n)
+    with atomic_write(arguments.output) as temporary:
+        sheet.save(temporary, format="PNG")
+    log.info("training pairs, input and target: %s", arguments.output)
+    return 0
 
 
 def user_path(word: str) -> Path:
@@ -315,8 +366,9 @@ def open_evaluation(args: argparse.Namespace) -> Evaluation:
     folder = args.output
     if folder is None and args.model is not None:
         folder = args.model.parent / f"evaluate_{args.data.resolve().name}"
-    if folder is not None and (folder / "results.csv").exists() and not args.overwrite:
-        raise UserError(f"{folder / 'results.csv'}: exists; add --overwrite, or give another folder with -o")
+    table = "damages.csv" if getattr(args, "damages", False) else "results.csv"
+    if folder is not None and (folder / table).exists() and not args.overwrite:
+        raise UserError(f"{folder / table}: exists; add --overwrite, or give another folder with -o")
     if folder is not None:
         check_can_write(folder)
     from common.data.folders import find_photos

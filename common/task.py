@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 import torch
+from fastai.data.core import DataLoaders
 from torch import nn
 
-from common.config.sections import TaskConfig
+from common.config.sections import StageConfig, TaskConfig
 from common.data.folders import PhotoSplit
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results
@@ -61,6 +62,9 @@ class Task(Generic[Config]):
 
     build: Callable[[Config], tuple[nn.Module, PerceptualLoss]]
     """A new model and its loss; seed before."""
+
+    get_dls: Callable[[PhotoSplit, Config, StageConfig, torch.device], DataLoaders]
+    """The batches of a stage."""
 
     get_learner: Callable[[Config, PhotoSplit, torch.device], StageLearner]
     """A fastai Learner with the batches of the config's first stage; seed before. It needs no run folder."""

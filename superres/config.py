@@ -4,19 +4,29 @@ python -m superres.config > configs/superres.schema.json    writes the JSON sche
 """
 
 import json
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
+from common.config.damages import Degradations
 from common.config.sections import ModelConfig, PhotosConfig, StageConfig, TaskConfig
 
 
 class DataConfig(PhotosConfig, frozen=True):
-    scale: Literal[2, 4, 8] = Field(default=2, description="how many times larger the result is")
-    blur: Annotated[float, Field(ge=0)] = Field(
-        default=0.0, description="Gaussian sigma before shrinking, in high-resolution pixels"
+    scale: Literal[1, 2, 4, 8] = Field(
+        default=2, description="how many times larger the result is; 1: the same size, with its damages removed"
     )
-    noise: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Gaussian noise on the input, sigma in 1/255")
+    degrade: Degradations = Field(
+        default=[],
+        description="what the input suffers besides being shrunk: clean, photo (what phones and web pages do), heavy, "
+        "or a list of passes of blur, resize, noise and jpeg",
+    )
+
+    @model_validator(mode="after")
+    def something_is_to_be_done(self) -> "DataConfig":
+        if self.scale == 1 and not self.degrade:
+            raise ValueError("scale: 1 without damages leaves nothing to learn; set degrade to photo, heavy or passes")
+        return self
 
 
 class SuperresModelConfig(ModelConfig, frozen=True):
@@ -61,9 +71,11 @@ class Config(TaskConfig, frozen=True):
                     f"train.stages.{i}.crop = {stage.crop}: must be a multiple of data.scale = {scale}, "
                     f"such as {below} or {below + scale}"
                 )
-            if 3 * self.data.blur >= stage.crop / 2:
+            widest = max([p.blur.sigma[1] for p in self.data.degrade if p.blur is not None], default=0)
+            if 3 * widest >= stage.crop / scale / 2:
                 raise ValueError(
-                    f"data.blur = {self.data.blur}: must be less than a sixth of train.stages.{i}.crop = {stage.crop}"
+                    f"data.degrade: a blur of sigma {widest:g} must be less than a sixth of the input's side, which is "
+                    f"train.stages.{i}.crop / data.scale = {stage.crop // scale}"
                 )
         return self
 

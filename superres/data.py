@@ -1,5 +1,6 @@
-"""Sharp photos in, pairs of (low resolution, sharp) out; the low side is made from each batch, on the device."""
+"""Sharp photos in, pairs of (low resolution, sharp) out; the low side is made after batching, on the device."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -7,30 +8,35 @@ from fastai.data.core import DataLoaders
 from fastai.torch_core import TensorImage
 from fastai.vision.augment import CropPad, DihedralItem, RandomCrop
 from fasttransform import ItemTransform
-from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
+from common.config.damages import DamagePass
 from common.config.sections import StageConfig
+from common.data.damages import damage, draw_passes
 from common.data.dataloaders import PhotoOpener, find_and_split_photos, get_photo_dls
 from common.data.folders import PhotoSplit
 from common.data.photos import open_photo_for_crops
 from common.data.pixels import round_to_8_bits
+from common.runtime.seeds import derive_seed
 from superres.config import Config, DataConfig
 from superres.model import resize_bicubic
 
 
 class Degrade(ItemTransform):
-    """(sharp,) -> (low, sharp), as fastai's batch transform: blur, bicubic shrinking, noise, rounding to 8 bits.
+    """(sharp,) -> (low, sharp), as fastai's batch transform: each photo shrunk, and damaged as drawn for it alone.
 
-    sharp: (N, 3, H, W) in [0, 1], sides multiples of `scale`. blur: sigma in sharp pixels (Johnson et al. 2016: 1.0).
-    noise: sigma in 1/255.
+    sharp: (N, 3, H, W) in [0, 1], sides multiples of `scale`. What a photo gets follows from `position`, which is the
+    seed and the epoch, and from its own pixels: not from its batch, nor from the process that loads it. `drawn` says
+    what the photos of the last batch got.
     """
 
     order = 90  # after IntToFloatTensor
 
-    def __init__(self, scale: int, blur: float = 0.0, noise: float = 0.0) -> None:
+    def __init__(self, scale: int, passes: Sequence[DamagePass] = ()) -> None:
         super().__init__()
-        self.scale, self.blur, self.noise = scale, blur, noise
+        self.scale, self.passes = scale, list(passes)
+        self.position: tuple[int, int] = (0, 0)  # set by `common.data.loader`
+        self.drawn: list[str] = []
 
     def encodes(self, batch):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)
         (sharp,) = batch
@@ -38,19 +44,27 @@ class Degrade(ItemTransform):
 
     def low_resolution(self, sharp: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, 3, H / scale, W / scale), multiples of 1/255."""
-        low = sharp
-        if self.blur:
-            size = 2 * round(3 * self.blur) + 1
-            low = gaussian_blur2d(low, (size, size), (self.blur, self.blur))
-        low = resize_bicubic(low, 1 / self.scale)
-        if self.noise:
-            low = low + torch.randn_like(low) * (self.noise / 255)
-        return round_to_8_bits(low)
+        if not self.passes:
+            self.drawn = ["clean"] * len(sharp)
+            return round_to_8_bits(resize_bicubic(sharp, 1 / self.scale))
+        height, width = (side // self.scale for side in sharp.shape[-2:])
+        seeds = [derive_seed(*self.position, number) for number in checksums(sharp)]
+        drawn = [draw_passes(self.passes, seed) for seed in seeds]
+        self.drawn = ["; ".join(map(str, passes)) for passes in drawn]
+        photos = zip(sharp.split(1), drawn, seeds, strict=True)
+        return torch.cat([damage(photo, passes, (height, width), seed) for photo, passes, seed in photos])
+
+
+def checksums(images: Tensor) -> list[int]:
+    """A number for each of (N, 3, H, W) that follows from its pixels and their places, the same on every device."""
+    pixels = (images * 255).round().long().flatten(1)
+    places = torch.arange(1, pixels.shape[1] + 1, device=images.device) % 65521
+    return (pixels * places).sum(dim=1).tolist()
 
 
 def get_degrade(data: DataConfig) -> Degrade:
     """The Degrade that a DataConfig describes."""
-    return Degrade(data.scale, data.blur, data.noise)
+    return Degrade(data.scale, data.degrade)
 
 
 def get_photo_opener(config: Config) -> PhotoOpener:

@@ -1,6 +1,7 @@
 """Measures a super-resolution model under the literature's protocol, against bicubic.
 
 python -m superres.evaluate MODEL.safetensors --data FOLDER
+python -m superres.evaluate MODEL.safetensors --data FOLDER --damages         JPEG, noise and blur, row by row
 python -m superres.evaluate --baseline bicubic --scale 4 --data FOLDER
 """
 
@@ -17,7 +18,12 @@ def main() -> None:
     parser = get_evaluate_parser("superres.evaluate", __doc__, baseline="bicubic")
     add_perceptual_arguments(parser)
     parser.add_argument("--scale", type=int, choices=[2, 4, 8], help="for --baseline (a model knows its own)")
+    parser.add_argument(
+        "--damages", action="store_true", help="how the model does on JPEGs, noise and blur: a table, and damages.csv"
+    )
     args = parser.parse_args()
+    if args.damages and args.model is None:
+        raise UserError("--damages needs a MODEL")
     if args.baseline and args.scale is None:
         raise UserError("--baseline bicubic needs --scale 2, 4 or 8")
     evaluation = open_evaluation(args)
@@ -25,6 +31,7 @@ def main() -> None:
     from superres.data import Degrade, get_degrade
     from superres.measure import evaluate
     from superres.model import load_model, read_data_config
+    from superres.robustness import measure_damages
 
     models, degrade = {}, Degrade(args.scale)
     if args.model is not None:
@@ -32,8 +39,11 @@ def main() -> None:
         if args.scale not in (None, model.scale):
             raise UserError(f"--scale {args.scale}: {args.model} enlarges {model.scale} times")
         models["prediction"], degrade = model.to(evaluation.device), get_degrade(read_data_config(args.model))
-    if degrade.blur or degrade.noise:
-        log.info("the input is made as in training: data.blur = %g, data.noise = %g", degrade.blur, degrade.noise)
+    if degrade.passes and not args.damages:
+        log.info("the input is made as in training, with its data.degrade")
+    if args.damages:
+        measure_damages(evaluation.photos, degrade.scale, models["prediction"], evaluation.folder, args.tile)
+        return
     perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, evaluation.device)
     results = evaluate(evaluation.photos, degrade, models, evaluation.folder, perceptual=perceptual, tile=args.tile)
     write_evaluation_page(args, evaluation, results)

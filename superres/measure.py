@@ -16,11 +16,20 @@ from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results, evaluate_photos
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance
-from common.runtime.seeds import temporary_seed
 from superres.data import Degrade
 from superres.model import resize_bicubic
 
 DETAIL_SIDE, PAGE_SIDE = 160, 320  # of the squares in pictures and on pages, in sharp pixels
+
+
+def baseline_name(scale: int) -> str:
+    """What a model must be better than: bicubic enlargement; where nothing is enlarged the input."""
+    return "bicubic" if scale > 1 else "input"
+
+
+def get_border(scale: int) -> int:
+    """Pixels that metrics leave out at each side: `scale`, as the literature does; none where nothing is enlarged."""
+    return scale if scale > 1 else 0
 
 
 def measure_photo(
@@ -30,7 +39,7 @@ def measure_photo(
     perceptual: MeasurePerceptual | None = None,
     tile: int = TILE,
 ) -> tuple[dict[str, float], dict[str, Tensor]]:
-    """PSNR-Y in dB and SSIM-Y of bicubic and of each of `models` on one photo, and a detail of the pictures.
+    """PSNR-Y in dB and SSIM-Y of the baseline and of each of `models` on one photo, and a detail of the pictures.
 
     The photo is cropped to a multiple of the scale, made small by `degrade`, enlarged, and compared as
     `common.evaluation.metrics` describes, with `scale` pixels shaved. models: {name: SuperResolver}. perceptual:
@@ -42,15 +51,15 @@ def measure_photo(
     if min(height, width) < 2 * scale + 11:
         raise PhotoError(f"{path}: {sharp.shape[-1]} x {sharp.shape[-2]} px, too small to measure SSIM on")
     sharp = sharp[..., :height, :width]
-    with temporary_seed("evaluate", path.name):  # the noise of a photo is the same every time
-        low = degrade.low_resolution(sharp)
-    results = {"bicubic": round_to_8_bits(resize_bicubic(low, scale))}
+    low = degrade.low_resolution(sharp)
+    results = {baseline_name(scale): round_to_8_bits(resize_bicubic(low, scale))}
     for name, model in models.items():
         results[name] = to_tensor(enhance(model, to_pixels(low), scale, tile))
     figures: dict[str, float] = {}
+    border = get_border(scale)
     for name, result in results.items():
-        figures[f"{name} PSNR-Y"] = psnr_y(result, sharp, border=scale).item()
-        figures[f"{name} SSIM-Y"] = ssim_y(result, sharp, border=scale).item()
+        figures[f"{name} PSNR-Y"] = psnr_y(result, sharp, border).item()
+        figures[f"{name} SSIM-Y"] = ssim_y(result, sharp, border).item()
     if perceptual is not None:
         figures |= perceptual(results, sharp)
     pictures = {"input": low, **results, "target": sharp}
@@ -58,13 +67,14 @@ def measure_photo(
 
 
 def crop_detail(pictures: Mapping[str, Tensor], side: int = DETAIL_SIDE) -> dict[str, Tensor]:
-    """The square of each picture where bicubic is furthest from the target, since that is where models differ.
+    """The square of each picture where the baseline is furthest from the target, since that is where models differ.
 
-    pictures: 'input', 'bicubic', 'target' and others, (3, H, W) -> (3, h, w), at most `side` sharp pixels a side.
+    pictures: 'input', 'bicubic' unless the scale is 1, 'target' and others, (3, H, W) -> (3, h, w), of at most `side`
+    sharp pixels a side.
     """
     target, low = pictures["target"], pictures["input"]
     scale = target.shape[-1] // low.shape[-1]
-    error = (pictures["bicubic"] - target).square().mean(dim=0)[None]
+    error = (pictures[baseline_name(scale)] - target).square().mean(dim=0)[None]
     size = [min(side, length) // scale * scale for length in target.shape[-2:]]
     means = F.avg_pool2d(F.avg_pool2d(error, scale), [length // scale for length in size], stride=4)
     top, left = (4 * int(i) for i in np.unravel_index(int(means.argmax()), means.shape[-2:]))

@@ -1,6 +1,8 @@
 """The super-resolution network: what the U-Net adds to a bicubic enlargement."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -65,7 +67,7 @@ def load_model(path: Path) -> SuperResolver:
     """
     values, state = read_model_file(path, TASK_NAME)
     config = validate_section(path, SuperresModelConfig, values.get("model"))
-    data = validate_section(path, DataConfig, values.get("data"))
+    data = read_data_section(path, values)
     model = get_model(config.model_copy(update={"pretrained": False}), data.scale)
     return fill_weights(path, model, state)
 
@@ -73,4 +75,14 @@ def load_model(path: Path) -> SuperResolver:
 def read_data_config(path: Path) -> DataConfig:
     """How the input of a model file's model was made from photos. Raises UserError as `load_model` does."""
     values, _ = read_model_file(path, TASK_NAME)
-    return validate_section(path, DataConfig, values.get("data"))
+    return read_data_section(path, values)
+
+
+def read_data_section(path: Path, values: Mapping[str, Any]) -> DataConfig:
+    """The DataConfig of a model file's config. Older files say `blur` and `noise` in place of `degrade`."""
+    data = dict(values.get("data") or {})
+    blur, noise = data.pop("blur", 0), data.pop("noise", 0)
+    if blur or noise:
+        sides = {"blur": {"sigma": float(blur)} if blur else None, "noise": {"sigma": float(noise)} if noise else None}
+        data["degrade"] = [sides]
+    return validate_section(path, DataConfig, data)

@@ -21,7 +21,7 @@ from common.training.run_folder import open_run
 from common.training.steps import finish_run, prepare_training, save_best_model
 from superres.config import Config
 from superres.data import get_degrade, get_dls, get_photos
-from superres.measure import evaluate
+from superres.measure import baseline_name, evaluate, get_border
 from superres.model import TASK_NAME, SuperResolver, get_model, load_model, resize_bicubic, save_model
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def train(config: Config, name: str, resume: Path | None = None, photos: PhotoSp
 def get_learner(config: Config, photos: PhotoSplit, device: torch.device) -> StageLearner:
     """The Learner of a config; seed before."""
     model, loss = build(config)
-    metrics = [partial(metric, border=config.data.scale) for metric in (psnr_y, ssim_y)]
+    metrics = [partial(metric, border=get_border(config.data.scale)) for metric in (psnr_y, ssim_y)]
     files = ModelFiles(partial(save_model, config=config), load_model)
     stage_dls = partial(get_dls, photos, config, device=device)
     return make_learner(config.train, stage_dls, model, loss, metrics, get_columns, files)
@@ -57,8 +57,8 @@ def build(config: Config) -> tuple[SuperResolver, PerceptualLoss]:
 
 def get_columns(low: Tensor, pred: Tensor, sharp: Tensor) -> dict[str, Tensor]:
     """The columns of the pictures of each epoch."""
-    bicubic = resize_bicubic(low, sharp.shape[-1] // low.shape[-1])
-    return {"input": low, "bicubic": bicubic, "prediction": pred, "target": sharp}
+    scale = sharp.shape[-1] // low.shape[-1]
+    return {"input": low, baseline_name(scale): resize_bicubic(low, scale), "prediction": pred, "target": sharp}
 
 
 def compare_models(
@@ -78,6 +78,7 @@ TASK = Task(
     config_class=Config,
     get_photos=get_photos,
     build=build,
+    get_dls=get_dls,
     get_learner=get_learner,
     train=train,
     load_model=load_model,

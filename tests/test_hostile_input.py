@@ -104,7 +104,7 @@ TABLE = [
     ),
     (
         "train", "D/small.yaml data.scale=3",
-        "error: command line: data.scale = 3: must be one of 2, 4, 8",
+        "error: command line: data.scale = 3: must be one of 1, 2, 4, 8",
     ),
     (
         "train", "D/small.yaml train.stages.0.crop=33",

@@ -60,6 +60,9 @@ class SeededDL(TfmdDL):
     def __iter__(self) -> Generator[Any, Any, None]:
         batches = super().__iter__()
         batch_number = self.first
+        for transform in self.after_batch.fs:
+            if hasattr(transform, "position"):  # what it draws for a photo follows from this
+                transform.position = (self.seed, self.epoch)
         while True:
             seed_everything(self.seed, self.epoch, "batch", batch_number, processes.rank())
             try:

@@ -170,14 +170,12 @@ def test_evaluate_compares_with_bicubic(trained, tmp_path, capsys):
 
 def test_evaluate_makes_the_input_as_training_did(trained, tmp_path, capsys):
     photos, folder, _ = trained
-    config = load_config(Config, folder / "config.yaml", ["data.noise=20"])
+    config = load_config(Config, folder / "config.yaml", ["data.degrade=[{noise: {sigma: 20}}]"])
     save_model(tmp_path / "noisy.safetensors", load_model(folder / "model.safetensors"), config)
     figures = {}
     for path in (folder / "model.safetensors", tmp_path / "noisy.safetensors"):
         done = run("superres.evaluate", path, "--data", photos, "-o", tmp_path / path.stem)
-        assert ("the input is made as in training: data.blur = 0, data.noise = 20" in done.stdout) == (
-            "noisy" in path.stem
-        )
+        assert ("the input is made as in training, with its data.degrade" in done.stdout) == ("noisy" in path.stem)
         figures[path.stem] = pd.read_csv(tmp_path / path.stem / "results.csv")["bicubic PSNR-Y"].mean()
     assert figures["noisy"] < figures["model"] - 1
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 STUDY = """
 base: tiny.yaml
-changes: {train.stages: [{crop: 32, bs: 4, epochs: 1, lr: 1e-3}], train.ema: 0.9, data.noise: 0}
+changes: {train.stages: [{crop: 32, bs: 4, epochs: 1, lr: 1e-3}], train.ema: 0.9}
 variants:
   first: {}
   srcnn: {model: {network: srcnn}}

@@ -3,8 +3,11 @@ import logging
 import numpy as np
 import pytest
 import torch
+from kornia.filters import gaussian_blur2d
 from PIL import Image
 
+from common.cli import CONFIGS
+from common.config.damages import PRESETS
 from common.config.yaml_file import load_config
 from common.data.pixels import to_tensor
 from common.evaluation.metrics import psnr_y, ssim_y
@@ -54,26 +57,38 @@ def test_bicubic_is_pillows_up_to_rounding():
     assert abs(ours - expected).max() <= 1
 
 
-def test_the_input_has_8_bits_whatever_degrades_it(noise):
-    for degrade in (Degrade(2), Degrade(2, blur=1), Degrade(2, noise=9), Degrade(4, 1, 5)):
-        low = degrade.low_resolution(noise)
-        assert low.shape[-2:] == (64 // degrade.scale, 48 // degrade.scale)
-        torch.testing.assert_close(low * 255, (low * 255).round(), rtol=0, atol=1e-3)
-        assert 0 <= low.min() <= low.max() <= 1
+def test_what_a_photo_suffers_follows_from_it_and_its_place_alone(noise):
+    """So it is the same in batches of any size, in other processes, and after resuming."""
+    photos = torch.cat([noise, noise.flip(2), noise.flip(3), noise.roll(1, dims=2)])
+    degrade = Degrade(2, PRESETS["heavy"])
+    whole, drawn = degrade.low_resolution(photos), degrade.drawn
+    torch.manual_seed(1)
+    parts = [Degrade(2, PRESETS["heavy"]).low_resolution(part) for part in photos.flip(0).split(1)]
+    assert torch.equal(whole, torch.cat(parts).flip(0))
+    assert len(set(drawn)) == 8
+    degrade.position = (0, 1)  # the next epoch
+    assert not torch.equal(whole, degrade.low_resolution(photos))
 
 
-def test_blur_is_a_gaussian_of_the_given_sigma():
-    spot = torch.zeros(1, 3, 64, 64)
-    spot[..., 32, 32] = 1
-    low = resize_bicubic(spot, 1)  # no shrinking: a scale of 1 shows the blur alone
-    blurred = Degrade(1, blur=2.0).low_resolution(low * 255 / 255)
-    expected = 1 / (2 * np.pi * 2.0**2)  # the density at the centre
-    assert blurred[0, 0, 32, 32].item() == pytest.approx(expected, abs=1 / 255)
+def test_a_fixed_blur_is_a_gaussian_before_shrinking(noise):
+    """As in Johnson et al. 2016."""
+    degrade = Degrade(4, load_config(Config, CONFIGS / "superres_johnson_4x.yaml").data.degrade)
+    blurred = gaussian_blur2d(noise, (7, 7), (1.0, 1.0))
+    expected = (resize_bicubic(blurred, 1 / 4).clamp(0, 1) * 255).round() / 255
+    torch.testing.assert_close(degrade.low_resolution(noise), expected, rtol=0, atol=1.01 / 255)
 
 
-def test_noise_has_the_given_sigma():
-    grey = torch.full((1, 3, 200, 200), 0.5)
-    assert (255 * Degrade(2, noise=8).low_resolution(grey)).std().item() == pytest.approx(8, rel=0.03)
+def test_loaders_tell_it_the_seed_and_the_epoch(photos):
+    config = config_for(photos, "data.degrade=photo", "train.seed=5", "data.crops_per_photo=3")
+    dls = get_dls(get_photos(config), config, config.train.stages[0], CPU)
+    epochs = []
+    for epoch in (0, 1, 0):
+        dls.train.epoch = epoch
+        epochs.append([low for low, _ in dls.train])
+    (degrade,) = [transform for transform in dls.train.after_batch.fs if isinstance(transform, Degrade)]
+    assert degrade.position == (5, 0)
+    assert all(torch.equal(a, b) for a, b in zip(epochs[0], epochs[2], strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(epochs[0], epochs[1], strict=True))
 
 
 def test_batches_hold_each_crop_and_its_own_twin(photos):

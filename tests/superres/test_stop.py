@@ -17,7 +17,7 @@ from tests.commands import posix_only, run
 pytestmark = pytest.mark.slow
 
 TINY = """
-data: {path: PHOTOS, valid: [0.png, 1.png], crops_per_photo: 6, noise: 2}
+data: {path: PHOTOS, valid: [0.png, 1.png], crops_per_photo: 6, degrade: heavy}
 model: {encoder: resnet18, pretrained: false, norm: NORM}
 loss: {l1: 1, ssim: 0.1}
 train:
@@ -166,7 +166,7 @@ def test_a_folder_that_vanishes_ends_the_run_with_the_line_that_continues_it(tmp
 def test_two_processes_train_as_one_with_the_same_batch(tmp_path):
     """Stopped in between, too. A small learning rate: Adam makes large steps of the noise in tiny gradients."""
     config = write_config(tmp_path, norm="weight")
-    slow = ["data.noise=0", "data.crops_per_photo=3", "train.stages=[{crop: 32, bs: 4, epochs: 2, lr: 1e-5}]"]
+    slow = ["data.degrade=clean", "data.crops_per_photo=3", "train.stages=[{crop: 32, bs: 4, epochs: 2, lr: 1e-5}]"]
     alone = run("superres.train", config, *slow, "output.name=one")
     assert alone.returncode == 0, alone.stderr
     launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2"]

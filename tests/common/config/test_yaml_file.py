@@ -6,6 +6,7 @@ import yaml
 
 import colorize.config
 import styletransfer.config
+from common.config.damages import PRESETS
 from common.config.yaml_file import describe_keys, load_config, save_config
 from common.runtime.errors import UserError
 from common.studies.study import read_study
@@ -75,7 +76,7 @@ def test_saved_config_loads_as_it_was(file, tmp_path):
         ("train.seed.x=1", "command line: train.seed.x: seed is a value, not a section"),
         ("train.seed", "command line: 'train.seed': write an override as section.key=value"),
         ("model.encoder=resnt50", "did you mean 'resnet50'?"),
-        ("data.scale=3", "command line: data.scale = 3: must be one of 2, 4, 8"),
+        ("data.scale=3", "command line: data.scale = 3: must be one of 1, 2, 4, 8"),
     ],
 )  # fmt: skip
 def test_a_wrong_override_names_place_key_value_and_rule(file, override, message):
@@ -97,7 +98,39 @@ def test_a_crop_that_is_no_multiple_of_the_scale_is_refused(file):
 
 
 def test_a_blur_wider_than_the_crop_is_refused(file):
-    assert "data.blur = 30.0: must be less than a sixth of train.stages.0.crop = 64" in refusal(file, "data.blur=30.0")
+    message = refusal(file, "data.degrade=[{blur: {sigma: [1, 6]}}]")
+    assert "data.degrade: a blur of sigma 6 must be less than a sixth of the input's side" in message
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("foto", "data.degrade: must be one of clean, photo, heavy, or a list of passes; did you mean 'photo'?"),
+        (
+            "[{jpeg: {quality: [90, 40]}}]",
+            "degrade.0.jpeg: [90, 40]: the first must not be larger than the second",
+        ),
+        (
+            "[{jpg: {quality: 40}}]",
+            "data.degrade.0.jpg: unknown key; must be one of blur, resize, noise, jpeg",
+        ),
+        ("[{}]", "data.degrade.0: an empty pass: give at least one of blur, resize, noise, jpeg"),
+        ("[{noise: {sigma: [1, 2, 3]}}]", "data.degrade.0.noise.sigma"),
+    ],
+)
+def test_a_mistake_in_damages_is_named(file, value, message):
+    assert message in refusal(file, f"data.degrade={value}")
+
+
+def test_a_number_is_a_range_and_a_name_a_preset(file):
+    degrade = load_config(Config, file, ["data.degrade=[{noise: {sigma: 5}, jpeg: {quality: 40}}]"]).data.degrade
+    assert (degrade[0].noise.sigma, degrade[0].jpeg.quality) == ([5, 5], [40, 40])
+    assert load_config(Config, file, ["data.degrade=heavy"]).data.degrade == PRESETS["heavy"]
+    assert load_config(Config, file, ["data.degrade=clean"]).data.degrade == []
+
+
+def test_the_same_size_without_damages_is_refused(file):
+    assert "scale: 1 without damages leaves nothing to learn" in refusal(file, "data.scale=1")
 
 
 def test_a_loss_without_terms_is_refused(file):

@@ -123,4 +123,6 @@ def compare_models(models, photos, config, folder, perceptual):
     return evaluate(photos, config.data.noise, models, folder)
 
 
-TASK = Task("denoise", Config, get_photos, build, get_learner, train, load_model, compare_models, {"PSNR-Y": True})
+TASK = Task(
+    "denoise", Config, get_photos, build, get_dls, get_learner, train, load_model, compare_models, {"PSNR-Y": True}
+)

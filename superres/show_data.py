@@ -1,0 +1,19 @@
+"""Draws training pairs as the network will get them, with what was drawn for each.
+
+python -m superres.show_data configs/superres_photo_2x.yaml data.path=~/photos -o pairs.png
+"""
+
+from common.cli import read_show_data_arguments, show_data_command
+from common.runtime.command import run_command
+from superres.config import Config
+
+
+def main() -> int:
+    arguments = read_show_data_arguments("superres.show_data", __doc__, Config, demo="superres_demo.yaml")
+    from superres.task import TASK  # torch and fastai take seconds to import
+
+    return show_data_command(TASK, arguments)
+
+
+if __name__ == "__main__":
+    run_command(main)
