@@ -7,7 +7,7 @@ python -m colorize.evaluate --baseline grey --data FOLDER
 from functools import partial
 
 from colorize.arguments import add_color_arguments
-from common.cli import add_perceptual_arguments, get_evaluate_parser, open_evaluation, write_evaluation_page
+from common.cli import add_perceptual_arguments, get_evaluate_parser, mix_models, open_evaluation, write_evaluation_page
 from common.runtime.command import run_command
 
 
@@ -24,7 +24,7 @@ def main() -> None:
 
     models = {}
     if args.model is not None:
-        model = load_model(args.model).to(evaluation.device)
+        model = mix_models(args, load_model(args.model), load_model).to(evaluation.device)
         options = {"size": args.size, "saturation": args.saturation, "tile": args.tile}
         models["prediction"] = partial(color_photo, model, **options)
     perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, evaluation.device)

@@ -18,6 +18,7 @@ from common.data.folders import PhotoSplit
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results
 from common.losses import PerceptualLoss
+from common.models.start_from import start_from
 from common.runtime import processes
 from common.task import Task
 from common.training.learner import ModelFiles, StageLearner, make_learner
@@ -48,6 +49,7 @@ def train(config: Config, name: str, resume: Path | None = None, photos: PhotoSp
 def get_learner(config: Config, photos: PhotoSplit, device: torch.device) -> StageLearner:
     """The Learner of a config; seed before."""
     model, loss = build(config)
+    start_from(model, config.train.start_from, TASK_NAME)
     files = ModelFiles(partial(save_model, config=config), load_model, to_photo_model=PhotoColorizer)
     stage_dls = partial(get_dls, photos, config, device=device)
     return make_learner(config.train, stage_dls, model, loss, [ab_error, psnr_ab], get_columns, files)

@@ -296,19 +296,42 @@ def get_predict_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
         action="store_true",
         help="open MODEL even if it is an export.pkl, which can run any code that somebody put into it",
     )
+    add_blend_arguments(parser)
     add_tile_argument(parser)
     add_device_argument(parser)
     return parser
 
 
+def add_blend_arguments(parser: argparse.ArgumentParser) -> None:
+    """[--blend OTHER] [--part PART]."""
+    parser.add_argument(
+        "--blend",
+        type=model_path,
+        metavar="OTHER",
+        help="mix MODEL's weights with those of another model of the same shape, best one that was trained from it",
+    )
+    parser.add_argument(
+        "--part", type=number_at_least(0.0, float, at_most=1.0), default=0.5, help="of OTHER: 0 is MODEL alone [0.5]"
+    )
+
+
+def mix_models(args: argparse.Namespace, model: Model, load_model: Callable[[Path], Model]) -> Model:
+    """The model with --part of --blend, if that is given. Raises UserError if their shapes differ."""
+    if args.blend is not None:
+        from common.models.blend import blend
+
+        blend(model, load_model(args.blend), args.part, args.blend)
+    return model
+
+
 def open_model(
     args: argparse.Namespace, load_model: Callable[[Path], Model], import_exported: Callable[[Path], Model]
 ) -> Model:
-    """The MODEL of `predict`, on its --device. import_exported opens an export.pkl, after --trust-pickle."""
+    """The MODEL of `predict`, mixed with --blend, on its --device. import_exported opens an export.pkl."""
     from common.runtime.devices import get_device
 
     model = (import_exported if args.trust_pickle else load_model)(args.model)
-    return model.to(get_device(args.device))
+    return mix_models(args, model, load_model).to(get_device(args.device))
 
 
 def predict_command(
@@ -341,6 +364,7 @@ def get_evaluate_parser(module: str, doc: str | None, baseline: str | None = Non
     if baseline:
         parser.add_argument("--baseline", choices=[baseline], help=f"measure {baseline} alone, without a model")
         add_tile_argument(parser)
+    add_blend_arguments(parser)
     parser.add_argument("--data", type=user_path, required=True, help="folder of photos, searched recursively")
     parser.add_argument(
         "-o", "--output", type=user_path, help="folder for results.csv and comparison.png [beside the model]"
@@ -363,10 +387,13 @@ def open_evaluation(args: argparse.Namespace) -> Evaluation:
     """Checks the arguments of `evaluate`. Raises UserError if they contradict each other or the results exist."""
     if (args.model is None) == (args.baseline is None):
         raise UserError("give either a MODEL or --baseline")
+    if args.blend is not None and args.model is None:
+        raise UserError("--blend needs a MODEL to mix with")
     folder = args.output
     if folder is None and args.model is not None:
         folder = args.model.parent / f"evaluate_{args.data.resolve().name}"
     table = "damages.csv" if getattr(args, "damages", False) else "results.csv"
+    table = "blend.csv" if getattr(args, "steps", None) else table
     if folder is not None and (folder / table).exists() and not args.overwrite:
         raise UserError(f"{folder / table}: exists; add --overwrite, or give another folder with -o")
     if folder is not None:

@@ -6,7 +6,7 @@ python -m styletransfer.evaluate MODEL.safetensors --data FOLDER --optimize 50 1
 
 from pathlib import Path
 
-from common.cli import get_evaluate_parser, number_at_least, open_evaluation, write_evaluation_page
+from common.cli import get_evaluate_parser, mix_models, number_at_least, open_evaluation, write_evaluation_page
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 
@@ -44,7 +44,7 @@ def main() -> None:
     if args.style is None and not path.exists():
         raise UserError(f"{path}: not found; name the picture whose style was learned with --style")
     style = open_style(style_config.model_copy(update={"image": path}))
-    models = {"prediction": load_model(args.model).to(evaluation.device)}
+    models = {"prediction": mix_models(args, load_model(args.model), load_model).to(evaluation.device)}
     loss, iterations = PerceptualLoss(loss_config, style_to_tensor(style)), sorted(set(args.optimize))
     with out_of_memory_is_user_error(f"--size {args.size}"):
         photos, folder = evaluation.photos, evaluation.folder

@@ -14,6 +14,7 @@ from common.data.folders import PhotoSplit
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results
 from common.losses import PerceptualLoss
+from common.models.start_from import start_from
 from common.runtime import processes
 from common.runtime.files import atomic_write
 from common.task import Task
@@ -64,6 +65,7 @@ def get_learner(
 ) -> StageLearner:
     """The Learner of a config; seed before. style: if it is open already."""
     model, loss = build(config, style)
+    start_from(model, config.train.start_from, TASK_NAME)
     files = ModelFiles(partial(save_model, config=config), load_model)
     stage_dls = partial(get_dls, photos, config, device=device)
     return make_learner(config.train, stage_dls, model, loss, [content_kept_metric(loss)], get_columns, files)

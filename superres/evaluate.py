@@ -6,8 +6,16 @@ python -m superres.evaluate --baseline bicubic --scale 4 --data FOLDER
 """
 
 import logging
+from pathlib import Path
 
-from common.cli import add_perceptual_arguments, get_evaluate_parser, open_evaluation, write_evaluation_page
+from common.cli import (
+    add_perceptual_arguments,
+    get_evaluate_parser,
+    mix_models,
+    number_at_least,
+    open_evaluation,
+    write_evaluation_page,
+)
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 
@@ -21,14 +29,24 @@ def main() -> None:
     parser.add_argument(
         "--damages", action="store_true", help="how the model does on JPEGs, noise and blur: a table, and damages.csv"
     )
+    parser.add_argument(
+        "--steps",
+        type=number_at_least(2, int),
+        help="measure so many mixtures with --blend: blend.csv, blend.png",
+    )
     args = parser.parse_args()
     if args.damages and args.model is None:
         raise UserError("--damages needs a MODEL")
+    if args.steps is not None and args.blend is None:
+        raise UserError("--steps needs --blend OTHER")
+    if args.steps is not None and args.damages:
+        raise UserError("give either --steps or --damages")
     if args.baseline and args.scale is None:
         raise UserError("--baseline bicubic needs --scale 2, 4 or 8")
     evaluation = open_evaluation(args)
     from common.evaluation.perceptual import get_perceptual_metrics
     from superres.data import Degrade, get_degrade
+    from superres.dial import measure_dial
     from superres.measure import evaluate
     from superres.model import load_model, read_data_config
     from superres.robustness import measure_damages
@@ -36,6 +54,8 @@ def main() -> None:
     models, degrade = {}, Degrade(args.scale)
     if args.model is not None:
         model = load_model(args.model)
+        if args.steps is None:
+            model = mix_models(args, model, load_model)
         if args.scale not in (None, model.scale):
             raise UserError(f"--scale {args.scale}: {args.model} enlarges {model.scale} times")
         models["prediction"], degrade = model.to(evaluation.device), get_degrade(read_data_config(args.model))
@@ -45,6 +65,10 @@ def main() -> None:
         measure_damages(evaluation.photos, degrade.scale, models["prediction"], evaluation.folder, args.tile)
         return
     perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, evaluation.device)
+    if args.steps is not None:
+        model, other, folder = models["prediction"], load_model(args.blend), evaluation.folder or Path()
+        measure_dial(evaluation.photos, degrade, model, other, args.blend, args.steps, folder, perceptual, args.tile)
+        return
     results = evaluate(evaluation.photos, degrade, models, evaluation.folder, perceptual=perceptual, tile=args.tile)
     write_evaluation_page(args, evaluation, results)
 

@@ -32,11 +32,13 @@ class SuperResolver(nn.Module):
     def __init__(self, unet: nn.Module, scale: int, upsample: str) -> None:
         super().__init__()
         self.unet, self.scale, self.upsample = unet, scale, upsample
+        self.strength = 1.0  # of what the network adds
 
     def forward(self, low: Tensor) -> Tensor:
         low = low.as_subclass(Tensor)
         enlarged = resize_bicubic(low, self.scale)
-        return enlarged + self.unet(low if self.upsample == "after" else enlarged)
+        added = self.unet(low if self.upsample == "after" else enlarged)
+        return enlarged + (added if self.strength == 1 else self.strength * added)
 
 
 def get_model(config: SuperresModelConfig, scale: int) -> SuperResolver:

@@ -5,17 +5,25 @@ python -m superres.predict MODEL.safetensors PHOTO_OR_FOLDER... -o OUT
 
 from functools import partial
 
-from common.cli import get_predict_parser, open_model, predict_command
+from common.cli import get_predict_parser, number_at_least, open_model, predict_command
 from common.runtime.command import run_command
 
 
 def main() -> int:
-    args = get_predict_parser("superres.predict", __doc__).parse_args()
+    parser = get_predict_parser("superres.predict", __doc__)
+    parser.add_argument(
+        "--strength",
+        type=number_at_least(0.0, float, at_most=2.0),
+        default=1.0,
+        help="how much of what the network adds is added: 0 is bicubic, 1 the model [1]",
+    )
+    args = parser.parse_args()
     from common.inference.tiles import enhance
     from common.models.fastai_export import import_exported_model
     from superres.model import SuperResolver, load_model
 
     model = open_model(args, load_model, partial(import_exported_model, model_class=SuperResolver))
+    model.strength = args.strength
     return predict_command(args, partial(enhance, model, scale=model.scale, tile=args.tile), scale=model.scale)
 
 

@@ -13,6 +13,7 @@ from common.evaluation.metrics import psnr_y, ssim_y
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results
 from common.losses import PerceptualLoss
+from common.models.start_from import start_from
 from common.runtime import processes
 from common.task import Task
 from common.training.learner import ModelFiles, StageLearner, make_learner
@@ -44,6 +45,7 @@ def train(config: Config, name: str, resume: Path | None = None, photos: PhotoSp
 def get_learner(config: Config, photos: PhotoSplit, device: torch.device) -> StageLearner:
     """The Learner of a config; seed before."""
     model, loss = build(config)
+    start_from(model, config.train.start_from, TASK_NAME)
     metrics = [partial(metric, border=get_border(config.data.scale)) for metric in (psnr_y, ssim_y)]
     files = ModelFiles(partial(save_model, config=config), load_model)
     stage_dls = partial(get_dls, photos, config, device=device)

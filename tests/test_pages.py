@@ -71,6 +71,9 @@ def run_line(line, number, results, photos):
         words += ["loss.vgg=random", "--iterations", "2", "--size", "48"]
     elif command == "lr_find":
         words += [*short, *SHORT[task], "--steps", "20", "-o", f"{task}_{number}.png"]
+    elif command == "show_data":
+        words += [*short, *SHORT[task]]
+        words[words.index("-o") + 1] = f"{task}_{number}.png"
     elif command == "heatmaps":
         words += ["--vgg", "random", "--layers", "relu2_2"]
     elif command == "evaluate":

@@ -136,6 +136,9 @@ class StageConfig(Section, frozen=True):
 
 class TrainConfig(Section, frozen=True):
     stages: list[StageConfig] = Field(min_length=1, description="trained in turn, each with a one-cycle schedule")
+    start_from: YamlPath | None = Field(
+        default=None, description="model file whose weights it begins with, where they fit; null: from nothing"
+    )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=0, description="seed of all random numbers")
     wd: Weight = Field(default=1e-3, description="weight decay")
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(

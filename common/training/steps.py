@@ -46,7 +46,8 @@ def prepare_training(
     show_messages()
     device = processes.join(config.train.device)
     config = with_fetched_photos(config)
-    train = resolve_train_config(config.train, config.model.has_pretrained_encoder, device)
+    has_trained_encoder = config.model.has_pretrained_encoder or config.train.start_from is not None
+    train = resolve_train_config(config.train, has_trained_encoder, device)
     config = config.model_copy(update={"train": train})
     photos = photos or get_run_photos(resume, config, get_photos)
     set_seed(config.train.seed)
