@@ -38,7 +38,7 @@ from common.runtime.devices import get_device
 from common.runtime.memory import keep_freed_memory
 from common.training.learner import adamw
 from superres.config import Config
-from superres.data import get_degrade, get_dls, get_photos
+from superres.data import get_dls, get_input, get_photos
 from superres.measure import measure_photo
 from superres.model import get_model
 
@@ -192,9 +192,7 @@ def measure_quality(
             step()
         models[name] = step.model.eval()
         log.info("%s: %d steps done", name, steps)
-    figures = pd.DataFrame(
-        [measure_photo(path, get_degrade(config.data), models)[0] for path in photos.held_out]
-    ).mean()
+    figures = pd.DataFrame([measure_photo(path, get_input(config.data), models)[0] for path in photos.held_out]).mean()
     metrics = ("PSNR-Y", "SSIM-Y")
     return [[name, *(f"{figures[f'{name} {metric}']:.4g}" for metric in metrics)] for name in ("bicubic", *recipes)]
 

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from common.config.damages import Degradations
-from common.config.sections import ModelConfig, PhotosConfig, StageConfig, TaskConfig
+from common.config.sections import ModelConfig, PhotosConfig, StageConfig, TaskConfig, YamlPath
 
 
 class DataConfig(PhotosConfig, frozen=True):
@@ -22,9 +22,22 @@ class DataConfig(PhotosConfig, frozen=True):
         "or a list of passes of blur, resize, noise and jpeg",
     )
 
+    low: YamlPath | None = Field(
+        default=None,
+        description="folder of low sides, with the names of the photos in path, in place of shrinking and damages",
+    )
+
+    @model_validator(mode="after")
+    def pairs_need_two_folders(self) -> "DataConfig":
+        if self.low is not None and self.degrade:
+            raise ValueError("low and degrade: the files are as they are; give one of the two")
+        if self.low is not None and self.path is None:
+            raise ValueError("low: needs path, the folder of the sharp photos")
+        return self
+
     @model_validator(mode="after")
     def something_is_to_be_done(self) -> "DataConfig":
-        if self.scale == 1 and not self.degrade:
+        if self.scale == 1 and not self.degrade and self.low is None:
             raise ValueError("scale: 1 without damages leaves nothing to learn; set degrade to photo, heavy or passes")
         return self
 

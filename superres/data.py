@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import torch
 from fastai.data.core import DataLoaders
@@ -15,11 +16,12 @@ from common.config.sections import StageConfig
 from common.data.damages import damage, draw_passes
 from common.data.dataloaders import PhotoOpener, find_and_split_photos, get_photo_dls
 from common.data.folders import PhotoSplit
-from common.data.photos import open_photo_for_crops
+from common.data.photos import open_photo, open_photo_for_crops
 from common.data.pixels import round_to_8_bits
 from common.runtime.seeds import derive_seed
 from superres.config import Config, DataConfig
 from superres.model import resize_bicubic
+from superres.pairs import PairCrop, PairInput, check_pairs, partner
 
 
 class Degrade(ItemTransform):
@@ -54,6 +56,10 @@ class Degrade(ItemTransform):
         photos = zip(sharp.split(1), drawn, seeds, strict=True)
         return torch.cat([damage(photo, passes, (height, width), seed) for photo, passes, seed in photos])
 
+    def low_of(self, path: Path, sharp: Tensor) -> Tensor:
+        """`low_resolution`, of the photo `path`."""
+        return self.low_resolution(sharp)
+
 
 def checksums(images: Tensor) -> list[int]:
     """A number for each of (N, 3, H, W) that follows from its pixels and their places, the same on every device."""
@@ -62,8 +68,10 @@ def checksums(images: Tensor) -> list[int]:
     return (pixels * places).sum(dim=1).tolist()
 
 
-def get_degrade(data: DataConfig) -> Degrade:
-    """The Degrade that a DataConfig describes."""
+def get_input(data: DataConfig) -> "Degrade | PairInput":
+    """What makes the input of a photo as a DataConfig says: from the photo, or from a file beside it."""
+    if data.low is not None and data.path is not None:
+        return PairInput(data.path, data.low, data.scale)
     return Degrade(data.scale, data.degrade)
 
 
@@ -74,7 +82,11 @@ def get_photo_opener(config: Config) -> PhotoOpener:
 
 def get_photos(config: Config) -> PhotoSplit:
     """The photos of a config to train on, and those held out. Raises UserError if there is not enough to train on."""
-    return find_and_split_photos(config.data, config.train, get_photo_opener(config))
+    data = config.data
+    photos = find_and_split_photos(data, config.train, get_photo_opener(config))
+    if data.low is not None and data.path is not None:
+        check_pairs([*photos.train, *photos.held_out], data.path, data.low, data.scale)
+    return photos
 
 
 def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torch.device) -> DataLoaders:
@@ -82,14 +94,11 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
 
     Validation takes the middle of each held-out photo, the same size in every stage.
     """
-    crops = [RandomCrop(stage.crop, split_idx=0), CropPad(config.train.largest_crop(), split_idx=1)]
-    return get_photo_dls(
-        photos,
-        config.data,
-        config.train,
-        stage,
-        device,
-        open_photo=get_photo_opener(config),
-        item_tfms=[*crops, DihedralItem(p=1.0)],
-        batch_tfms=[get_degrade(config.data)],
-    )
+    data, largest = config.data, config.train.largest_crop()
+    make = partial(get_photo_dls, photos, data, config.train, stage, device)
+    if data.low is not None and data.path is not None:
+        crops = [PairCrop(stage.crop, data.scale, split_idx=0), PairCrop(largest, data.scale, split_idx=1)]
+        find = partial(partner, folder=data.path, low=data.low)
+        return make(open_photo=open_photo, item_tfms=crops, batch_tfms=[], get_input=find)
+    crops = [RandomCrop(stage.crop, split_idx=0), CropPad(largest, split_idx=1), DihedralItem(p=1.0)]
+    return make(open_photo=get_photo_opener(config), item_tfms=crops, batch_tfms=[Degrade(data.scale, data.degrade)])

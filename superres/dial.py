@@ -17,6 +17,7 @@ from common.runtime.files import atomic_write
 from superres.data import Degrade
 from superres.measure import evaluate
 from superres.model import SuperResolver
+from superres.pairs import PairInput
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ CURVE_FILE, PLOT_FILE = "blend.csv", "blend.png"
 
 def measure_dial(
     paths: list[Path],
-    degrade: Degrade,
+    degrade: Degrade | PairInput,
     model: SuperResolver,
     other: SuperResolver,
     other_path: Path,

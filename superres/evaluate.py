@@ -14,6 +14,7 @@ from common.cli import (
     mix_models,
     number_at_least,
     open_evaluation,
+    user_path,
     write_evaluation_page,
 )
 from common.runtime.command import run_command
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 def main() -> None:
     parser = get_evaluate_parser("superres.evaluate", __doc__, baseline="bicubic")
     add_perceptual_arguments(parser)
+    parser.add_argument(
+        "--low", type=user_path, help="folder of low sides, under the names of the photos in --data [made from them]"
+    )
     parser.add_argument("--scale", type=int, choices=[2, 4, 8], help="for --baseline (a model knows its own)")
     parser.add_argument(
         "--damages", action="store_true", help="how the model does on JPEGs, noise and blur: a table, and damages.csv"
@@ -39,16 +43,17 @@ def main() -> None:
         raise UserError("--damages needs a MODEL")
     if args.steps is not None and args.blend is None:
         raise UserError("--steps needs --blend OTHER")
-    if args.steps is not None and args.damages:
-        raise UserError("give either --steps or --damages")
+    if args.damages and (args.steps is not None or args.low is not None):
+        raise UserError("--damages makes its own inputs from clean photos: leave out --steps and --low")
     if args.baseline and args.scale is None:
         raise UserError("--baseline bicubic needs --scale 2, 4 or 8")
     evaluation = open_evaluation(args)
     from common.evaluation.perceptual import get_perceptual_metrics
-    from superres.data import Degrade, get_degrade
+    from superres.data import Degrade, get_input
     from superres.dial import measure_dial
     from superres.measure import evaluate
     from superres.model import load_model, read_data_config
+    from superres.pairs import PairInput, check_pairs
     from superres.robustness import measure_damages
 
     models, degrade = {}, Degrade(args.scale)
@@ -58,7 +63,10 @@ def main() -> None:
             model = mix_models(args, model, load_model)
         if args.scale not in (None, model.scale):
             raise UserError(f"--scale {args.scale}: {args.model} enlarges {model.scale} times")
-        models["prediction"], degrade = model.to(evaluation.device), get_degrade(read_data_config(args.model))
+        models["prediction"], degrade = model.to(evaluation.device), get_input(read_data_config(args.model))
+    if args.low is not None:
+        check_pairs(evaluation.photos, args.data, args.low, degrade.scale)
+        degrade = PairInput(args.data, args.low, degrade.scale)
     if degrade.passes and not args.damages:
         log.info("the input is made as in training, with its data.degrade")
     if args.damages:

@@ -18,6 +18,7 @@ from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance
 from superres.data import Degrade
 from superres.model import resize_bicubic
+from superres.pairs import PairInput
 
 DETAIL_SIDE, PAGE_SIDE = 160, 320  # of the squares in pictures and on pages, in sharp pixels
 
@@ -34,7 +35,7 @@ def get_border(scale: int) -> int:
 
 def measure_photo(
     path: Path,
-    degrade: Degrade,
+    degrade: Degrade | PairInput,
     models: Mapping[str, nn.Module],
     perceptual: MeasurePerceptual | None = None,
     tile: int = TILE,
@@ -51,7 +52,7 @@ def measure_photo(
     if min(height, width) < 2 * scale + 11:
         raise PhotoError(f"{path}: {sharp.shape[-1]} x {sharp.shape[-2]} px, too small to measure SSIM on")
     sharp = sharp[..., :height, :width]
-    low = degrade.low_resolution(sharp)
+    low = degrade.low_of(path, sharp)
     results = {baseline_name(scale): round_to_8_bits(resize_bicubic(low, scale))}
     for name, model in models.items():
         results[name] = to_tensor(enhance(model, to_pixels(low), scale, tile))
@@ -88,7 +89,7 @@ def crop_detail(pictures: Mapping[str, Tensor], side: int = DETAIL_SIDE) -> dict
 
 def evaluate(
     paths: list[Path],
-    degrade: Degrade,
+    degrade: Degrade | PairInput,
     models: Mapping[str, nn.Module],
     folder: Path | None,
     zoom: int = 2,

@@ -21,7 +21,7 @@ from common.training.run_fit import fit_run
 from common.training.run_folder import open_run
 from common.training.steps import finish_run, prepare_training, save_best_model
 from superres.config import Config
-from superres.data import get_degrade, get_dls, get_photos
+from superres.data import get_dls, get_input, get_photos
 from superres.measure import baseline_name, evaluate, get_border
 from superres.model import TASK_NAME, SuperResolver, get_model, load_model, resize_bicubic, save_model
 
@@ -37,7 +37,7 @@ def train(config: Config, name: str, resume: Path | None = None, photos: PhotoSp
         if processes.is_main():
             best = save_best_model(learn.files, checkpoint, run)
             log.info("held-out photos, whole:")
-            results = evaluate(photos.held_out, get_degrade(config.data), {"prediction": best.to(device)}, run)
+            results = evaluate(photos.held_out, get_input(config.data), {"prediction": best.to(device)}, run)
             finish_run(run, results, learn.loss_func)
     return run
 
@@ -71,7 +71,7 @@ def compare_models(
     perceptual: MeasurePerceptual,
 ) -> Results:
     """Measures the variants of a study; see `common.task.CompareModels`. The pictures show small details, enlarged."""
-    degrade = get_degrade(config.data)
+    degrade = get_input(config.data)
     return evaluate(photos, degrade, models, folder, zoom=3, perceptual=perceptual, detail_side=80)
 
 

@@ -9,6 +9,7 @@ from fastai.data.block import DataBlock, TransformBlock
 from fastai.data.core import DataLoaders
 from fastai.data.load import SkipItemException
 from fastai.data.transforms import IndexSplitter, IntToFloatTensor
+from fastai.imports import noop
 from fastai.vision.augment import FlipItem, RandomResizedCrop, Resize
 from fastai.vision.core import PILImage
 from fasttransform import Transform
@@ -97,18 +98,21 @@ def get_photo_dls(
     open_photo: PhotoOpener,
     item_tfms: Sequence[Transform],
     batch_tfms: Sequence[Transform],
+    get_input: Callable[[Path], Path] | None = None,
 ) -> DataLoaders:
     """fastai DataLoaders for one stage: photos opened, cropped by `item_tfms`, floats in [0, 1], then `batch_tfms`.
 
     Crops to train on come from transforms with split_idx=0; those with split_idx=1 must give the held-out photos
-    `train.largest_crop()` pixels a side in every stage, so that their metrics are comparable.
+    `train.largest_crop()` pixels a side in every stage, so that their metrics are comparable. get_input: the file of a
+    photo's input, if it is one of its own; the items are then pairs (input, photo).
     Raises UserError if no photo can be read.
     """
     items = photos.train * data.crops_per_photo
     # Workers are new in every epoch, so a cache pays only without them.
     opener = PhotoCache(open_photo, max_bytes=2**30) if train.workers == 0 else open_photo
     block = DataBlock(
-        blocks=[TransformBlock(batch_tfms=[IntToFloatTensor])],
+        blocks=[TransformBlock(batch_tfms=[IntToFloatTensor])] * (1 if get_input is None else 2),
+        getters=[noop] if get_input is None else [get_input, noop],
         splitter=IndexSplitter(range(len(items), len(items) + len(photos.held_out))),
         item_tfms=[OpenPhoto(opener), *item_tfms],
         batch_tfms=[*batch_tfms],

@@ -22,6 +22,7 @@ START_POSITION = {"stage": 0, "epoch": 0, "step": 0}
 
 RESUMABLE_KEYS = {  # keys that may change between stop and resume, as they change neither data nor schedule
     "data.path": "where the same photos are now",
+    "data.low": "where the same files are now",
     "loss.vgg": "where the same file is now",
     "train.device": "",
     "train.precision": "",
@@ -157,7 +158,7 @@ def check_changes(old: TaskConfig, new: TaskConfig, position: Mapping[str, int],
     lines = {key: f"{key}: {before.get(key, 'none')} -> {now.get(key, 'none')}" for key in changed}
     refused = [lines[key] for key in changed if not may_change(key, old, new, position)]
     if refused:
-        allowed = ", ".join(f"{key}{note and f' ({note})'}" for key, note in RESUMABLE_KEYS.items())
+        allowed = ", ".join(f"{key}{note and f' ({note})'}" for key, note in RESUMABLE_KEYS.items() if key in now)
         raise UserError(
             f"{run}: was not trained with these, so it cannot continue with them:\n       "
             + "\n       ".join(refused)

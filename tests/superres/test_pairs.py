@@ -1,0 +1,96 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from common.config.yaml_file import load_config
+from common.data.folders import sample_photos
+from common.runtime.errors import UserError
+from superres.config import Config
+from superres.data import get_dls, get_photos
+from superres.pairs import measure_shift
+from tests.commands import run_here
+
+CPU = torch.device("cpu")
+STAGES = "train.stages=[{crop: 32, bs: 2, epochs: 1, lr: 1e-3}, {crop: 64, bs: 2, epochs: 1, lr: 1e-3}]"
+
+
+@pytest.fixture
+def low(photos, tmp_path):
+    """A folder of low sides: each pixel is the upper left one of two by two, minus 1."""
+    (tmp_path / "low").mkdir()
+    for path in photos.iterdir():
+        pixels = np.asarray(Image.open(path).convert("RGB"))[::2, ::2]
+        Image.fromarray(pixels - (pixels > 0)).save(tmp_path / "low" / path.name)
+    return tmp_path / "low"
+
+
+def config_for(photos, low, *words):
+    words = [f"data.path={photos}", f"data.low={low}", "loss.l1=1", "train.workers=0", "data.valid=[0.png]", *words]
+    return load_config(Config, None, [STAGES, *words])
+
+
+def test_both_sides_are_cut_and_turned_in_step(photos, low):
+    config = config_for(photos, low, "data.crops_per_photo=8")
+    dls = get_dls(get_photos(config), config, config.train.stages[0], CPU)
+    seen = set()
+    for x, y in dls.train:
+        assert (x.shape, y.shape) == ((2, 3, 16, 16), (2, 3, 32, 32))
+        for small, large in zip(x.as_subclass(torch.Tensor), y.as_subclass(torch.Tensor), strict=True):
+            corners = [large[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]  # which one it is tells how it was turned
+            off = [((c - (c > 0) / 255) - small).abs().max().item() for c in corners]
+            assert min(off) < 1e-5
+            seen.add(off.index(min(off)))
+    assert seen == {0, 1, 2, 3}
+    x, y = dls.valid.one_batch()
+    sharp = np.asarray(Image.open(photos / "0.png").convert("RGB"))[4:68, 8:72]
+    assert np.array_equal((y[0] * 255).round().permute(1, 2, 0).numpy().astype(np.uint8), sharp)
+    assert x.shape == (1, 3, 32, 32)
+
+
+def test_what_cannot_be_a_pair_is_refused_by_name(photos, low):
+    (low / "3.png").unlink()
+    with pytest.raises(UserError, match=r"data.low = .*: 1 photo without a file of the same name there: .*3.png"):
+        get_photos(config_for(photos, low))
+    Image.new("RGB", (40, 35)).save(low / "3.png")
+    with pytest.raises(UserError, match=r"3.png is 80 x 72 px, .*3.png 40 x 35"):
+        get_photos(config_for(photos, low))
+    with pytest.raises(UserError, match=r"sizes must be data.scale = 4 apart: .*; and 5 more"):
+        get_photos(config_for(photos, low, "data.scale=4"))
+    (low / "3.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"3.png: cannot be read"):
+        get_photos(config_for(photos, low))
+    with pytest.raises(UserError, match="low and degrade: the files are as they are"):
+        config_for(photos, low, "data.degrade=photo")
+    with pytest.raises(UserError, match="low: needs path"):
+        load_config(Config, None, ["data.low=x", "loss.l1=1", STAGES])
+
+
+def test_a_shift_between_the_sides_is_measured_and_told(tmp_path, caplog):
+    whole = Image.open(next(path for path in sample_photos() if path.name == "coffee.png")).convert("RGB")
+    (tmp_path / "sharp").mkdir()
+    (tmp_path / "low").mkdir()
+    for i in range(3):
+        left = 100 + 40 * i
+        whole.crop((left, 100, left + 128, 228)).save(tmp_path / f"sharp/{i}.png")
+        moved = whole.crop((left - 4, 102, left + 124, 230))  # its content is 4 pixels further right, 2 further up
+        moved.resize((64, 64), Image.Resampling.BICUBIC).save(tmp_path / f"low/{i}.png")
+    assert measure_shift(tmp_path / "sharp/0.png", tmp_path / "low/0.png") == pytest.approx((2, -1), abs=0.15)
+    get_photos(config_for(tmp_path / "sharp", tmp_path / "low", "data.valid=[0.png]"))
+    assert "shifted by about 2.0 px to the right and -1.0 px down (in 3 pairs)" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_model_of_pairs_trains_resumes_and_is_measured_on_pairs(photos, low, tmp_path):
+    words = [f"data.path={photos}", f"data.low={low}", "loss.l1=1", "model.network=srcnn", "data.valid=[0.png]", STAGES]
+    assert run_here("superres.train", *words, f"output.path={tmp_path}", "output.name=run") == 0
+    run = tmp_path / "run"
+    assert run_here("superres.train", "--resume", run, "train.stages.1.epochs=2") == 0
+    assert len(pd.read_csv(run / "history.csv")) == 3
+    assert not run_here("superres.evaluate", run, "--data", photos, "--low", low, "-o", tmp_path / "all")
+    expected = pd.read_csv(run / "results.csv")["bicubic PSNR-Y"][0]
+    measured = pd.read_csv(tmp_path / "all/results.csv").set_index("photo")["bicubic PSNR-Y"]
+    assert measured["0.png"] == expected
+    assert str(low).encode() not in (run / "model.safetensors").read_bytes()
+    assert run_here("superres.show_data", *words, "-o", tmp_path / "pairs.png", "--n", 2) == 0
