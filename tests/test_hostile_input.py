@@ -222,7 +222,8 @@ TABLE = [
         "       data.scale: 2 -> 4\n"
         "       train.stages.0.lr: 0.001 -> 1.0\n"
         "       What may change: data.path (where the same photos are now), data.low (where the same files are now), "
-        "loss.vgg (where the same file is now), train.device, train.precision, train.workers, train.accumulate, train.checkpoint_minutes, train.tensorboard;"
+        "loss.vgg (where the same file is now), train.device, train.precision, train.workers, train.accumulate, "
+        "train.checkpoint_minutes, train.tensorboard;"
         " epochs of the current stage and of later ones (train.stages.0.epochs, at least 0), and more stages, with "
         "crops no larger. Anything else is a new run, without --resume",
     ),
