@@ -21,7 +21,7 @@ from common.data.pixels import round_to_8_bits
 from common.runtime.seeds import derive_seed
 from superres.config import Config, DataConfig
 from superres.model import resize_bicubic
-from superres.pairs import PairCrop, PairInput, check_pairs, partner
+from superres.pairs import PairCrop, PairInput, PairMiddle, check_pairs, partner
 
 
 class Degrade(ItemTransform):
@@ -97,7 +97,7 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
     data, largest = config.data, config.train.largest_crop()
     make = partial(get_photo_dls, photos, data, config.train, stage, device)
     if data.low is not None and data.path is not None:
-        crops = [PairCrop(stage.crop, data.scale, split_idx=0), PairCrop(largest, data.scale, split_idx=1)]
+        crops = [PairCrop(stage.crop, data.scale), PairMiddle(largest, data.scale)]
         find = partial(partner, folder=data.path, low=data.low)
         return make(open_photo=open_photo, item_tfms=crops, batch_tfms=[], get_input=find)
     crops = [RandomCrop(stage.crop, split_idx=0), CropPad(largest, split_idx=1), DihedralItem(p=1.0)]

@@ -83,26 +83,38 @@ def measure_shift(photo: Path, low: Path) -> tuple[float, float]:
 
 
 class PairCrop(ItemTransform):
-    """(low, sharp) PIL images -> the same part of both, turned and flipped alike.
+    """(low, sharp) PIL images of a training pair -> the same part of both, at random, turned and flipped alike.
 
-    size: pixels a side of the sharp one. Held-out photos get their middle, unturned.
+    size: pixels a side of the sharp one.
     """
 
     order = 1
+    split_idx = 0
 
-    def __init__(self, size: int, scale: int, split_idx: int) -> None:
+    def __init__(self, size: int, scale: int) -> None:
         super().__init__()
-        self.side, self.scale, self.split_idx = size // scale, scale, split_idx
+        self.side, self.scale = size // scale, scale
 
     def encodes(self, pair):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)
-        low, sharp = pair
-        room = low.width - self.side, low.height - self.side
-        left, top = (random.randint(0, side) if self.split_idx == 0 else side // 2 for side in room)
-        turn = random.randint(0, 7) if self.split_idx == 0 else 7
+        room = pair[0].width - self.side, pair[0].height - self.side
+        return self.cut(pair, [random.randint(0, side) for side in room], random.randint(0, 7))
+
+    def cut(self, pair: Sequence[Image.Image], place: Sequence[int], turn: int) -> tuple[Image.Image, ...]:
+        """The squares at `place` = (left, top) of the low side, turned."""
+        left, top = place
         return tuple(
             turned(image.crop((s * left, s * top, s * (left + self.side), s * (top + self.side))), turn)
-            for image, s in ((low, 1), (sharp, self.scale))
+            for image, s in zip(pair, (1, self.scale), strict=True)
         )
+
+
+class PairMiddle(PairCrop):
+    """The middle of a held-out pair. A class of its own, since DataBlock keeps one transform of each class."""
+
+    split_idx = 1
+
+    def encodes(self, pair):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)
+        return self.cut(pair, [(pair[0].width - self.side) // 2, (pair[0].height - self.side) // 2], 7)
 
 
 def turned(image: Image.Image, k: int) -> PILImage:

@@ -53,8 +53,8 @@ TABLE = [
     ),
     (
         "train", "D/small.yaml train.sede=1",
-        "error: command line: train.sede: unknown key; must be one of stages, seed, wd, ema, device, precision, "
-        "accumulate, workers, checkpoint_minutes, tensorboard; did you mean 'seed'?",
+        "error: command line: train.sede: unknown key; must be one of stages, start_from, seed, wd, ema, device, "
+        "precision, accumulate, workers, checkpoint_minutes, tensorboard; did you mean 'seed'?",
     ),
     (
         "train", "D/small.yaml model.norm=spektral",

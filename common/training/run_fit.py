@@ -51,8 +51,8 @@ def fit_run(learn: StageLearner, run: Path) -> Path:
                 resume_point.restore(state)
                 state = None  # frees it: it is as large as the model and the optimizer
             if learn.start[0] < stage.epochs:
-                log_to_tensorboard = train.tensorboard and processes.is_main()
-                learn.fit_stage([tensorboard_callback(run / f"tensorboard/stage_{index + 1}")] * log_to_tensorboard)
+                logs = run / f"tensorboard/stage_{index + 1}"
+                learn.fit_stage([tensorboard_callback(logs)] if train.tensorboard and processes.is_main() else [])
         if resume_point.stop_requested():
             raise TrainingStopped("stopped after the last epoch", 130)
     return checkpoints.best

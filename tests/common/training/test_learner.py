@@ -1,4 +1,5 @@
 import copy
+import sys
 from functools import partial
 
 import pandas as pd
@@ -69,6 +70,14 @@ def learn(tmp_path, monkeypatch):
     unet = Unet("resnet18", pretrained=False, norm="weight")
     nn.init.normal_(unet.last.weight, std=0.1)
     return make_learner(unet, TrainConfig(stages=[stage()], precision="fp32"))
+
+
+def test_a_run_needs_none_of_the_optional_packages(learn, tmp_path, monkeypatch):
+    for package in ("tensorboard", "accelerate", "torchmetrics"):
+        monkeypatch.setitem(sys.modules, package, None)  # importing it fails
+    monkeypatch.delitem(sys.modules, "fastai.callback.tensorboard", raising=False)
+    fit(learn, tmp_path, TrainConfig(stages=[stage()], precision="fp32"))
+    assert len(pd.read_csv(tmp_path / "history.csv")) == 1
 
 
 def snapshot(parameters):
