@@ -4,8 +4,8 @@ python -m benchmarks.damages                        sample photos; half a minute
 python -m benchmarks.damages train.precision=fp32
 """
 
+import argparse
 import statistics
-import sys
 import time
 
 import torch
@@ -21,8 +21,11 @@ STEPS = 12  # the first two of which are not counted
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of the config")
+    args = parser.parse_args()
     silence_warnings()
-    learn = superres.get_learner("superres_photo_2x.yaml", "data.crops_per_photo=8", *sys.argv[1:])
+    learn = superres.get_learner("superres_photo_2x.yaml", "data.crops_per_photo=8", *args.overrides)
     print(describe_machine(learn.dls.device))
     batches = [y.as_subclass(torch.Tensor) for _, y in (learn.dls.train.one_batch() for _ in range(STEPS))]
     step = time_steps(learn)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from common.config.damages import JpegConfig
 from common.config.sections import Encoder, ModelConfig, Norm, RandomPartsConfig, TaskConfig
 
 
@@ -19,6 +20,9 @@ class DataConfig(RandomPartsConfig, frozen=True):
         default=0.0, description="tones to a power between 1 / (1 + contrast) and 1 + contrast"
     )
     noise: Annotated[float, Field(ge=0)] = Field(default=0.0, description="grain: Gaussian sigma in 1/255, at most")
+    jpeg: JpegConfig | None = Field(
+        default=None, description="the grey side saved as JPEG, of a quality within the range, at last"
+    )
 
 
 class ColorizeModelConfig(ModelConfig, frozen=True):

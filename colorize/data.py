@@ -14,7 +14,9 @@ from torch import Tensor
 from colorize.config import Config
 from colorize.lab import get_ab, set_ab, to_grey
 from colorize.metrics import colorfulness
+from common.config.damages import JpegConfig
 from common.config.sections import StageConfig
+from common.data.damages import save_as_jpeg
 from common.data.dataloaders import PhotoOpener, find_and_split_photos, get_photo_dls, random_part_tfms
 from common.data.folders import PhotoSplit
 from common.data.photos import PhotoError, open_shrunk_photo
@@ -38,15 +40,17 @@ class Age(ItemTransform):
 
     The network leaves lightness alone, so its target has the aged lightness as well. Training photos only.
     fade: how far blacks rise and whites fall. contrast: tones to a power between 1 / (1 + contrast) and 1 + contrast.
-    noise: Gaussian sigma in 1/255.
+    noise: Gaussian sigma in 1/255. jpeg: the chance of being saved as JPEG at last, and of what quality.
     """
 
     order = 91
     split_idx = 0
 
-    def __init__(self, fade: float = 0.0, contrast: float = 0.0, noise: float = 0.0) -> None:
+    def __init__(
+        self, fade: float = 0.0, contrast: float = 0.0, noise: float = 0.0, jpeg: JpegConfig | None = None
+    ) -> None:
         super().__init__()
-        self.fade, self.contrast, self.noise = fade, contrast, noise
+        self.fade, self.contrast, self.noise, self.jpeg = fade, contrast, noise, jpeg
         self.drawn: list[str] = []  # of the photos of the last batch
 
     def encodes(self, batch):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)
@@ -65,7 +69,19 @@ class Age(ItemTransform):
         grey = grey[:, :1] ** (1 + self.contrast) ** power
         low, high = self.fade * low.abs(), 1 - self.fade * high.abs()
         grey = low + (high - low) * grey + torch.randn_like(grey) * sigma * (self.noise / 255)
-        return grey.clamp(0, 1).expand(-1, 3, -1, -1)
+        grey = grey.clamp(0, 1).expand(-1, 3, -1, -1)
+        return grey if self.jpeg is None else self.save_as_jpegs(grey, self.jpeg)
+
+    def save_as_jpegs(self, grey: Tensor, jpeg: JpegConfig) -> Tensor:
+        """(N, 3, H, W) -> the same; each photo by chance as it comes back from a JPEG file."""
+        lowest, highest = jpeg.quality
+        photos = list(grey.split(1))
+        for i, (chance, part) in enumerate(torch.rand(len(grey), 2, device=grey.device).tolist()):
+            if chance < jpeg.chance:
+                quality = lowest + int(part * (highest - lowest + 1))
+                photos[i] = to_grey(save_as_jpeg(photos[i], quality))
+                self.drawn[i] += f", JPEG {quality}"
+        return torch.cat(photos)
 
 
 def open_color_photo(path: Path, crop: int, min_scale: float) -> Image.Image:
@@ -92,7 +108,8 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
     Validation takes the middle of each held-out photo, its short side as long as the largest crop's, in every stage.
     """
     data = config.data
-    ages = [Age(data.fade, data.contrast, data.noise)] if data.fade or data.contrast or data.noise else []
+    ages = Age(data.fade, data.contrast, data.noise, data.jpeg)
+    is_aged = data.fade or data.contrast or data.noise or data.jpeg
     return get_photo_dls(
         photos,
         data,
@@ -101,5 +118,5 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
         device,
         open_photo=get_photo_opener(config),
         item_tfms=random_part_tfms(data, config.train, stage),
-        batch_tfms=[ToGrey(), *ages],
+        batch_tfms=[ToGrey(), ages] if is_aged else [ToGrey()],
     )

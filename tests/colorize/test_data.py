@@ -6,8 +6,10 @@ from PIL import Image
 from colorize.config import Config
 from colorize.data import Age, ToGrey, get_dls, get_photos, open_color_photo
 from colorize.lab import get_ab, to_grey
+from common.config.damages import JpegConfig
 from common.config.yaml_file import load_config
 from common.data.photos import PhotoError
+from common.data.pixels import to_tensor
 from common.runtime.errors import UserError
 
 CPU = torch.device("cpu")
@@ -124,6 +126,25 @@ def test_the_strongest_grain_has_the_given_sigma():
     sigmas = 255 * Age(noise=12).age(grey)[:, 0].std(dim=(1, 2))
     assert sigmas.max().item() == pytest.approx(12, rel=0.1)
     assert sigmas.min() < 2
+
+
+def test_the_grey_side_is_what_a_jpeg_file_of_it_holds(photos):
+    photo = Image.open(photos / "0.png").convert("L")
+    photo.save(photos / "0.jpg", quality=40)
+    expected = np.asarray(Image.open(photos / "0.jpg")) / 255
+    grey = to_tensor(np.asarray(photo.convert("RGB")))
+    assert (grey[0, 0].numpy() - expected).std() > 2 / 255
+    aged = Age(jpeg=JpegConfig(quality=[40, 40])).age(grey)[0]
+    assert np.abs(aged.numpy() - expected).max() < 1.6 / 255
+    assert torch.equal(aged[0], aged[1])
+
+
+def test_some_of_the_photos_are_saved_as_jpeg_in_every_quality_of_the_range():
+    age = Age(jpeg=JpegConfig(chance=0.5, quality=[90, 92]))
+    age.age(torch.rand(120, 1, 8, 8).expand(-1, 3, -1, -1))
+    drawn = [note.partition(", JPEG ")[2] for note in age.drawn]
+    assert set(drawn) == {"", "90", "91", "92"}
+    assert 40 < drawn.count("") < 80
 
 
 def test_grey_is_made_once_from_the_photo(noise):
