@@ -96,5 +96,6 @@ TASK = Task(
         "VGG": False,
         "VGG-random": False,
         "LPIPS": False,
+        "LPIPS-squeeze": False,
     },
 )

@@ -38,8 +38,8 @@ def measure_dial(
     """Measures `steps` mixtures of two models, from the first to the other; logs and returns a table.
 
     Columns: part (0 the first, 1 the other), PSNR-Y, SSIM-Y, and what `perceptual` measures. Writes it as `blend.csv`
-    into the folder, and PSNR-Y against the first perceptual distance as `blend.png`. Raises UserError if the models are
-    not of one shape.
+    into the folder, and PSNR-Y against LPIPS, or else the VGG distance, as `blend.png`. Raises UserError if the models
+    are not of one shape.
     """
     mixtures: dict[str, SuperResolver] = {}
     parts = np.linspace(0, 1, steps).round(4).tolist()
@@ -55,7 +55,7 @@ def measure_dial(
         table.to_csv(temporary, index=False)
     distances = [metric for metric in metrics if metric not in ("PSNR-Y", "SSIM-Y")]
     if distances:
-        draw_dial(table, distances[0], folder / PLOT_FILE)
+        draw_dial(table, distances[-1], folder / PLOT_FILE)
     log.info("curve: %s", folder / CURVE_FILE)
     return table
 

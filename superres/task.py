@@ -85,5 +85,12 @@ TASK = Task(
     train=train,
     load_model=load_model,
     compare_models=compare_models,
-    higher_is_better={"PSNR-Y": True, "SSIM-Y": True, "VGG": False, "VGG-random": False, "LPIPS": False},
+    higher_is_better={
+        "PSNR-Y": True,
+        "SSIM-Y": True,
+        "VGG": False,
+        "VGG-random": False,
+        "LPIPS": False,
+        "LPIPS-squeeze": False,
+    },
 )

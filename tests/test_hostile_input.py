@@ -379,7 +379,8 @@ TABLE = [
     ),
     (
         "compare", "D/study.yaml --lpips D/model.safetensors",
-        "error: --lpips = D/model.safetensors: not an AlexNet in torchvision's layout (features.0.weight ...)",
+        "error: --lpips = D/model.safetensors: not an AlexNet or SqueezeNet 1.1 in torchvision's layout "
+        "(features.0.weight ...)",
     ),
     (
         "compare", "--resume D/earlier",

@@ -1,7 +1,7 @@
 """How far apart two pictures are to a network: the VGG distance, and LPIPS, which weighs channels as people judge.
 
 Zhang et al. 2018 (arXiv 1801.03924): the activations of each pixel are scaled to length 1; squared differences are
-averaged over the pixels and added up over the layers. LPIPS is torchmetrics', over AlexNet.
+averaged over the pixels and added up over the layers.
 """
 
 import logging
@@ -14,11 +14,11 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import AlexNet_Weights, VGG16_Weights
+from torchvision.models import VGG16_Weights
 
+from common.evaluation.lpips import BACKBONES, LPIPS
 from common.models.vgg16 import VGG16Features
-from common.models.weights import read_weights_file, torchvision_if_cached
-from common.runtime.errors import UserError
+from common.models.weights import is_cached
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +35,12 @@ def get_perceptual_metrics(
     """(measure, notes on what it measures); measure(results, target) -> {"name metric": value}, 0 if equal.
 
     results: {name: picture}; pictures and target: (1, 3, H, W) in [0, 1]. vgg: weights as `VGG16Features` takes them;
-    lpips: 'torchvision' or a file of AlexNet's. None: torchvision's if they are in torch's cache, else the metric is
-    left out. All notes are logged. Raises UserError if the given weights cannot be read or downloaded.
+    lpips: as `common.evaluation.lpips.LPIPS` takes them. None: torchvision's if they are in torch's cache, else the
+    metric is left out. All notes are logged. Raises UserError if the given weights cannot be read or downloaded.
     """
-    vgg = vgg or torchvision_if_cached(VGG16_Weights.IMAGENET1K_V1)
-    lpips = lpips or (torchvision_if_cached(AlexNet_Weights.IMAGENET1K_V1) if find_spec("torchmetrics") else None)
+    vgg = vgg or ("torchvision" if is_cached(VGG16_Weights.IMAGENET1K_V1) else None)
+    if lpips is None and find_spec("torchmetrics"):
+        lpips = next((name for name, backbone in BACKBONES.items() if is_cached(backbone.weights)), None)
     metrics: dict[str, Metric] = {}
     notes: list[str] = []
     if vgg is None:
@@ -49,18 +50,20 @@ def get_perceptual_metrics(
         metrics[name] = VGGDistance(vgg).to(device)
         notes.append(f"{name} is the VGG distance{describe_weights(vgg)}.")
     if lpips is None:
-        missing = "AlexNet's weights are not" if find_spec("torchmetrics") else "the package torchmetrics is not"
+        missing = "no weights of its networks" if find_spec("torchmetrics") else "the package torchmetrics is not"
         notes.append(f"LPIPS is left out: {missing} on this machine (--lpips downloads or reads the weights).")
     else:
-        metrics["LPIPS"] = LPIPS(lpips).to(device)
-        notes.append(f"LPIPS is AlexNet's{describe_weights(lpips)}.")
+        metric = LPIPS(lpips).to(device)
+        name = "LPIPS" if metric.net == "alex" else f"LPIPS-{metric.net}"
+        metrics[name] = metric
+        notes.append(f"{name} is {BACKBONES[metric.net].title}'s{describe_weights(lpips)}.")
     for note in notes:
         log.info("%s", note)
     return partial(measure_perceptual, metrics, device), notes
 
 
 def describe_weights(weights: str) -> str:
-    if weights == "torchvision":
+    if weights in ("torchvision", *BACKBONES):
         return ""
     return f" with {'random weights' if weights == 'random' else Path(weights).name}"
 
@@ -113,29 +116,3 @@ class VGGDistance(nn.Module):
     def unit_activations(self, picture: Tensor) -> list[Tensor]:
         """The activations of each layer, scaled to length 1 over the channels."""
         return [F.normalize(activation) for activation in self.vgg(picture).values()]
-
-
-class LPIPS(nn.Module):
-    """(pictures, target), each (1, 3, H, W) in [0, 1] -> a number for each picture.
-
-    weights: 'torchvision', or a .pth or .safetensors file of AlexNet in torchvision's layout.
-    """
-
-    def __init__(self, weights: str) -> None:
-        super().__init__()
-        if find_spec("torchmetrics") is None:
-            raise UserError("--lpips: needs the package torchmetrics: pip install torchmetrics")
-        from torchmetrics.functional.image.lpips import _LPIPS  # the public class always downloads AlexNet
-
-        state = read_weights_file(weights, "--lpips", AlexNet_Weights.IMAGENET1K_V1)
-        self.lpips = _LPIPS(net="alex", pnet_rand=True)
-        names = self.lpips.net.state_dict()  # "slice1.0.weight" is torchvision's "features.0.weight"
-        try:
-            self.lpips.net.load_state_dict({name: state[f"features.{name.partition('.')[2]}"] for name in names})
-        except (KeyError, RuntimeError) as error:
-            raise UserError(
-                f"--lpips = {weights}: not an AlexNet in torchvision's layout (features.0.weight ...)"
-            ) from error
-
-    def forward(self, pictures: Sequence[Tensor], target: Tensor) -> list[Tensor]:
-        return [self.lpips(picture, target, normalize=True) for picture in pictures]

@@ -1,5 +1,6 @@
 """Weights of torchvision's networks: downloaded, from torch's cache, or from a file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.error import URLError
 
@@ -13,17 +14,20 @@ from common.runtime.errors import UserError
 StateDict = dict[str, Tensor]
 
 
-def read_weights_file(weights: str, key: str, torchvision: WeightsEnum) -> StateDict:
-    """The state dict of `weights`: 'torchvision' for the enum member `torchvision`, or a .pth or .safetensors file.
+def read_weights_file(
+    weights: str, key: str, torchvision: WeightsEnum, words: Sequence[str] = ("torchvision", "random")
+) -> StateDict:
+    """The state dict of `weights`: one of `words` for the enum member `torchvision`, or a .pth or .safetensors file.
 
     Runs no code from files. key: the setting or option that messages name. Raises UserError if the weights cannot be
     read or downloaded.
     """
     path = Path(weights).expanduser()
-    if weights != "torchvision" and not path.is_file():
-        raise UserError(f"{key} = {path}: no such file. Give 'torchvision', 'random', or an existing weights file.")
+    if weights not in words and not path.is_file():
+        known = ", ".join(f"'{word}'" for word in words)
+        raise UserError(f"{key} = {path}: no such file. Give {known}, or an existing weights file.")
     try:
-        if weights == "torchvision":
+        if weights in words:
             return dict(torchvision.get_state_dict(progress=True, check_hash=True, weights_only=True))
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
@@ -31,14 +35,14 @@ def read_weights_file(weights: str, key: str, torchvision: WeightsEnum) -> State
     except URLError as error:
         name = type(torchvision).__name__.removesuffix("_Weights")
         raise UserError(
-            f"{key} = torchvision: the weights of {name} could not be downloaded ({error.reason}). Offline, "
+            f"{key} = {weights}: the weights of {name} could not be downloaded ({error.reason}). Offline, "
             f"set {key} to a .pth or .safetensors file in torchvision's layout; or do without: to train, set loss.vgg "
             "to 'random' just to try the program, or remove the features and gram terms."
         ) from error
     except Exception as error:  # torch raises many kinds of exceptions for broken files
-        if weights == "torchvision":
+        if weights in words:
             raise UserError(
-                f"{key} = torchvision: the downloaded file is broken; delete {Path(torchvision.url).name} in "
+                f"{key} = {weights}: the downloaded file is broken; delete {Path(torchvision.url).name} in "
                 f"{torch.hub.get_dir()}/checkpoints"
             ) from error
         # Not torch's own message: for a .pth file it advises running the code inside.
@@ -48,6 +52,6 @@ def read_weights_file(weights: str, key: str, torchvision: WeightsEnum) -> State
         ) from error
 
 
-def torchvision_if_cached(weights: WeightsEnum) -> str | None:
-    """'torchvision' if torch's cache holds these torchvision weights, else None."""
-    return "torchvision" if (Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name).is_file() else None
+def is_cached(weights: WeightsEnum) -> bool:
+    """Whether torch's cache holds these weights of torchvision's."""
+    return (Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name).is_file()

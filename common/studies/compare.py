@@ -15,7 +15,7 @@ from common.config.sections import TaskConfig
 from common.data.dataloaders import check_batch_sizes
 from common.data.folders import PhotoSplit
 from common.evaluation.perceptual import get_perceptual_metrics
-from common.models.weights import torchvision_if_cached
+from common.models.weights import is_cached
 from common.runtime import processes
 from common.runtime.command import log_to_file
 from common.runtime.errors import TrainingDiverged
@@ -76,7 +76,7 @@ def compare_command(task: Task[Config], arguments: CompareArguments[Config]) -> 
 def with_default_weights(study: SavedStudy, configs: Mapping[str, TaskConfig]) -> SavedStudy:
     """The study with a VGG16 to measure with: of --vgg, the variants' own, torchvision's if it is here, or random."""
     trained_with = [config.loss.vgg for config in configs.values() if config.loss.vgg_layers()]
-    vgg = study.vgg or (trained_with or [torchvision_if_cached(VGG16_Weights.IMAGENET1K_V1) or "random"])[0]
+    vgg = study.vgg or (trained_with or ["torchvision" if is_cached(VGG16_Weights.IMAGENET1K_V1) else "random"])[0]
     weights = {"vgg": absolute_weights_path(vgg), "lpips": absolute_weights_path(study.lpips)}
     return study.model_copy(update=weights)
 

@@ -113,8 +113,9 @@ def with_absolute_paths(config: Config) -> Config:
 
 
 def absolute_weights_path(weights: str | None) -> str | None:
-    """Returns the absolute path of a weights file; None, 'torchvision' and 'random' stay as they are."""
-    return weights if weights in (None, "torchvision", "random") else str(Path(weights).expanduser().absolute())
+    """Returns the absolute path of a weights file; None and the words for weights stay as they are."""
+    words = (None, "torchvision", "random", "alex", "squeeze")
+    return weights if weights in words else str(Path(weights).expanduser().absolute())
 
 
 def current_run() -> Path | None:

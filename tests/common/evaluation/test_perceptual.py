@@ -1,7 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from torchvision.models import alexnet, vgg16
+from torchvision.models import alexnet, squeezenet1_1, vgg16
 
 from common.evaluation.perceptual import VGG_LAYERS, VGGDistance, get_perceptual_metrics, measure_perceptual
 from common.runtime.errors import UserError
@@ -20,11 +20,26 @@ def vgg_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def alexnet_file(tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "alexnet.pth"
+def backbone_files(tmp_path_factory):
+    """{net: file of random weights in torchvision's layout}."""
     torch.manual_seed(1)
-    torch.save(alexnet().state_dict(), path)
-    return path
+    folder, files = tmp_path_factory.mktemp("weights"), {}
+    for net, make in (("alex", alexnet), ("squeeze", squeezenet1_1)):
+        files[net] = folder / f"{net}.pth"
+        torch.save(make().state_dict(), files[net])
+    return files
+
+
+@pytest.fixture
+def download(tmp_path, monkeypatch):
+    """download(file, name): torchvision finds the file as its own download."""
+
+    def put(file, name):
+        (tmp_path / "hub/checkpoints").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "hub/checkpoints" / name).write_bytes(file.read_bytes())
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    return put
 
 
 def test_vgg_distance_is_that_of_its_formula(vgg_file, noise):
@@ -43,23 +58,27 @@ def test_vgg_distance_is_that_of_its_formula(vgg_file, noise):
     assert list(RELUS) == list(VGG_LAYERS)
 
 
-def test_lpips_is_torchmetrics_own(alexnet_file, noise, tmp_path, monkeypatch):
+DOWNLOADS = {"alex": "alexnet-owt-7be5be79.pth", "squeeze": "squeezenet1_1-b8a52dc0.pth"}
+
+
+@pytest.mark.parametrize(
+    ("net", "name", "title"), [("alex", "LPIPS", "AlexNet"), ("squeeze", "LPIPS-squeeze", "SqueezeNet")]
+)
+def test_lpips_is_that_of_torchmetrics(net, name, title, backbone_files, download, noise):
     from torchmetrics.functional.image import learned_perceptual_image_patch_similarity
 
     pred, target = F.interpolate(noise, scale_factor=2).split(1)
-    perceptual, notes = get_perceptual_metrics("random", alexnet_file, CPU)
+    perceptual, notes = get_perceptual_metrics("random", str(backbone_files[net]), CPU)
     ours = perceptual({"a": pred, "b": target}, target)
-    # torchvision finds the same file as its own download.
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    (tmp_path / "hub/checkpoints").mkdir(parents=True)
-    (tmp_path / "hub/checkpoints/alexnet-owt-7be5be79.pth").write_bytes(alexnet_file.read_bytes())
-    theirs = learned_perceptual_image_patch_similarity(pred, target, net_type="alex", normalize=True)
-    assert ours["a LPIPS"] == pytest.approx(theirs.item(), rel=1e-5)
-    assert ours["a LPIPS"] > 0 == ours["b LPIPS"]
-    assert "LPIPS is AlexNet's with alexnet.pth." in notes
-    perceptual, notes = get_perceptual_metrics("random", None, CPU)  # what was downloaded before is used
-    assert perceptual({"a": pred, "b": target}, target) == ours
-    assert "LPIPS is AlexNet's." in notes
+    download(backbone_files[net], DOWNLOADS[net])
+    theirs = learned_perceptual_image_patch_similarity(pred, target, net_type=net, normalize=True)
+    assert ours[f"a {name}"] == pytest.approx(theirs.item(), rel=1e-5)
+    assert ours[f"a {name}"] > 0 == ours[f"b {name}"]
+    assert f"{name} is {title}'s with {net}.pth." in notes
+    for lpips in (net, None):  # None: what was downloaded before is used
+        perceptual, notes = get_perceptual_metrics("random", lpips, CPU)
+        assert perceptual({"a": pred, "b": target}, target) == ours
+        assert f"{name} is {title}'s." in notes
 
 
 def test_what_cannot_be_had_is_left_out_by_name(caplog):
@@ -70,29 +89,29 @@ def test_what_cannot_be_had_is_left_out_by_name(caplog):
     assert all(note in caplog.text for note in notes)
 
 
-def test_without_torchmetrics_lpips_is_left_out_or_refused(monkeypatch):
-    monkeypatch.setattr("common.evaluation.perceptual.find_spec", lambda name: None)
+def test_without_torchmetrics_lpips_is_left_out_or_refused(monkeypatch, backbone_files):
+    for module in ("perceptual", "lpips"):
+        monkeypatch.setattr(f"common.evaluation.{module}.find_spec", lambda name: None)
     _, notes = get_perceptual_metrics("random", None, CPU)
     assert notes[1].startswith("LPIPS is left out: the package torchmetrics is not on this machine")
     with pytest.raises(UserError, match="pip install torchmetrics"):
-        get_perceptual_metrics("random", "torchvision", CPU)
+        get_perceptual_metrics("random", str(backbone_files["squeeze"]), CPU)
 
 
-def test_a_broken_download_is_named(tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    (tmp_path / "hub/checkpoints").mkdir(parents=True)
-    (tmp_path / "hub/checkpoints/alexnet-owt-7be5be79.pth").write_bytes(b"half")
+def test_a_broken_download_is_named(tmp_path, download):
+    (tmp_path / "half").write_bytes(b"half")
+    download(tmp_path / "half", DOWNLOADS["alex"])
     with pytest.raises(UserError, match=r"is broken; delete alexnet-owt-7be5be79.pth in .*checkpoints"):
         get_perceptual_metrics("random", None, CPU)
 
 
-def test_weights_of_another_network_are_refused(vgg_file, alexnet_file, tmp_path):
-    with pytest.raises(UserError, match=r"--lpips .*not an AlexNet"):
-        get_perceptual_metrics("random", vgg_file, CPU)
+def test_weights_of_another_network_are_refused(vgg_file, backbone_files, tmp_path):
+    with pytest.raises(UserError, match=r"--lpips .*not an AlexNet or SqueezeNet"):
+        get_perceptual_metrics("random", str(vgg_file), CPU)
     with pytest.raises(UserError, match=r"--vgg .*not a VGG16"):
-        get_perceptual_metrics(str(alexnet_file), None, CPU)
-    with pytest.raises(UserError, match=r"--lpips .*no such file"):
-        get_perceptual_metrics("random", tmp_path / "none.pth", CPU)
+        get_perceptual_metrics(str(backbone_files["alex"]), None, CPU)
+    with pytest.raises(UserError, match=r"--lpips .*no such file. Give 'alex', 'squeeze', or"):
+        get_perceptual_metrics("random", str(tmp_path / "none.pth"), CPU)
 
 
 def test_large_pictures_are_measured_in_pieces_weighted_by_their_area(monkeypatch):

@@ -1,0 +1,103 @@
+"""LPIPS: a distance between pictures that weighs a network's channels as people judge them.
+
+Zhang et al. 2018 (arXiv 1801.03924), version 0.1. The backbones are torchvision's, the weights of their channels those
+that torchmetrics ships.
+"""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, NamedTuple, cast
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, WeightsEnum
+
+from common.models.vgg16 import IMAGENET_MEAN, IMAGENET_STD
+from common.models.weights import StateDict, read_weights_file
+from common.runtime.errors import UserError
+
+NetName = Literal["alex", "squeeze"]
+
+
+class Backbone(NamedTuple):
+    """A network of torchvision's, the ReLUs of its `features` that are compared, and what its layers are called."""
+
+    model: str
+    weights: WeightsEnum
+    relus: tuple[int, ...]
+    title: str
+
+
+BACKBONES: dict[NetName, Backbone] = {
+    "alex": Backbone("alexnet", AlexNet_Weights.IMAGENET1K_V1, (1, 4, 7, 9, 11), "AlexNet"),
+    "squeeze": Backbone("squeezenet1_1", SqueezeNet1_1_Weights.IMAGENET1K_V1, (1, 4, 7, 9, 10, 11, 12), "SqueezeNet"),
+}
+
+
+class LPIPS(nn.Module):
+    """(pictures, target), each (1, 3, H, W) in [0, 1] -> a number for each picture.
+
+    weights: 'alex' or 'squeeze' for torchvision's, downloaded once, or a .pth or .safetensors file of either in its
+    layout. `net` says which it is. Raises UserError if they cannot be read, or torchmetrics is not installed.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, weights: str) -> None:
+        super().__init__()
+        self.net, state = read_backbone(weights)
+        backbone = BACKBONES[self.net]
+        with torch.device("meta"):  # no memory, no random weights
+            layers = torchvision.models.get_model(backbone.model).features[: backbone.relus[-1] + 1]
+        try:
+            layers.load_state_dict(
+                {name: state[f"features.{name}"].float() for name in layers.state_dict()}, assign=True
+            )
+        except (KeyError, RuntimeError) as error:
+            raise UserError(
+                f"--lpips = {weights}: not an AlexNet or SqueezeNet 1.1 in torchvision's layout (features.0.weight ...)"
+            ) from error
+        self.layers, self.relus = layers, backbone.relus
+        self.channel_weights = nn.ParameterList(read_channel_weights(self.net, len(self.relus)))
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None])
+        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None])
+        self.eval().requires_grad_(False)
+
+    def forward(self, pictures: Sequence[Tensor], target: Tensor) -> list[Tensor]:
+        target_activations = self.unit_activations(target)
+        distances: list[Tensor] = []
+        for picture in pictures:
+            triples = zip(self.channel_weights, self.unit_activations(picture), target_activations, strict=True)
+            layers = [(weights * (pred - target).square()).sum(dim=1).mean() for weights, pred, target in triples]
+            distances.append(cast(Tensor, sum(layers)))  # not the int 0: there are layers
+        return distances
+
+    def unit_activations(self, picture: Tensor) -> list[Tensor]:
+        """The activations of each layer, scaled to length 1 over the channels."""
+        x, activations = (picture - self.mean) / self.std, []
+        for i, layer in enumerate(self.layers):
+            x = layer(x)
+            if i in self.relus:
+                activations.append(x * (x.square().sum(dim=1, keepdim=True) + 1e-8).rsqrt())
+        return activations
+
+
+def read_backbone(weights: str) -> tuple[NetName, StateDict]:
+    """(which network, its state dict) of LPIPS's `weights`. Raises UserError if they cannot be read."""
+    choice: NetName | None = "alex" if weights == "alex" else "squeeze" if weights == "squeeze" else None
+    download = BACKBONES[choice or "alex"].weights
+    state = read_weights_file(weights, "--lpips", download, words=("alex", "squeeze"))
+    return choice or ("squeeze" if "features.3.squeeze.weight" in state else "alex"), state
+
+
+def read_channel_weights(net: NetName, n_layers: int) -> list[Tensor]:
+    """(C, 1, 1) of each layer, from the files of torchmetrics. Raises UserError if it is not installed."""
+    package = find_spec("torchmetrics")
+    if package is None or not package.submodule_search_locations:
+        raise UserError("--lpips: needs the package torchmetrics: pip install torchmetrics")
+    folder = Path(package.submodule_search_locations[0]) / "functional/image/lpips_models"
+    state = torch.load(folder / f"{net}.pth", map_location="cpu", weights_only=True)
+    return [state[f"lin{i}.model.1.weight"][0] for i in range(n_layers)]
