@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from colorize.lab import to_grey
-from colorize.metrics import ab_error, colorfulness, psnr_ab
+from colorize.metrics import ab_error, ciede2000, colorfulness, psnr_ab
 from colorize.photo import shrink
 from common.data.photos import PhotoError, open_photo
 from common.data.pixels import round_to_8_bits, to_tensor
@@ -48,6 +48,7 @@ def measure_photo(
         figures[f"{name} PSNR-ab"] = psnr_ab(result, target).item()
         figures[f"{name} SSIM"] = ssim(result, target, peak=1).item()
         figures[f"{name} ab error"] = ab_error(result, target).item()
+        figures[f"{name} CIEDE2000"] = ciede2000(result, target)
         figures[f"{name} colorfulness"] = colorfulness(result).item()
         figures[f"{name} off by"] = abs(figures[f"{name} colorfulness"] - true_colorfulness)
     figures["target colorfulness"] = true_colorfulness

@@ -92,6 +92,7 @@ TASK = Task(
         "PSNR-ab": True,
         "SSIM": True,
         "ab error": False,
+        "CIEDE2000": False,
         "off by": False,
         "VGG": False,
         "VGG-random": False,

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from skimage.color import rgb2lab
+from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from colorize.lab import to_grey
-from colorize.metrics import ab_error, colorfulness, psnr_ab
+from colorize.metrics import ab_error, ciede2000, colorfulness, psnr_ab
 from common.evaluation.metrics import psnr, ssim
 
 
@@ -33,6 +33,20 @@ def test_ab_figures_are_those_of_scikit_images_lab(pair):
     pred, target = (rgb2lab(image)[..., 1:] for image in arrays(pair))
     assert ab_error(*pair).item() == pytest.approx(abs(pred - target).mean(), abs=0.01)
     assert psnr_ab(*pair).item() == pytest.approx(peak_signal_noise_ratio(target, pred, data_range=255), abs=0.01)
+
+
+def test_ciede2000_is_scikit_images_of_its_own_lab_however_it_is_divided(pair, monkeypatch):
+    expected = deltaE_ciede2000(*map(rgb2lab, arrays(pair))).mean()
+    assert ciede2000(*pair) == pytest.approx(expected, abs=0.01)
+    monkeypatch.setattr("colorize.metrics.BAND", 500)  # of 48 x 64: rows of ten
+    assert ciede2000(*pair) == pytest.approx(expected, abs=0.01)
+
+
+def test_ciede2000_of_a_published_pair():
+    # Pair 25 of Sharma et al. 2005, whose L*a*b* differ by 1.2644.
+    labs = torch.tensor([[60.2574, -34.0099, 36.2677], [60.4626, -34.1751, 39.4387]])[:, :, None, None]
+    colours = torch.from_numpy(lab2rgb(labs.movedim(1, -1).double().numpy())).movedim(-1, 1)
+    assert ciede2000(*colours.split(1)) == pytest.approx(1.2644, abs=0.25)  # rounded to 8 bits
 
 
 def test_lightness_counts_nothing_in_ab_figures():
