@@ -29,8 +29,8 @@ def ciede2000(pred: Tensor, target: Tensor) -> float:
     """
     total, rows = 0.0, max(1, BAND // pred.shape[-1])
     for bands in zip(pred.split(rows, dim=2), target.split(rows, dim=2), strict=True):
-        labs = [rgb_to_lab(round_to_8_bits(band))[0].movedim(0, -1).cpu().numpy() for band in bands]
-        total += float(deltaE_ciede2000(*labs).sum())
+        first, second = (rgb_to_lab(round_to_8_bits(band))[0].movedim(0, -1).cpu().numpy() for band in bands)
+        total += float(deltaE_ciede2000(first, second).sum())
     return total / (pred.shape[-2] * pred.shape[-1])
 
 

@@ -51,7 +51,8 @@ def get_model(config: ColorizeModelConfig, size: int) -> Colorizer:
 def save_model(path: Path, model: nn.Module, config: Config) -> None:
     """Writes a model file: the weights, and what rebuilds the model. No path of this machine is in it."""
     data = config.data.model_dump(mode="json", exclude={"path", "valid"})
-    values = {"model": config.model.model_dump(mode="json"), "data": data, "size": config.train.largest_crop()}
+    network = config.model.model_dump(mode="json", exclude={"pretrained"})
+    values = {"model": network, "data": data, "size": config.train.largest_crop()}
     write_model_file(path, model, TASK_NAME, values)
 
 

@@ -47,7 +47,7 @@ class StyleModelConfig(NetworkConfig, frozen=True):
 
     @property
     def has_pretrained_encoder(self) -> bool:
-        return self.unet is not None and self.unet.pretrained
+        return self.unet is not None and bool(self.unet.pretrained)
 
     @property
     def has_batch_norm(self) -> bool:

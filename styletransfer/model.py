@@ -49,7 +49,7 @@ def save_model(path: Path, model: nn.Module, config: Config) -> None:
     if loss["vgg"] not in ("torchvision", "random"):
         loss["vgg"] = VGG_FROM_FILE
     values = {
-        "model": config.model.model_dump(mode="json"),
+        "model": config.model.model_dump(mode="json", exclude={"unet": {"pretrained"}}),
         "style": config.style.model_dump(mode="json", exclude={"image"}),
         "loss": loss,
     }

@@ -60,7 +60,7 @@ class SuperresModelConfig(ModelConfig, frozen=True):
 
     @property
     def has_pretrained_encoder(self) -> bool:
-        return self.network == "unet" and self.pretrained
+        return self.network == "unet" and bool(self.pretrained)
 
     @property
     def has_batch_norm(self) -> bool:

@@ -59,7 +59,8 @@ def get_model(config: SuperresModelConfig, scale: int) -> SuperResolver:
 def save_model(path: Path, model: nn.Module, config: Config) -> None:
     """Writes a model file: the weights, and what rebuilds the model and its input. No path of this machine is in it."""
     data = config.data.model_dump(mode="json", exclude={"path", "valid", "low"})
-    write_model_file(path, model, TASK_NAME, {"model": config.model.model_dump(mode="json"), "data": data})
+    network = config.model.model_dump(mode="json", exclude={"pretrained"})
+    write_model_file(path, model, TASK_NAME, {"model": network, "data": data})
 
 
 def load_model(path: Path) -> SuperResolver:

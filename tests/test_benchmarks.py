@@ -60,6 +60,7 @@ def test_operations_of_a_convolution():
     assert flops(lambda: conv(image).sum().backward()) == 2 * forward  # and the weights' gradients; the input has none
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="how memory is limited and measured")
 def test_a_process_that_takes_too_much_does_not_fit():
     worker = Worker(too_much, device=CPU, limit=2)

@@ -57,6 +57,10 @@ TABLE = [
         "precision, accumulate, workers, checkpoint_minutes, tensorboard; did you mean 'seed'?",
     ),
     (
+        "train", "D/small.yaml model.pretrained=5",
+        "error: command line: model.pretrained = 5: must be a valid boolean or must be a path",
+    ),
+    (
         "train", "D/small.yaml model.norm=spektral",
         "error: command line: model.norm = spektral: must be one of batch, weight, spectral, none; did you mean "
         "'spectral'?",

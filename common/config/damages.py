@@ -85,7 +85,7 @@ PRESETS: dict[Preset, list[DamagePass]] = {
         DamagePass(
             blur=BlurConfig(chance=0.25, sigma=[0.2, 1.6], anisotropic=0.3),
             noise=NoiseConfig(chance=0.5, sigma=[1, 18], grey=0.2, poisson=0.2),
-            jpeg=JpegConfig(chance=0.6, quality=[40, 98]),
+            jpeg=JpegConfig(chance=0.75, quality=[40, 98]),
         )
     ],
     # Scans, screenshots of screenshots. After Real-ESRGAN's two passes, with smaller ranges.

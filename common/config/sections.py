@@ -74,14 +74,18 @@ class ModelConfig(NetworkConfig, frozen=True):
     """The U-Net."""
 
     encoder: Encoder = Field(default="resnet34", description="torchvision ResNet that reads the picture")
-    pretrained: bool = Field(default=True, description="start the encoder from torchvision's ImageNet weights")
+    pretrained: bool | YamlPath = Field(
+        default=True,
+        description="start the encoder from torchvision's ImageNet weights, or from a .pth or .safetensors file in its "
+        "layout",
+    )
     norm: Norm = Field(default="spectral", description="of the decoder: batch, weight, spectral or none")
     attention: bool = Field(default=True, description="one self-attention block in the decoder")
     blur: bool = Field(default=True, description="average after each pixel shuffle, against checkerboard artefacts")
 
     @property
     def has_pretrained_encoder(self) -> bool:
-        return self.pretrained
+        return bool(self.pretrained)
 
     @property
     def has_batch_norm(self) -> bool:

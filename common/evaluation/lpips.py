@@ -43,6 +43,7 @@ class LPIPS(nn.Module):
     layout. `net` says which it is. Raises UserError if they cannot be read, or torchmetrics is not installed.
     """
 
+    net: NetName
     mean: Tensor
     std: Tensor
 
@@ -51,7 +52,8 @@ class LPIPS(nn.Module):
         self.net, state = read_backbone(weights)
         backbone = BACKBONES[self.net]
         with torch.device("meta"):  # no memory, no random weights
-            layers = torchvision.models.get_model(backbone.model).features[: backbone.relus[-1] + 1]
+            features = cast(nn.Sequential, torchvision.models.get_model(backbone.model).features)
+        layers = features[: backbone.relus[-1] + 1]
         try:
             layers.load_state_dict(
                 {name: state[f"features.{name}"].float() for name in layers.state_dict()}, assign=True

@@ -40,7 +40,7 @@ def get_perceptual_metrics(
     """
     vgg = vgg or ("torchvision" if is_cached(VGG16_Weights.IMAGENET1K_V1) else None)
     if lpips is None and find_spec("torchmetrics"):
-        lpips = next((name for name, backbone in BACKBONES.items() if is_cached(backbone.weights)), None)
+        lpips = next((net for net, backbone in BACKBONES.items() if is_cached(backbone.weights)), None)
     metrics: dict[str, Metric] = {}
     notes: list[str] = []
     if vgg is None:

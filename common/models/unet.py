@@ -3,6 +3,7 @@
 The shape is lesson 7's: a ResNet encoder, a decoder of ICNR pixel shuffles, self-attention at 1/8 of the size.
 """
 
+from pathlib import Path
 from typing import Self, cast
 from urllib.error import URLError
 
@@ -20,6 +21,7 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 from common.config.sections import UNET_STRIDE
 from common.models.attention import SelfAttention
 from common.models.vgg16 import IMAGENET_MEAN, IMAGENET_STD
+from common.models.weights import read_weights_file
 from common.runtime.errors import UserError
 
 
@@ -28,14 +30,15 @@ class Unet(nn.Module):
 
     The last convolution starts at zero, so a new network returns exactly 0: add its output to a first guess.
 
-    encoder: name of a torchvision ResNet. pretrained: use torchvision's ImageNet weights (downloaded once).
+    encoder: name of a torchvision ResNet. pretrained: use torchvision's ImageNet weights (downloaded once), or those
+    of a .pth or .safetensors file in its layout.
     norm: of the decoder's convolutions, 'batch', 'weight', 'spectral' or 'none'.
     attention: one self-attention block. blur: average after the decoder's pixel shuffles, against checkerboards.
     upscale: done by a pixel shuffle at the very end, so that everything before it works at the input's size.
 
     The encoder's and the skip connections' BatchNorm never uses or updates batch statistics: they stay as pretrained,
     or at mean 0 and variance 1. Otherwise eval mode would see other statistics than training and drift.
-    Raises UserError if pretrained weights are neither cached nor can be downloaded.
+    Raises UserError if pretrained weights can neither be read nor downloaded.
     """
 
     mean: Tensor
@@ -45,7 +48,7 @@ class Unet(nn.Module):
         self,
         encoder: str,
         n_out: int = 3,
-        pretrained: bool = True,
+        pretrained: bool | Path = True,
         norm: str = "spectral",
         attention: bool = True,
         blur: bool = True,
@@ -115,9 +118,9 @@ def count_input_channels(layer: nn.Module) -> int:
     return next(module.in_channels for module in layer.modules() if isinstance(module, nn.Conv1d | nn.Conv2d))
 
 
-def get_encoder(name: str, pretrained: bool) -> nn.Sequential:
-    """A torchvision ResNet without its pooling and classifier. Raises UserError if its weights cannot be downloaded."""
-    weights = "DEFAULT" if pretrained else None
+def get_encoder(name: str, pretrained: bool | Path) -> nn.Sequential:
+    """A torchvision ResNet without its pooling and classifier. Raises UserError if its weights cannot be read."""
+    weights = "DEFAULT" if pretrained is True else None
     # Without statistics to normalise by, residual branches must start at zero, or 16 blocks of them explode.
     options = {} if pretrained else {"zero_init_residual": True}
     try:
@@ -125,9 +128,30 @@ def get_encoder(name: str, pretrained: bool) -> nn.Sequential:
     except URLError as error:
         raise UserError(
             f"the pretrained {name} could not be downloaded ({error.reason}). Offline, set "
-            "pretrained=false in the model's section, or copy torch's cache folder (TORCH_HOME) from another machine."
+            "pretrained=false in the model's section, or to a file of its weights."
         ) from error
+    if isinstance(pretrained, Path):
+        load_encoder(model, name, pretrained)
     return cast(nn.Sequential, create_body(model, cut=-2))  # what it makes of a number of layers to cut
+
+
+def load_encoder(model: nn.Module, name: str, path: Path) -> None:
+    """Fills a torchvision ResNet in place from a file in its layout; the classifier may be missing, and is not used.
+
+    Raises UserError if the file cannot be read, or is of another network.
+    """
+    enum = next(iter(torchvision.models.get_model_weights(name)))
+    state = read_weights_file(str(path), "model.pretrained", enum, words=())
+    own = {key: value for key, value in state.items() if not key.startswith("fc.")}
+    try:
+        missing = set(model.load_state_dict(own, strict=False).missing_keys)
+    except RuntimeError:  # sizes differ
+        missing = {"conv1.weight"}
+    if unusable := sorted(key for key in missing if not key.startswith("fc.")):
+        raise UserError(
+            f"model.pretrained = {path}: not a {name} in torchvision's layout (conv1.weight ... layer4); "
+            f"{unusable[0]} is missing or of another size"
+        )
 
 
 def replace_attention(network: nn.Module) -> None:

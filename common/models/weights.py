@@ -24,8 +24,8 @@ def read_weights_file(
     """
     path = Path(weights).expanduser()
     if weights not in words and not path.is_file():
-        known = ", ".join(f"'{word}'" for word in words)
-        raise UserError(f"{key} = {path}: no such file. Give {known}, or an existing weights file.")
+        known = "".join(f"'{word}', " for word in words)
+        raise UserError(f"{key} = {path}: no such file. Give {known}{'or ' * bool(words)}an existing weights file.")
     try:
         if weights in words:
             return dict(torchvision.get_state_dict(progress=True, check_hash=True, weights_only=True))

@@ -30,6 +30,7 @@ from common.training.run_report import write_run_page
 log = logging.getLogger(__name__)
 
 Config = TypeVar("Config", bound=TaskConfig)
+AnySection = TypeVar("AnySection", bound=Section)
 
 PACKAGES = ("torch", "torchvision", "fastai", "kornia", "numpy", "pillow", "safetensors")
 
@@ -104,12 +105,20 @@ def make_folder_for(output: OutputConfig, default_name: str) -> Path:
 
 def with_absolute_paths(config: Config) -> Config:
     """Returns the config with absolute paths, so that the run can be continued from any folder."""
-    sections: dict[str, Section] = {}
-    for name, section in config:
-        paths = {key: value.expanduser().absolute() for key, value in section if isinstance(value, Path)}
-        sections[name] = section.model_copy(update=paths)
-    sections["loss"] = config.loss.model_copy(update={"vgg": absolute_weights_path(config.loss.vgg)})
-    return config.model_copy(update=sections)
+    config = absolute_paths_in(config)
+    loss = config.loss.model_copy(update={"vgg": absolute_weights_path(config.loss.vgg)})
+    return config.model_copy(update={"loss": loss})
+
+
+def absolute_paths_in(section: AnySection) -> AnySection:
+    """Returns the section with absolute paths, and so the sections in it."""
+    changed: dict[str, object] = {}
+    for key, value in section:
+        if isinstance(value, Path):
+            changed[key] = value.expanduser().absolute()
+        elif isinstance(value, Section):
+            changed[key] = absolute_paths_in(value)
+    return section.model_copy(update=changed)
 
 
 def absolute_weights_path(weights: str | None) -> str | None:

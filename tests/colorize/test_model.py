@@ -56,6 +56,7 @@ def test_every_norm_with_and_without_attention_learns_and_is_copied(norm, attent
     assert get_ab(again).abs().mean() > 0.01
 
 
+@pytest.mark.slow
 def test_the_loss_of_a_photo_gets_smaller():
     model = get_model(CONFIG, 64)
     photos = torch.rand(2, 3, 1, 1).expand(2, 3, 32, 32)

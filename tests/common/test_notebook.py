@@ -5,6 +5,7 @@ import importlib
 import numpy as np
 import pytest
 import torch
+import torchvision
 from fastai.learner import load_learner
 from filelock import FileLock
 from PIL import Image
@@ -50,6 +51,7 @@ def differ(before, after):
     return any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
+@pytest.mark.slow
 def test_it_is_looked_at_and_measured_without_being_changed(learn, name):
     before = weights(learn)
     learn.dls.show_batch()
@@ -72,6 +74,17 @@ def test_it_is_looked_at_and_measured_without_being_changed(learn, name):
     assert list(learn.validate()) == pytest.approx(figures)
 
 
+def test_an_encoder_from_a_file_leaves_no_path_in_the_model_file(task, name, photos, tmp_path):
+    torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "resnet.pth")
+    unet = f"encoder: resnet18, pretrained: {tmp_path}/resnet.pth"
+    network = f"model={{unet: {{{unet}}}}}" if name == "styletransfer" else f"model={{{unet}}}"
+    learn = task.get_learner(f"{name}_demo.yaml", *get_words(photos, network))
+    learn.save_model(tmp_path / "model.safetensors")
+    assert str(tmp_path).encode() not in (tmp_path / "model.safetensors").read_bytes()
+    assert task.load(tmp_path / "model.safetensors")(photos / "0.png").size == (SCALES[name] * 80, SCALES[name] * 72)
+
+
+@pytest.mark.slow
 def test_it_trains_by_one_cycle_and_by_the_configs_stages(learn):
     before = weights(learn)
     learn.fit_one_cycle(2, 1e-3)

@@ -17,6 +17,7 @@ def untrained():
     return get_model(model, scale=2).eval()
 
 
+@pytest.mark.slow
 def test_every_damage_costs_and_a_model_that_is_bicubic_gains_nothing(untrained, tmp_path):
     paths = [path for path in sample_photos() if path.name in ("chelsea.png", "coffee.png")]
     table = measure_damages(paths, 2, untrained, tmp_path, tile=1024).set_index("damage")

@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+import torchvision
 from fastai.layers import SelfAttention as FastaiSelfAttention
 from torch import nn
 from torch.nn.utils import parametrize
@@ -96,6 +97,21 @@ def test_every_parameter_is_in_one_group():
     assert len(encoder) == len(list(unet.net.layers[0].parameters()))
     assert {id(p) for p in encoder + rest} == {id(p) for p in unet.parameters()}
     assert len(encoder) + len(rest) == len(list(unet.parameters()))
+
+
+def test_an_encoder_begins_with_the_weights_of_a_file(tmp_path):
+    torch.manual_seed(3)
+    resnet = torchvision.models.resnet18()
+    state = {name: value for name, value in resnet.state_dict().items() if not name.startswith("fc.")}
+    torch.save(state, tmp_path / "resnet.pth")
+    encoder = Unet("resnet18", pretrained=tmp_path / "resnet.pth", norm="none").net.layers[0]
+    x = torch.rand(1, 3, 64, 64)
+    expected = nn.Sequential(*list(resnet.eval().children())[:-2])(x)
+    torch.testing.assert_close(encoder.eval()(x), expected)
+    with pytest.raises(UserError, match=r"model.pretrained = .*resnet.pth: not a resnet34 .* layer1.2.* is missing"):
+        Unet("resnet34", pretrained=tmp_path / "resnet.pth")
+    with pytest.raises(UserError, match=r"none.pth: no such file. Give an existing weights file"):
+        Unet("resnet18", pretrained=tmp_path / "none.pth")
 
 
 def test_missing_network_says_how_to_go_on(monkeypatch, tmp_path):

@@ -203,6 +203,7 @@ def test_the_page_of_a_study_sorts_and_compares_any_two(tmp_path, open_page):
     assert color_at(page, ".stage", x=0.25) == (255, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_long_runs_page_can_be_mailed(tmp_path):
     """50 epochs, and pictures with more detail than photos have."""
     generator = torch.Generator().manual_seed(0)

@@ -105,6 +105,7 @@ def test_a_pair_of_learning_rates_is_for_encoder_and_rest(learn, tmp_path):
     assert max(rest) == pytest.approx(1e-3, rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_batch_in_parts_makes_the_same_steps(learn, tmp_path, monkeypatch):
     """With weight norm; spectral norm estimates its norm once a pass, batch norm looks at the part."""
     # Adam would make large differences of the rounding in tiny gradients.
@@ -129,6 +130,7 @@ def test_a_batch_in_parts_makes_the_same_steps(learn, tmp_path, monkeypatch):
     assert apart < 1e-3 * moved  # oneDNN may take another algorithm for another batch size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [1, 2])
 def test_a_frozen_stage_goes_on_in_its_middle(learn, tmp_path, monkeypatch, parts):
     train = TrainConfig(stages=[stage(frozen=True, epochs=2, lr=[1e-4, 1e-3]), stage()], precision="fp32")
