@@ -311,7 +311,7 @@ def add_blend_arguments(parser: argparse.ArgumentParser) -> None:
         help="mix MODEL's weights with those of another model of the same shape, best one that was trained from it",
     )
     parser.add_argument(
-        "--part", type=number_at_least(0.0, float, at_most=1.0), default=0.5, help="of OTHER: 0 is MODEL alone [0.5]"
+        "--part", type=number_at_least(0.0, float, at_most=1.0), help="of OTHER: 0 is MODEL alone [0.5]"
     )
 
 
@@ -320,7 +320,9 @@ def mix_models(args: argparse.Namespace, model: Model, load_model: Callable[[Pat
     if args.blend is not None:
         from common.models.blend import blend
 
-        blend(model, load_model(args.blend), args.part, args.blend)
+        blend(model, load_model(args.blend), 0.5 if args.part is None else args.part, args.blend)
+    elif args.part is not None:
+        raise UserError("--part needs --blend OTHER")
     return model
 
 

@@ -25,7 +25,10 @@ def start_from(model: nn.Module, path: Path | None, task: str) -> None:
     """
     if path is None:
         return
-    _, state = read_model_file(path, task)
+    try:
+        _, state = read_model_file(path, task)
+    except UserError as error:
+        raise UserError(f"train.start_from: {error}") from error
     modules, taken, left_out = dict(model.named_modules()), 0, []
     own = {name: value for name, value in model.named_parameters() if ".parametrizations." not in name}
     own |= dict(model.named_buffers())

@@ -45,6 +45,11 @@ def test_the_curve_begins_at_one_model_and_ends_at_the_other(models, photos, tmp
         assert np.asarray(plot.convert("L")).std() > 5
 
 
+def test_a_part_needs_another_model(models, photos, tmp_path, capsys):
+    assert run_here("superres.predict", models[0], photos / "0.png", "-o", tmp_path / "out", "--part", 0.3) == 2
+    assert "error: --part needs --blend OTHER" in capsys.readouterr().err
+
+
 def test_strength_and_part_are_dials_of_predict(models, photos, tmp_path):
     first, other = models
     photo = photos / "0.png"
