@@ -66,7 +66,7 @@ def draw_dial(table: pd.DataFrame, distance: str, path: Path) -> None:
     axes = figure.subplots()
     axes.plot(table[distance], table["PSNR-Y"], marker="o")
     for part, x, y in table[["part", distance, "PSNR-Y"]].itertuples(index=False):
-        axes.annotate(f"{part:g}", (x, y), textcoords="offset points", xytext=(6, 4))
+        axes.annotate(f"{part:g}", (x, y), textcoords="offset points", xytext=(8, -12))
     axes.set(xlabel=f"{distance} (lower: more like photos)", ylabel="PSNR-Y in dB (higher: more faithful)")
     axes.grid(alpha=0.3)
     with atomic_write(path) as temporary:
