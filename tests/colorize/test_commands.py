@@ -138,7 +138,7 @@ def test_evaluate_measures_beside_grey(trained, tmp_path, caplog):
     head, grey, *_ = (line.split() for line in table.splitlines())
     assert head[:5] == ["average", "of", "4", "PSNR", "PSNR-ab"]
     assert float(grey[1]) == pytest.approx(results["grey PSNR"].mean(), abs=0.01)
-    assert float(grey[5]) == pytest.approx(0, abs=0.01)  # colorfulness
+    assert float(grey[6]) == pytest.approx(0, abs=0.01)  # colorfulness
 
 
 @pytest.mark.parametrize(
