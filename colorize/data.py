@@ -1,5 +1,6 @@
 """Colour photos in, pairs of (grey, colour) out; the grey side is made from each batch, on the device."""
 
+import random
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from colorize.lab import get_ab, set_ab, to_grey
 from colorize.metrics import colorfulness
 from common.config.damages import JpegConfig
 from common.config.sections import StageConfig
-from common.data.damages import save_as_jpeg
+from common.data.damages import draw_jpeg, save_as_jpeg
 from common.data.dataloaders import PhotoOpener, find_and_split_photos, get_photo_dls, random_part_tfms
 from common.data.folders import PhotoSplit
 from common.data.photos import PhotoError, open_shrunk_photo
@@ -74,12 +75,11 @@ class Age(ItemTransform):
 
     def save_as_jpegs(self, grey: Tensor, jpeg: JpegConfig) -> Tensor:
         """(N, 3, H, W) -> the same; each photo by chance as it comes back from a JPEG file."""
-        lowest, highest = jpeg.quality
+        rng = random.Random(random.getrandbits(64))
         photos = list(grey.split(1))
-        for i, (chance, part) in enumerate(torch.rand(len(grey), 2, device=grey.device).tolist()):
-            if chance < jpeg.chance:
-                quality = lowest + int(part * (highest - lowest + 1))
-                photos[i] = to_grey(save_as_jpeg(photos[i], quality))
+        for i, photo in enumerate(photos):
+            if (quality := draw_jpeg(jpeg, rng)) is not None:
+                photos[i] = to_grey(save_as_jpeg(photo, quality))
                 self.drawn[i] += f", JPEG {quality}"
         return torch.cat(photos)
 
@@ -108,8 +108,8 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
     Validation takes the middle of each held-out photo, its short side as long as the largest crop's, in every stage.
     """
     data = config.data
-    ages = Age(data.fade, data.contrast, data.noise, data.jpeg)
-    is_aged = data.fade or data.contrast or data.noise or data.jpeg
+    amounts = data.fade, data.contrast, data.noise, data.jpeg
+    ages = [Age(*amounts)] if any(amounts) else []
     return get_photo_dls(
         photos,
         data,
@@ -118,5 +118,5 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
         device,
         open_photo=get_photo_opener(config),
         item_tfms=random_part_tfms(data, config.train, stage),
-        batch_tfms=[ToGrey(), ages] if is_aged else [ToGrey()],
+        batch_tfms=[ToGrey(), *ages],
     )

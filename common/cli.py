@@ -308,7 +308,8 @@ def add_blend_arguments(parser: argparse.ArgumentParser) -> None:
         "--blend",
         type=model_path,
         metavar="OTHER",
-        help="mix MODEL's weights with those of another model of the same shape, best one that was trained from it",
+        help="mix MODEL's weights with those of another model of the same shape; it works best if one was trained from "
+        "the other",
     )
     parser.add_argument(
         "--part", type=number_at_least(0.0, float, at_most=1.0), help="of OTHER: 0 is MODEL alone [0.5]"
@@ -391,6 +392,8 @@ def open_evaluation(args: argparse.Namespace) -> Evaluation:
         raise UserError("give either a MODEL or --baseline")
     if args.blend is not None and args.model is None:
         raise UserError("--blend needs a MODEL to mix with")
+    if args.part is not None and args.blend is None:
+        raise UserError("--part needs --blend OTHER")
     folder = args.output
     if folder is None and args.model is not None:
         folder = args.model.parent / f"evaluate_{args.data.resolve().name}"

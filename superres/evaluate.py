@@ -41,8 +41,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.damages and args.model is None:
         raise UserError("--damages needs a MODEL")
-    if args.steps is not None and args.blend is None:
-        raise UserError("--steps needs --blend OTHER")
+    if args.steps is not None and (args.blend is None or args.part is not None):
+        raise UserError("--steps needs --blend OTHER, and measures all parts: leave out --part")
     if args.damages and (args.steps is not None or args.low is not None):
         raise UserError("--damages makes its own inputs from clean photos: leave out --steps and --low")
     if args.baseline and args.scale is None:

@@ -50,9 +50,9 @@ def check_pairs(photos: Sequence[Path], folder: Path, low: Path, scale: int) -> 
     across, down = np.median(np.array(shifts), axis=0)
     if max(abs(across), abs(down)) > TOLERATED_SHIFT:
         log.warning(
-            "WARNING: the low sides are shifted by about %.1f px to the right and %.1f px down (in %d pairs): what is "
+            "WARNING: the low sides are shifted by about %.1f px to the %s and %.1f px %s (in %d pairs): what is "
             "learned will be blurred by that; align the files first",
-            across, down, len(shifts),
+            abs(across), "left" if across < 0 else "right", abs(down), "up" if down < 0 else "down", len(shifts),
         )  # fmt: skip
 
 

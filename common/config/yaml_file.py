@@ -192,6 +192,8 @@ def explain_mistakes(
             names = [name.strip("'") for name in re.split(", | or ", context["expected"])]
             given = "" if mistake["loc"][-1] == "[key]" else f" = {mistake['input']}"
             head, rule = f"{place}{given}", suggest_nearest(str(mistake["input"]), names)
+        elif kind == "model_type":
+            head, rule = f"{place} = {value}", "must be a section, such as {key: value}"
         elif kind == "path_type":
             head, rule = f"{place} = {value}", "must be a path"
         else:

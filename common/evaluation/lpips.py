@@ -4,7 +4,7 @@ Zhang et al. 2018 (arXiv 1801.03924), version 0.1. The backbones are torchvision
 that torchmetrics ships.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
@@ -69,13 +69,7 @@ class LPIPS(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, pictures: Sequence[Tensor], target: Tensor) -> list[Tensor]:
-        target_activations = self.unit_activations(target)
-        distances: list[Tensor] = []
-        for picture in pictures:
-            triples = zip(self.channel_weights, self.unit_activations(picture), target_activations, strict=True)
-            layers = [(weights * (pred - target).square()).sum(dim=1).mean() for weights, pred, target in triples]
-            distances.append(cast(Tensor, sum(layers)))  # not the int 0: there are layers
-        return distances
+        return feature_distances(self.unit_activations, list(self.channel_weights), pictures, target)
 
     def unit_activations(self, picture: Tensor) -> list[Tensor]:
         """The activations of each layer, scaled to length 1 over the channels."""
@@ -85,6 +79,26 @@ class LPIPS(nn.Module):
             if i in self.relus:
                 activations.append(x * (x.square().sum(dim=1, keepdim=True) + 1e-8).rsqrt())
         return activations
+
+
+def feature_distances(
+    get_activations: Callable[[Tensor], Sequence[Tensor]],
+    weights: Sequence[Tensor | float],
+    pictures: Sequence[Tensor],
+    target: Tensor,
+) -> list[Tensor]:
+    """A number for each of `pictures`, 0 if it equals `target`; each (1, 3, H, W) in [0, 1].
+
+    Squared differences of the activations (1, C, h, w), times the weights of a layer, one or (C, 1, 1), are summed over
+    the channels, averaged over the pixels, and summed over the layers.
+    """
+    target_activations = get_activations(target)
+    distances: list[Tensor] = []
+    for picture in pictures:
+        triples = zip(weights, get_activations(picture), target_activations, strict=True)
+        layers = [(weight * (pred - true).square()).sum(dim=1).mean() for weight, pred, true in triples]
+        distances.append(cast(Tensor, sum(layers)))  # not the int 0: there are layers
+    return distances
 
 
 def read_backbone(weights: str) -> tuple[NetName, StateDict]:

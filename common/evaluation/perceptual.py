@@ -9,14 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import VGG16_Weights
 
-from common.evaluation.lpips import BACKBONES, LPIPS
+from common.evaluation.lpips import BACKBONES, LPIPS, feature_distances
 from common.models.vgg16 import VGG16Features
 from common.models.weights import is_cached
 
@@ -105,13 +104,7 @@ class VGGDistance(nn.Module):
         self.vgg = VGG16Features(VGG_LAYERS, weights, key="--vgg")
 
     def forward(self, pictures: Sequence[Tensor], target: Tensor) -> list[Tensor]:
-        target_activations = self.unit_activations(target)
-        distances: list[Tensor] = []
-        for picture in pictures:
-            pairs = zip(self.unit_activations(picture), target_activations, strict=True)
-            layers = [(pred - target).square().sum(dim=1).mean() for pred, target in pairs]
-            distances.append(cast(Tensor, sum(layers)))  # not the int 0: there are layers
-        return distances
+        return feature_distances(self.unit_activations, [1.0] * len(VGG_LAYERS), pictures, target)
 
     def unit_activations(self, picture: Tensor) -> list[Tensor]:
         """The activations of each layer, scaled to length 1 over the channels."""

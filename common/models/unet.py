@@ -143,15 +143,14 @@ def load_encoder(model: nn.Module, name: str, path: Path) -> None:
     enum = next(iter(torchvision.models.get_model_weights(name)))
     state = read_weights_file(str(path), "model.pretrained", enum, words=())
     own = {key: value for key, value in state.items() if not key.startswith("fc.")}
-    try:
-        missing = set(model.load_state_dict(own, strict=False).missing_keys)
-    except RuntimeError:  # sizes differ
-        missing = {"conv1.weight"}
-    if unusable := sorted(key for key in missing if not key.startswith("fc.")):
-        raise UserError(
-            f"model.pretrained = {path}: not a {name} in torchvision's layout (conv1.weight ... layer4); "
-            f"{unusable[0]} is missing or of another size"
-        )
+    for key, value in model.state_dict().items():
+        needed = not key.startswith("fc.") and not key.endswith("num_batches_tracked")
+        if needed and (key not in own or own[key].shape != value.shape):
+            raise UserError(
+                f"model.pretrained = {path}: not a {name} in torchvision's layout (conv1.weight ... layer4); "
+                f"{key} is missing or of another size"
+            )
+    model.load_state_dict(own, strict=False)
 
 
 def replace_attention(network: nn.Module) -> None:

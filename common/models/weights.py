@@ -31,7 +31,10 @@ def read_weights_file(
             return dict(torchvision.get_state_dict(progress=True, check_hash=True, weights_only=True))
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()):
+            raise TypeError("holds something else than a state dict")
+        return dict(state)
     except URLError as error:
         name = type(torchvision).__name__.removesuffix("_Weights")
         raise UserError(
