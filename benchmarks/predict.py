@@ -14,7 +14,8 @@ from torch import nn
 
 from benchmarks.lesson7 import Lesson7Model
 from benchmarks.measure import Row, Work, Worker, describe_machine, free_memory, print_table, silence_warnings
-from common.cli import CONFIGS, add_device_argument, number_at_least
+from common.cli.arguments import add_device_argument, number_at_least
+from common.cli.configs import CONFIGS
 from common.config.yaml_file import load_config
 from common.data.pixels import to_pixels, to_tensor
 from common.inference.tile_layout import TILE

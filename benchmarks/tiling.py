@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from common.cli import number_at_least
+from common.cli.arguments import number_at_least
 from common.data.photos import read_photo
 from common.inference.tile_layout import OVERLAP, smallest_tile, tile_starts
 from common.inference.tiles import enhance

@@ -29,7 +29,8 @@ from benchmarks.measure import (
     side_by_side,
     silence_warnings,
 )
-from common.cli import CONFIGS, add_device_argument, number_at_least
+from common.cli.arguments import add_device_argument, number_at_least
+from common.cli.configs import CONFIGS
 from common.config.yaml_file import load_config
 from common.data.loader import SeededDL
 from common.losses import PerceptualLoss, gram_matrix

@@ -49,7 +49,7 @@ def load(path: str | Path, device: str = "auto") -> "PhotoModel":
     """
     from colorize.model import load_model
     from colorize.photo import color_photo
-    from common.cli import model_path
+    from common.cli.arguments import model_path
     from common.inference.photo_model import PhotoModel
     from common.runtime.devices import get_device
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from common.cli import number_at_least
+from common.cli.arguments import number_at_least
 
 
 def add_color_arguments(parser: argparse.ArgumentParser) -> None:

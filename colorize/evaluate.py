@@ -7,7 +7,8 @@ python -m colorize.evaluate --baseline grey --data FOLDER
 from functools import partial
 
 from colorize.arguments import add_color_arguments
-from common.cli import add_perceptual_arguments, get_evaluate_parser, mix_models, open_evaluation, write_evaluation_page
+from common.cli.arguments import add_perceptual_arguments, mix_models
+from common.cli.evaluate import get_evaluate_parser, open_evaluation, write_evaluation_page
 from common.runtime.command import run_command
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorize.arguments import add_color_arguments
-from common.cli import get_predict_parser, open_model, predict_command
+from common.cli.predict import get_predict_parser, open_model, predict_command
 from common.runtime.command import run_command
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.cli import add_device_argument, get_parser, number_at_least, user_path
+from common.cli.arguments import add_device_argument, get_parser, number_at_least, user_path
 from common.config.sections import LAYER_NAMES
 from common.runtime.command import run_command
 from common.runtime.errors import UserError

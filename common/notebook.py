@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from common.cli import check_run_folder, find_config
+from common.cli.configs import find_config
+from common.cli.train import check_run_folder
 from common.config.sections import TaskConfig
 from common.config.yaml_file import load_config
 from common.task import Task

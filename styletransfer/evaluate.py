@@ -6,7 +6,8 @@ python -m styletransfer.evaluate MODEL.safetensors --data FOLDER --optimize 50 1
 
 from pathlib import Path
 
-from common.cli import get_evaluate_parser, mix_models, number_at_least, open_evaluation, write_evaluation_page
+from common.cli.arguments import mix_models, number_at_least
+from common.cli.evaluate import get_evaluate_parser, open_evaluation, write_evaluation_page
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 

@@ -9,7 +9,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.cli import CONFIGS, add_device_argument, get_parser, number_at_least
+from common.cli.arguments import add_device_argument, get_parser, number_at_least
+from common.cli.configs import CONFIGS
 from common.config.yaml_file import load_config
 from common.data.formats import WRITABLE_SUFFIXES
 from common.runtime.command import run_command

@@ -5,7 +5,8 @@ python -m styletransfer.predict MODEL.safetensors PHOTO_OR_FOLDER... -o OUT
 
 from functools import partial
 
-from common.cli import get_predict_parser, number_at_least, open_model, predict_command
+from common.cli.arguments import number_at_least
+from common.cli.predict import get_predict_parser, open_model, predict_command
 from common.runtime.command import run_command
 
 

@@ -47,7 +47,7 @@ def load(path: str | Path, device: str = "auto") -> "PhotoModel":
     path: a model file, or a run's folder. The model takes tile=PIXELS.
     Raises UserError if it is not a complete model file of this task.
     """
-    from common.cli import model_path
+    from common.cli.arguments import model_path
     from common.inference.photo_model import PhotoModel
     from common.inference.tiles import enhance
     from common.runtime.devices import get_device

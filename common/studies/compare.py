@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from torchvision.models import VGG16_Weights
 
-from common.cli import run_training
+from common.cli.train import run_training
 from common.config.sections import TaskConfig
 from common.data.dataloaders import check_batch_sizes
 from common.data.folders import PhotoSplit

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import Field
 
-from common.cli import add_perceptual_arguments, find_config, get_parser
+from common.cli.arguments import add_perceptual_arguments, get_parser
+from common.cli.configs import find_config
 from common.config.sections import Section, TaskConfig, YamlPath
 from common.config.yaml_file import load_config, load_config_with_changes, parse_overrides, save_config
 from common.runtime.errors import UserError

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from common.cli import CONFIGS, find_config, get_predict_parser
+from common.cli.configs import CONFIGS, find_config
+from common.cli.predict import get_predict_parser
 
 MODULES = [
     *(f"{task}.{command}" for task in ("superres", "colorize", "styletransfer")

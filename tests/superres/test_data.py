@@ -6,7 +6,7 @@ import torch
 from kornia.filters import gaussian_blur2d
 from PIL import Image
 
-from common.cli import CONFIGS
+from common.cli.configs import CONFIGS
 from common.config.damages import PRESETS
 from common.config.yaml_file import load_config
 from common.data.pixels import to_tensor

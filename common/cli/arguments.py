@@ -1,0 +1,109 @@
+"""What the command lines of all tasks share: the parser, its types, and flags that several commands have."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from common.inference.tile_layout import TILE
+from common.runtime.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Model = TypeVar("Model", bound="nn.Module")
+Number = TypeVar("Number", int, float)
+
+
+def get_parser(module: str, doc: str | None, **options: Any) -> argparse.ArgumentParser:
+    """An ArgumentParser for `python -m module` whose help shows `doc`, the module's docstring, as it is written."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, **options
+    )
+    # Read by common.runtime.command.run_command.
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def user_path(word: str) -> Path:
+    """An argparse type: a path, `~` expanded, as shells do not in `--output=~/out`."""
+    return Path(word).expanduser()
+
+
+def model_path(word: str) -> Path:
+    """An argparse type: a model file, or the folder of the run that made it."""
+    path = user_path(word)
+    return path / "model.safetensors" if path.is_dir() else path
+
+
+def number_at_least(
+    lowest: Number, number: Callable[[str], Number], at_most: Number | None = None
+) -> Callable[[str], Number]:
+    """An argparse type: a number (int or float) from `lowest` up, to `at_most` if given."""
+
+    def convert(word: str) -> Number:
+        value = number(word)
+        if not lowest <= value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{word}: must be {lowest} or more")
+        if at_most is not None and value > at_most:
+            raise argparse.ArgumentTypeError(f"{word}: must be {at_most} or less")
+        return value
+
+    convert.__name__ = number.__name__  # argparse names it when the word is no number
+    return convert
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """[--device NAME]."""
+    parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
+
+
+def add_tile_argument(parser: argparse.ArgumentParser) -> None:
+    """[--tile PIXELS]."""
+    parser.add_argument(
+        "--tile",
+        type=number_at_least(1, int),
+        default=TILE,
+        help=f"side of the tiles of a large result, in pixels [{TILE}]",
+    )
+
+
+def add_perceptual_arguments(parser: argparse.ArgumentParser) -> None:
+    """[--vgg WEIGHTS] [--lpips WEIGHTS]: of `common.evaluation.perceptual.get_perceptual_metrics`."""
+    parser.add_argument(
+        "--vgg",
+        metavar="WEIGHTS",
+        help="VGG16 to measure the VGG distance with: torchvision (downloaded once, 528 MB), random, or a .pth or "
+        ".safetensors file [torchvision if it was downloaded before]",
+    )
+    parser.add_argument(
+        "--lpips",
+        metavar="WEIGHTS",
+        help="network to measure LPIPS with: squeeze (downloaded once, 5 MB), alex (233 MB), or a .pth or .safetensors "
+        "file of either [alex or squeeze if it was downloaded before]",
+    )
+
+
+def add_blend_arguments(parser: argparse.ArgumentParser) -> None:
+    """[--blend OTHER] [--part PART]."""
+    parser.add_argument(
+        "--blend",
+        type=model_path,
+        metavar="OTHER",
+        help="mix MODEL's weights with those of another model of the same shape; it works best if one was trained from "
+        "the other",
+    )
+    parser.add_argument(
+        "--part", type=number_at_least(0.0, float, at_most=1.0), help="of OTHER: 0 is MODEL alone [0.5]"
+    )
+
+
+def mix_models(args: argparse.Namespace, model: Model, load_model: Callable[[Path], Model]) -> Model:
+    """The model with --part of --blend, if that is given. Raises UserError if their shapes differ."""
+    if args.blend is not None:
+        from common.models.blend import blend
+
+        blend(model, load_model(args.blend), 0.5 if args.part is None else args.part, args.blend)
+    elif args.part is not None:
+        raise UserError("--part needs --blend OTHER")
+    return model

@@ -1,0 +1,82 @@
+"""The command line of `predict`."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from common.cli.arguments import (
+    add_blend_arguments,
+    add_device_argument,
+    add_tile_argument,
+    get_parser,
+    mix_models,
+    model_path,
+    number_at_least,
+    user_path,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+Model = TypeVar("Model", bound="nn.Module")
+
+
+def get_predict_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
+    """MODEL PHOTO_OR_FOLDER... -o OUT [--overwrite | --skip-existing] [--format] [--quality] [--tile] [--device] ..."""
+    parser = get_parser(module, doc)
+    parser.add_argument("model", type=model_path, help="model.safetensors of a training run, or the run's folder")
+    parser.add_argument("photos", nargs="+", type=user_path, help="photos, and folders that are searched recursively")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=user_path,
+        required=True,
+        help="folder for the results, which keep the photos' names; for one photo also a file name",
+    )
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    existing.add_argument("--skip-existing", action="store_true", help="make only the results that do not exist")
+    parser.add_argument("--format", choices=["jpg", "png", "tif", "webp"], help="of the results [each photo's own]")
+    parser.add_argument(
+        "--quality",
+        type=number_at_least(1, int, at_most=100),
+        help="of JPEG and WebP, 1 to 100 [95; WebP lossless unless the photo is a lossy WebP]",
+    )
+    parser.add_argument(
+        "--trust-pickle",
+        action="store_true",
+        help="open MODEL even if it is an export.pkl, which can run any code that somebody put into it",
+    )
+    add_blend_arguments(parser)
+    add_tile_argument(parser)
+    add_device_argument(parser)
+    return parser
+
+
+def open_model(
+    args: argparse.Namespace, load_model: Callable[[Path], Model], import_exported: Callable[[Path], Model]
+) -> Model:
+    """The MODEL of `predict`, mixed with --blend, on its --device. import_exported opens an export.pkl."""
+    from common.runtime.devices import get_device
+
+    model = (import_exported if args.trust_pickle else load_model)(args.model)
+    return mix_models(args, model, load_model).to(get_device(args.device))
+
+
+def predict_command(
+    args: argparse.Namespace,
+    enhance: "Callable[[np.ndarray], np.ndarray]",
+    keep_grey: bool = True,
+    scale: int = 1,
+) -> int:
+    """Enhances the photos of `predict`, (H, W, 3) -> (scale H, scale W, 3), with the depth they have.
+
+    Returns the exit status.
+    """
+    from common.inference.batch import enhance_photos, plan_outputs
+
+    suffix = f".{args.format}" if args.format else None
+    plan = plan_outputs(args.photos, args.output, args.overwrite, args.skip_existing, suffix)
+    return 1 if enhance_photos(plan, enhance, keep_grey, args.quality, scale) else 0
