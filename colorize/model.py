@@ -66,5 +66,5 @@ def load_model(path: Path) -> Colorizer:
     validate_section(path, DataConfig, values.get("data"))
     if not isinstance(size := values.get("size"), int) or size < 1:
         raise UserError(f"{path}: its config lacks the size that the model was trained at")
-    model = get_model(config.model_copy(update={"pretrained": False}), size)
+    model = get_model(config.without_pretrained(), size)
     return fill_weights(path, model, state)

@@ -4,7 +4,7 @@ python -m styletransfer.config > configs/styletransfer.schema.json    writes the
 """
 
 import json
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -52,6 +52,9 @@ class StyleModelConfig(NetworkConfig, frozen=True):
     @property
     def has_batch_norm(self) -> bool:
         return self.unet is not None and self.unet.has_batch_norm
+
+    def without_pretrained(self) -> Self:
+        return self.model_copy(update={"unet": self.unet and self.unet.without_pretrained()})
 
 
 class Config(TaskConfig, frozen=True):

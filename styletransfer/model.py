@@ -63,9 +63,7 @@ def load_model(path: Path) -> Stylizer:
     """
     values, state = read_model_file(path, TASK_NAME)
     config = validate_section(path, StyleModelConfig, values.get("model"))
-    if config.unet is not None:
-        config = config.model_copy(update={"unet": config.unet.model_copy(update={"pretrained": False})})
-    return fill_weights(path, get_model(config), state)
+    return fill_weights(path, get_model(config.without_pretrained()), state)
 
 
 def read_loss_and_style(path: Path) -> tuple[LossConfig, StyleConfig]:

@@ -21,7 +21,7 @@ from common.task import Task
 from common.training.learner import ModelFiles, StageLearner, make_learner
 from common.training.run_fit import fit_run
 from common.training.run_folder import open_run
-from common.training.steps import finish_run, prepare_training, save_best_model
+from common.training.steps import finish_run, prepare_training, save_best_model, without_first_weights
 from styletransfer.config import Config
 from styletransfer.data import get_dls, get_photos
 from styletransfer.measure import SIZE, evaluate
@@ -46,7 +46,7 @@ def train(config: Config, name: str, resume: Path | None = None, photos: PhotoSp
     """Trains as `config` says; see `common.task.Train`. The run folder gets the style, the model and its measures."""
     style = open_style(config.style, resume)
     config, photos, device = prepare_training(config, get_photos, resume, photos)
-    learn = get_learner(config, photos, device, style)
+    learn = get_learner(without_first_weights(config, resume), photos, device, style)
     with open_run(resume, TASK_NAME, config, name, device, photos) as run:  # all input is known to be good
         if processes.is_main():
             with atomic_write(run / STYLE_FILE) as temporary:

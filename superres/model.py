@@ -71,7 +71,7 @@ def load_model(path: Path) -> SuperResolver:
     values, state = read_model_file(path, TASK_NAME)
     config = validate_section(path, SuperresModelConfig, values.get("model"))
     data = read_data_section(path, values)
-    model = get_model(config.model_copy(update={"pretrained": False}), data.scale)
+    model = get_model(config.without_pretrained(), data.scale)
     return fill_weights(path, model, state)
 
 

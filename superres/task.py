@@ -19,7 +19,7 @@ from common.task import Task
 from common.training.learner import ModelFiles, StageLearner, make_learner
 from common.training.run_fit import fit_run
 from common.training.run_folder import open_run
-from common.training.steps import finish_run, prepare_training, save_best_model
+from common.training.steps import finish_run, prepare_training, save_best_model, without_first_weights
 from superres.config import Config
 from superres.data import get_dls, get_input, get_photos
 from superres.measure import baseline_name, evaluate, get_border
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 def train(config: Config, name: str, resume: Path | None = None, photos: PhotoSplit | None = None) -> Path:
     """Trains as `config` says; see `common.task.Train`. The run folder gets the model and what was measured."""
     config, photos, device = prepare_training(config, get_photos, resume, photos)
-    learn = get_learner(config, photos, device)
+    learn = get_learner(without_first_weights(config, resume), photos, device)
     with open_run(resume, TASK_NAME, config, name, device, photos) as run:  # all input is known to be good
         checkpoint = fit_run(learn, run)
         if processes.is_main():

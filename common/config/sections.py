@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
@@ -69,6 +69,10 @@ class NetworkConfig(Section, frozen=True):
         """Whether the network is trained with the statistics of each batch."""
         return False
 
+    def without_pretrained(self) -> Self:
+        """The same network, to be filled with weights: it reads and downloads none."""
+        return self
+
 
 class ModelConfig(NetworkConfig, frozen=True):
     """The U-Net."""
@@ -90,6 +94,9 @@ class ModelConfig(NetworkConfig, frozen=True):
     @property
     def has_batch_norm(self) -> bool:
         return self.norm == "batch"
+
+    def without_pretrained(self) -> Self:
+        return self.model_copy(update={"pretrained": False})
 
 
 class LayerTerm(Section, frozen=True):

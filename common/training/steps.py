@@ -21,6 +21,7 @@ from common.models.fastai_export import export_learner
 from common.runtime import processes
 from common.runtime.command import show_messages
 from common.training.learner import ModelFiles, resolve_train_config
+from common.training.resume import RESUME_FILE
 from common.training.run_photos import get_run_photos
 from common.training.run_report import write_run_page
 
@@ -52,6 +53,17 @@ def prepare_training(
     photos = photos or get_run_photos(resume, config, get_photos)
     set_seed(config.train.seed)
     return config, photos, device
+
+
+def without_first_weights(config: Config, resume: Path | None) -> Config:
+    """The config as it is; if `resume` has a resume point, without `model.pretrained` and `train.start_from`.
+
+    The point has all weights, so the files of the first ones may be gone.
+    """
+    if resume is None or not (resume / RESUME_FILE).exists():
+        return config
+    train = config.train.model_copy(update={"start_from": None})
+    return config.model_copy(update={"model": config.model.without_pretrained(), "train": train})
 
 
 def with_fetched_photos(config: Config) -> Config:

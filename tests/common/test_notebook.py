@@ -133,9 +133,13 @@ def test_a_run_from_python_can_be_repeated_and_continued_in_one_process(task, na
     first = task.train_run(f"{name}_demo.yaml", *words, short, "output.name=run")
     again = task.train_run(f"{name}_demo.yaml", *words, short, "output.name=again")
     assert (first / "model.safetensors").read_bytes() == (again / "model.safetensors").read_bytes()
-    assert task.resume_run(first, "train.stages.0.epochs=2") == first
-    assert len((first / "history.csv").read_text().splitlines()) == 1 + 2
-    with FileLock(first / ".lock", timeout=0):
+    model = again / "model.safetensors"
+    started = task.train_run(f"{name}_demo.yaml", *words, short, f"train.start_from={model}", "output.name=started")
+    model.unlink()  # its weights are in the resume point by now
+    assert task.resume_run(started, "train.stages.0.epochs=2") == started
+    assert len((started / "history.csv").read_text().splitlines()) == 1 + 2
+    assert str(model) in (started / "config.yaml").read_text()
+    with FileLock(started / ".lock", timeout=0):
         pass  # free for other processes
 
 

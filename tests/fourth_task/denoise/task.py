@@ -26,7 +26,7 @@ from common.task import Task
 from common.training.learner import ModelFiles, make_learner
 from common.training.run_fit import fit_run
 from common.training.run_folder import open_run
-from common.training.steps import finish_run, prepare_training, save_best_model
+from common.training.steps import finish_run, prepare_training, save_best_model, without_first_weights
 
 
 class AddNoise(ItemTransform):
@@ -102,7 +102,7 @@ def build(config):
 
 def train(config, name, resume=None, photos=None):
     config, photos, device = prepare_training(config, get_photos, resume, photos)
-    learn = get_learner(config, photos, device)
+    learn = get_learner(without_first_weights(config, resume), photos, device)
     with open_run(resume, "denoise", config, name, device, photos) as run:
         checkpoint = fit_run(learn, run)
         if processes.is_main():
