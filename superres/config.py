@@ -35,12 +35,6 @@ class DataConfig(PhotosConfig, frozen=True):
             raise ValueError("low: needs path, the folder of the sharp photos")
         return self
 
-    @model_validator(mode="after")
-    def something_is_to_be_done(self) -> "DataConfig":
-        if self.scale == 1 and not self.degrade and self.low is None:
-            raise ValueError("scale: 1 without damages leaves nothing to learn; set degrade to photo, heavy or passes")
-        return self
-
 
 class SuperresModelConfig(ModelConfig, frozen=True):
     network: Literal["unet", "srcnn"] = Field(
@@ -73,6 +67,15 @@ class Config(TaskConfig, frozen=True):
 
     def network_side(self, stage: StageConfig) -> int:
         return stage.crop // self.data.scale if self.model.upsample == "after" else stage.crop
+
+    @model_validator(mode="after")
+    def something_is_to_be_done(self) -> "Config":  # not DataConfig's, since a model file does not name data.low
+        if self.data.scale == 1 and not self.data.degrade and self.data.low is None:
+            raise ValueError(
+                "data.scale: 1 without damages leaves nothing to learn; set data.degrade to photo, heavy or passes, or "
+                "data.low to a folder"
+            )
+        return self
 
     @model_validator(mode="after")
     def crops_fit_the_scale(self) -> "Config":

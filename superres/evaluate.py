@@ -8,15 +8,8 @@ python -m superres.evaluate --baseline bicubic --scale 4 --data FOLDER
 import logging
 from pathlib import Path
 
-from common.cli import (
-    add_perceptual_arguments,
-    get_evaluate_parser,
-    mix_models,
-    number_at_least,
-    open_evaluation,
-    user_path,
-    write_evaluation_page,
-)
+from common.cli.arguments import add_perceptual_arguments, mix_models, number_at_least, user_path
+from common.cli.evaluate import get_evaluate_parser, open_evaluation, write_evaluation_page
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 
@@ -67,6 +60,8 @@ def main() -> None:
     if args.low is not None:
         check_pairs(evaluation.photos, args.data, args.low, degrade.scale)
         degrade = PairInput(args.data, args.low, degrade.scale)
+    elif degrade.scale == 1 and not degrade.passes and not args.damages:
+        raise UserError(f"{args.model}: was trained on pairs of files, and so is measured: give the inputs with --low")
     if degrade.passes and not args.damages:
         log.info("the input is made as in training, with its data.degrade")
     if args.damages:

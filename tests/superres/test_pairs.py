@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from common.config.yaml_file import load_config
 from common.data.folders import sample_photos
@@ -82,6 +82,30 @@ def test_a_shift_between_the_sides_is_measured_and_told(tmp_path, caplog):
     get_photos(config_for(tmp_path / "sharp", tmp_path / "low", "data.valid=[0.png]"))
     told = re.search(r"shifted by about ([\d.]+) px to the right and ([\d.]+) px up \(in 3 pairs\)", caplog.text)
     assert [float(number) for number in told.groups()] == pytest.approx([2, 1], abs=0.15)
+
+
+@pytest.mark.slow
+def test_pairs_of_one_size_train_and_are_measured(photos, tmp_path, capsys):
+    (tmp_path / "old").mkdir()
+    for photo in photos.iterdir():
+        with Image.open(photo) as image:
+            image.filter(ImageFilter.GaussianBlur(1)).save(tmp_path / "old" / photo.name)
+    words = [
+        f"data.path={photos}",
+        f"data.low={tmp_path / 'old'}",
+        "data.scale=1",
+        "loss.l1=1",
+        "model={network: srcnn}",
+    ]
+    words += ["model={network: srcnn}", "data.valid=[0.png]", STAGES, f"output.path={tmp_path}", "output.name=run"]
+    assert run_here("superres.train", *words) == 0
+    run = tmp_path / "run"
+    assert run_here("superres.predict", run, tmp_path / "old/1.png", "-o", tmp_path / "out") == 0
+    assert not run_here("superres.evaluate", run, "--data", photos, "--low", tmp_path / "old", "-o", tmp_path / "all")
+    assert pd.read_csv(tmp_path / "all/results.csv")["input PSNR-Y"].max() < 50
+    capsys.readouterr()
+    assert run_here("superres.evaluate", run, "--data", photos, "-o", tmp_path / "none") == 2
+    assert "was trained on pairs of files, and so is measured: give the inputs with --low" in capsys.readouterr().err
 
 
 @pytest.mark.slow

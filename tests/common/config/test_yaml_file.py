@@ -130,7 +130,7 @@ def test_a_number_is_a_range_and_a_name_a_preset(file):
 
 
 def test_the_same_size_without_damages_is_refused(file):
-    assert "scale: 1 without damages leaves nothing to learn" in refusal(file, "data.scale=1")
+    assert "data.scale: 1 without damages leaves nothing to learn" in refusal(file, "data.scale=1")
 
 
 def test_a_loss_without_terms_is_refused(file):
