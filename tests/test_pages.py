@@ -18,14 +18,12 @@ PAGES = ["README.md", "superres/README.md", "colorize/README.md", "styletransfer
 INSTALLS = ("python3 -m venv", "pip install", "accelerate launch", "python -m torch.distributed.run")
 
 # What shortens the trainings to a step or two, of networks that are built in no time.
-RESNET18 = ["model.encoder=resnet18", "model.pretrained=false"]
 ONE_EPOCH = "train.stages=[{crop: 32, bs: 4, epochs: 1, lr: 1e-3}]"
 SHORT = {
-    "superres": [*RESNET18, ONE_EPOCH],
-    "colorize": [*RESNET18, ONE_EPOCH],
+    "superres": ["model={network: srcnn}", ONE_EPOCH],
+    "colorize": ["model.encoder=resnet18", "model.pretrained=false", ONE_EPOCH],
     "styletransfer": ["model={johnson: {width: 4}}", "train.stages=[{crop: 32, bs: 1, epochs: 1, lr: 1e-3}]"],
 }
-SHORT_STUDY = {**SHORT, "superres": ["model={network: srcnn}", ONE_EPOCH]}  # of ten variants
 
 
 def blocks(page, language):
@@ -66,7 +64,7 @@ def run_line(line, number, results, photos):
         words += [*short, *SHORT[task], "output.path=runs", f"output.name=run{number}"]
         results[task] = Path("runs", f"run{number}")
     elif command == "compare":
-        words += [*short, *SHORT_STUDY[task], "output.path=runs", f"output.name=run{number}"]
+        words += [*short, *SHORT[task], "output.path=runs", f"output.name=run{number}"]
     elif command == "optimize":
         words += ["loss.vgg=random", "--iterations", "2", "--size", "48"]
     elif command == "lr_find":
