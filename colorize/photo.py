@@ -18,12 +18,13 @@ from common.data.photos import shrunk_size
 from common.data.pixels import to_8_bits, to_pixels, to_tensor
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance
+from common.models.onnx_model import OnnxModel
 
 BAND = 2**20  # pixels that are converted at once
 
 
 def color_photo(
-    model: Colorizer, photo: np.ndarray, size: int | None = None, saturation: float = 1.0, tile: int = TILE
+    model: Colorizer | OnnxModel, photo: np.ndarray, size: int | None = None, saturation: float = 1.0, tile: int = TILE
 ) -> np.ndarray:
     """(H, W, 3) uint8 or uint16 -> the same, coloured by `model` (in eval mode, on the device to run on).
 

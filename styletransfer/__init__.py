@@ -49,9 +49,10 @@ def load(path: str | Path, device: str = "auto") -> "PhotoModel":
     """
     from common.cli.arguments import model_path
     from common.inference.photo_model import PhotoModel
+    from common.inference.ready import ready
     from common.runtime.devices import get_device
     from styletransfer.model import load_model
     from styletransfer.photo import paint_photo
 
-    model = load_model(model_path(str(path))).to(get_device(device))
+    model = ready(load_model(model_path(str(path))), get_device(device))
     return PhotoModel(model, partial(paint_photo, model), keep_grey=False)

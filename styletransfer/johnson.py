@@ -6,6 +6,7 @@ neighbours and a convolution enlarge, since transposed convolutions leave checke
 convolution reflects the picture at its borders, where the paper pads once by 40 pixels and loses them on the way.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -13,31 +14,17 @@ STRIDE = 4
 MIN_SIDE = 16  # pixels that reflecting needs
 
 
-class InstanceNorm(nn.InstanceNorm2d):
-    """Normalises each channel of each picture to mean 0 and variance 1, then scales and shifts it as learned.
-
-    `fixed_statistics` = (mean, variance), each (C,), takes the place of the picture's own: for a part of a picture.
-    """
-
-    fixed_statistics: tuple[Tensor, Tensor] | None
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, affine=True)
-        self.fixed_statistics = None
-
-    def forward(self, input: Tensor) -> Tensor:
-        if self.fixed_statistics is None:
-            return super().forward(input)
-        mean, variance = self.fixed_statistics
-        return F.batch_norm(input, mean, variance, self.weight, self.bias, eps=self.eps)
-
-
 def conv(n_in: int, n_out: int, size: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(n_in, n_out, size, stride, padding=size // 2, padding_mode="reflect")
 
 
+def norm(channels: int) -> nn.InstanceNorm2d:
+    """Normalises each channel of each picture to mean 0 and variance 1, then scales and shifts it as learned."""
+    return nn.InstanceNorm2d(channels, affine=True)
+
+
 def conv_norm_relu(n_in: int, n_out: int, size: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(conv(n_in, n_out, size, stride), InstanceNorm(n_out), nn.ReLU(inplace=True))
+    return nn.Sequential(conv(n_in, n_out, size, stride), norm(n_out), nn.ReLU(inplace=True))
 
 
 class ResidualBlock(nn.Module):
@@ -45,9 +32,7 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            conv_norm_relu(channels, channels, 3), conv(channels, channels, 3), InstanceNorm(channels)
-        )
+        self.layers = nn.Sequential(conv_norm_relu(channels, channels, 3), conv(channels, channels, 3), norm(channels))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.layers(x)
@@ -72,6 +57,6 @@ class TransformationNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        right, below = (max(-side % STRIDE, MIN_SIDE - side) for side in (width, height))
-        x = F.pad(x, (0, right, 0, below), mode="replicate")
+        right, below = (torch.sym_max(-side % STRIDE, MIN_SIDE - side) for side in (width, height))  # max, for exports
+        x = F.pad(x, (0, right, 0, below), mode="replicate")  # pyright: ignore[reportArgumentType] (SymInt)
         return self.layers(2 * x - 1)[..., :height, :width]

@@ -27,11 +27,14 @@ class Stylizer(nn.Module):
         self.network, self.residual = network, residual
 
     def forward(self, photo: Tensor) -> Tensor:
-        photo = photo.as_subclass(Tensor)
+        return self.paint(photo.as_subclass(Tensor))
+
+    def paint(self, photo: Tensor) -> Tensor:
+        """The same, of a plain Tensor."""
         logits = self.network(photo)
         if self.residual:
             logits = torch.logit(photo, eps=0.01) + logits
-        return logits.sigmoid()
+        return logits.float().sigmoid()  # 8 bits are more than half precision has near 1
 
 
 def get_model(config: StyleModelConfig) -> Stylizer:

@@ -1,45 +1,42 @@
 """A photo of any size painted: more or less, in the style's colours or its own.
 
-Instance norm needs the mean and variance of each channel over the whole picture, and a large photo is painted tile by
-tile. So they are measured first: norm after norm, the photo goes through the network up to there, piece by piece. The
-tiles then share them, and fit together as those of any other network do. That costs several times the painting itself,
-in memory that does not grow with the photo; a photo of one tile is painted at once.
+Instance norm needs the mean and variance of each channel over the whole picture. A photo of one tile is painted at
+once, a larger one in bands (`styletransfer.bands`).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import logging
 from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from tqdm import tqdm
 
-from common.data.pixels import peak_of, to_tensor
+from common.data.pixels import peak_of, to_pixels, to_tensor
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance
-from styletransfer.johnson import InstanceNorm
+from common.models.onnx_model import OnnxModel
+from common.runtime.devices import is_out_of_memory
+from styletransfer.bands import paint_in_bands
+from styletransfer.johnson import TransformationNetwork
 from styletransfer.model import Stylizer
 
-GRID = 32  # pixels that the networks' grids fit into: 4 of Johnson's, 32 of a U-Net's
+log = logging.getLogger(__name__)
+
+GRID = 32  # pixels of a U-Net's grid
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Y of YCbCr, as in JPEG
 BAND = 256  # rows that are mixed at once
-PIECE, CONTEXT = 512, 32  # sides of the pieces that are measured, and what they see around them: multiples of GRID
-
-Statistics = tuple[Tensor, Tensor]  # mean and variance, each (C,)
-Span = tuple[int, int, int, int]  # start with context, start, end, end with context
+FLOATS_PER_PIXEL = 8  # of a tile: that a band of a layer may have, 34 MB at the usual 1024 x 1024 pixels
+FEWEST_FLOATS = 2**20
 
 
 def paint_photo(
-    model: Stylizer, photo: np.ndarray, strength: float = 1.0, keep_colors: bool = False, tile: int = TILE
+    model: Stylizer | OnnxModel, photo: np.ndarray, strength: float = 1.0, keep_colors: bool = False, tile: int = TILE
 ) -> np.ndarray:
     """(H, W, 3) uint8 or uint16 -> the same, painted by `model` (in eval mode, on the device to run on).
 
     strength: 0 the photo, 1 the painting, between them a mix of their pixels. keep_colors: only the lightness (Y of
     YCbCr) is the painting's (Gatys et al. 2016, arXiv 1606.05897). Memory is bounded by `tile`, in pixels a side.
     """
-    statistics = partial(whole_photo_statistics, model, photo)
-    painted = enhance(model, photo, tile=tile, grid=GRID, prepare=statistics)
+    painted = paint_whole(model, photo, tile)
     for band in (slice(top, top + BAND) for top in range(0, len(photo), BAND)):
         original = photo[band].astype(np.float32)
         change = painted[band] - original
@@ -49,61 +46,35 @@ def paint_photo(
     return painted
 
 
-@contextmanager
-def whole_photo_statistics(model: nn.Module, photo: np.ndarray, tile: int) -> Iterator[None]:
-    """Inside, each instance norm of `model` has the mean and variance of the whole photo, if it needs tiles."""
-    norms = [module for module in model.modules() if isinstance(module, InstanceNorm)]
-    try:
-        if max(photo.shape[:2]) > tile:
-            piece = max(GRID, min(PIECE, tile - 2 * CONTEXT) // GRID * GRID)
-            for norm in tqdm(norms, "measuring", leave=False, disable=None):  # in the order that they are passed
-                norm.fixed_statistics = measure_statistics(model, norm, photo, piece)
-        yield
-    finally:
-        for norm in norms:
-            norm.fixed_statistics = None
+def paint_whole(model: Stylizer | OnnxModel, photo: np.ndarray, tile: int) -> np.ndarray:
+    """The painting, as if it was made in one piece: up to `tile` pixels a side it is.
 
-
-class StatisticsMeasured(Exception):
-    """Ends a pass through the network."""
+    Where memory runs out, bands become smaller. Raises MemoryError if they cannot, OSError if the disk is too full.
+    """
+    if isinstance(model, OnnxModel):
+        if (side := max(photo.shape[:2])) > tile:
+            log.warning("each tile is painted on its own, lighter or darker than the next: better with --tile %d", side)
+        return enhance(model, photo, tile=tile, grid=GRID)
+    if not isinstance(model.network, TransformationNetwork):
+        return enhance(model, photo, tile=tile, grid=GRID)
+    ways = [partial(paint_in_one_piece, model, photo)] if max(photo.shape[:2]) <= tile else []
+    floats = max(FEWEST_FLOATS, FLOATS_PER_PIXEL * tile**2)
+    while floats >= FEWEST_FLOATS:
+        ways.append(partial(paint_in_bands, model.network, photo, floats))
+        floats //= 4
+    for paint in ways:
+        try:
+            return paint()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        log.warning("not enough memory: continuing in smaller pieces (--tile)")
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+    raise MemoryError("not enough memory, not even for bands of a few rows")
 
 
 @torch.inference_mode()
-def measure_statistics(model: nn.Module, norm: InstanceNorm, photo: np.ndarray, piece: int = PIECE) -> Statistics:
-    """(mean, variance), each (C,), of what reaches `norm` when the whole photo goes through `model` in pieces."""
+def paint_in_one_piece(model: Stylizer, photo: np.ndarray) -> np.ndarray:
     device = next(model.parameters()).device
-    measured: list[tuple[Tensor, Tensor, Tensor]] = []
-    for rows in split_with_context(photo.shape[0], piece):
-        for columns in split_with_context(photo.shape[1], piece):
-
-            def measure(_: nn.Module, inputs: tuple[Tensor], rows: Span = rows, columns: Span = columns) -> None:
-                measured.append(count_mean_variance(inputs[0], rows, columns))
-                raise StatisticsMeasured
-
-            with norm.register_forward_pre_hook(measure), suppress(StatisticsMeasured):
-                model(to_tensor(photo[rows[0] : rows[3], columns[0] : columns[3]]).to(device))
-    count, mean, variance = (torch.stack(values) for values in zip(*measured, strict=True))
-    part = (count / count.sum())[:, None]
-    average = (part * mean).sum(dim=0)
-    variance = (part * (variance + mean**2)).sum(dim=0) - average**2
-    return average.float().to(device), variance.float().to(device)
-
-
-def split_with_context(length: int, piece: int) -> list[Span]:
-    """Pieces that cover `length` pixels."""
-    return [
-        (max(0, start - CONTEXT), start, min(length, start + piece), min(length, start + piece + CONTEXT))
-        for start in range(0, length, piece)
-    ]
-
-
-def count_mean_variance(x: Tensor, rows: Span, columns: Span) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each channel of (1, C, h, w), a piece's activations, without its context: (pixels, (C,), (C,)), double."""
-    # The network pads what is smaller than 16 pixels, so the longer side tells how much it shrinks.
-    shrunk = max(1, *(round((side[3] - side[0]) / n) for side, n in ((rows, x.shape[2]), (columns, x.shape[3]))))
-    height, width = (
-        slice((start - before) // shrunk, -(-(end - before) // shrunk)) for before, start, end, _ in (rows, columns)
-    )
-    inner = x[:, :, height, width]
-    variance, mean = torch.var_mean(inner, dim=(0, 2, 3), correction=0)
-    return torch.tensor(inner[0, 0].numel(), dtype=torch.float64), mean.cpu().double(), variance.cpu().double()
+    return to_pixels(model(to_tensor(photo).to(device)), photo.dtype)

@@ -24,7 +24,8 @@ def main() -> int:
     from superres.model import SuperResolver, load_model
 
     model = open_model(args, load_model, partial(import_exported_model, model_class=SuperResolver))
-    model.strength = args.strength
+    if isinstance(model, SuperResolver):  # else an ONNX file
+        model.strength = args.strength
     return predict_command(args, partial(enhance, model, scale=model.scale, tile=args.tile), scale=model.scale)
 
 

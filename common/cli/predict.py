@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from common.cli.arguments import (
     add_blend_arguments,
     add_device_argument,
+    add_precision_argument,
     add_tile_argument,
     get_parser,
     mix_models,
@@ -15,10 +16,13 @@ from common.cli.arguments import (
     number_at_least,
     user_path,
 )
+from common.runtime.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import nn
+
+    from common.models.onnx_model import OnnxModel
 
 Model = TypeVar("Model", bound="nn.Module")
 
@@ -26,7 +30,10 @@ Model = TypeVar("Model", bound="nn.Module")
 def get_predict_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
     """MODEL PHOTO_OR_FOLDER... -o OUT [--overwrite | --skip-existing] [--format] [--quality] [--tile] [--device] ..."""
     parser = get_parser(module, doc)
-    parser.add_argument("model", type=model_path, help="model.safetensors of a training run, or the run's folder")
+    parser.set_defaults(task=module.partition(".")[0])
+    parser.add_argument(
+        "model", type=model_path, help="model.safetensors of a training run, or the run's folder, or an ONNX file"
+    )
     parser.add_argument("photos", nargs="+", type=user_path, help="photos, and folders that are searched recursively")
     parser.add_argument(
         "-o",
@@ -51,18 +58,57 @@ def get_predict_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
     )
     add_blend_arguments(parser)
     add_tile_argument(parser)
+    add_precision_argument(parser)
     add_device_argument(parser)
     return parser
+
+
+def load_ready(
+    load_model: Callable[[Path], Model],
+    device: str,
+    precision: str,
+    path: Path,
+    other: Path | None = None,
+    part: float = 0.5,
+) -> Model:
+    """The model of `path`, mixed with a part of `other`, ready on the device."""
+    from common.inference.ready import ready
+    from common.models.blend import blend
+    from common.runtime.devices import get_device
+
+    model = load_model(path)
+    if other is not None:
+        blend(model, load_model(other), part, other)
+    return ready(model, get_device(device), precision)
 
 
 def open_model(
     args: argparse.Namespace, load_model: Callable[[Path], Model], import_exported: Callable[[Path], Model]
 ) -> Model:
-    """The MODEL of `predict`, mixed with --blend, on its --device. import_exported opens an export.pkl."""
+    """The MODEL of `predict`, mixed with --blend, ready on its --device. import_exported opens an export.pkl."""
+    if args.model.suffix.lower() == ".onnx":
+        return open_onnx(args)  # pyright: ignore[reportReturnType] (it is called as a Model is)
+    from common.inference.ready import ready
     from common.runtime.devices import get_device
 
     model = (import_exported if args.trust_pickle else load_model)(args.model)
-    return mix_models(args, model, load_model).to(get_device(args.device))
+    return ready(mix_models(args, model, load_model), get_device(args.device), args.precision)
+
+
+def open_onnx(args: argparse.Namespace) -> "OnnxModel":
+    """The MODEL of `predict`, an ONNX file. Raises UserError for options that need a torch model."""
+    from common.models.onnx_model import OnnxModel
+
+    for flag, given in (
+        ("--blend", args.blend is not None),
+        ("--part", args.part is not None),
+        ("--precision", args.precision != "auto"),
+        ("--strength", args.task == "superres" and args.strength != 1),
+        ("--trust-pickle", args.trust_pickle),
+    ):
+        if given:
+            raise UserError(f"{flag}: not for an ONNX file; give the model.safetensors that it was made from")
+    return OnnxModel(args.model, args.task, args.device)
 
 
 def predict_command(

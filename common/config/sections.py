@@ -156,7 +156,7 @@ class TrainConfig(Section, frozen=True):
         default=0.0,
         description="measure and save a running average of the weights, with this decay (0.999); 0: no average",
     )
-    device: str = Field(default="auto", description="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
+    device: str = Field(default="auto", description="auto (a GPU if there is one), cpu, cuda, cuda:1, mps, xpu")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         default="auto", description="auto: fp16 on CUDA, else fp32"
     )

@@ -15,6 +15,8 @@ from common.runtime.memory import release_freed_memory
 
 log = logging.getLogger(__name__)
 
+FAILURES = (PhotoError, WriteError, MemoryError, OSError)  # of one photo; the others go on
+
 
 def plan_outputs(
     inputs: Sequence[Path],
@@ -128,24 +130,41 @@ def enhance_photos(
     """
     failed = 0
     for number, (path, result) in enumerate(plan, start=1):
-        release_freed_memory()
         try:
-            photo = read_photo(path)
-            if not keep_grey:
-                photo = to_srgb_photo(photo)
-            check_size(result, scale * photo.rgb.shape[1], scale * photo.rgb.shape[0])
-            pixels = enhance(photo.rgb)
-            result.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(result) as temporary:
-                write_photo(temporary, pixels, like=photo, quality=quality, name=result)
-        except (PhotoError, WriteError) as error:
+            height, width = enhance_photo(path, result, enhance, keep_grey, quality, scale)
+        except FAILURES as error:
             failed += 1
-            log.error("failed %s", error)
-        except (MemoryError, OSError) as error:
-            failed += 1
-            log.error("failed %s: %s", path, getattr(error, "strerror", None) or str(error) or "not enough memory")
+            log.error("failed %s", explain_failure(path, error))
         else:
-            log.info("%d/%d %s  %d x %d", number, len(plan), result, pixels.shape[1], pixels.shape[0])
+            log.info("%d/%d %s  %d x %d", number, len(plan), result, width, height)
     if failed:
         log.error("%d of %d photos failed", failed, len(plan))
     return failed
+
+
+def enhance_photo(
+    path: Path,
+    result: Path,
+    enhance: Callable[[np.ndarray], np.ndarray],
+    keep_grey: bool = True,
+    quality: int | None = None,
+    scale: int = 1,
+) -> tuple[int, int]:
+    """One photo of `enhance_photos`; returns (height, width) of the result. Raises one of FAILURES."""
+    release_freed_memory()
+    photo = read_photo(path)
+    if not keep_grey:
+        photo = to_srgb_photo(photo)
+    check_size(result, scale * photo.rgb.shape[1], scale * photo.rgb.shape[0])
+    pixels = enhance(photo.rgb)
+    result.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(result) as temporary:
+        write_photo(temporary, pixels, like=photo, quality=quality, name=result)
+    return pixels.shape[0], pixels.shape[1]
+
+
+def explain_failure(path: Path, error: BaseException) -> str:
+    """One of FAILURES in a line that begins with the photo's path."""
+    if isinstance(error, PhotoError | WriteError):
+        return str(error)
+    return f"{path}: {getattr(error, 'strerror', None) or str(error) or 'not enough memory'}"

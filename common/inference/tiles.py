@@ -1,8 +1,7 @@
 """A model on a photo of any size in bounded memory: overlapping tiles, blended so that no seam shows."""
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -24,7 +23,6 @@ def enhance(
     tile: int = TILE,
     overlap: int = OVERLAP,
     grid: int = 1,
-    prepare: Callable[[int], AbstractContextManager] = nullcontext,
 ) -> np.ndarray:
     """Runs `model`, (1, 3, h, w) in [0, 1] -> (1, 3, scale h, scale w), over a photo: (H, W, 3) uint8 or uint16 to the
     same.
@@ -34,15 +32,13 @@ def enhance(
     cross-fades. They start at multiples of `grid` pixels of it, for networks whose output depends on that grid. Besides
     the photo and the result only one row of tiles is held. `model` must be in eval mode, on the device to run on.
 
-    prepare(tile) is a context in which all tiles are computed, for what a network must know of the whole photo.
     Where memory runs out it begins again with tiles of half the size, and raises MemoryError if they cannot be smaller.
     """
     smallest = 3 * overlap * scale
     tile = max(smallest, min(tile, scale * max(photo.shape[:2])))
     while True:
         try:
-            with prepare(tile):
-                return enhance_in_tiles(model, photo, scale, tile, overlap, grid)
+            return enhance_in_tiles(model, photo, scale, tile, overlap, grid)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -58,7 +54,7 @@ def enhance(
 def enhance_in_tiles(model: nn.Module, photo: np.ndarray, scale: int, tile: int, overlap: int, grid: int) -> np.ndarray:
     """`enhance` with tiles of one size."""
     tile = max(tile // scale, 3 * overlap)
-    device = next(model.parameters()).device
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     height, width = photo.shape[:2]
     tile_height, tile_width = (smallest_tile(side, tile, overlap, grid) for side in (height, width))
     rows, columns = tile_starts(height, tile_height, overlap, grid), tile_starts(width, tile_width, overlap, grid)

@@ -9,7 +9,7 @@ from common.runtime.errors import UserError
 
 
 def get_device(name: str = "auto") -> torch.device:
-    """'auto' -> the GPU if there is one (CUDA's or Apple's), else the CPU; other names as torch knows them.
+    """'auto' -> the accelerator if there is one, else the CPU; other names as torch knows them.
 
     Raises UserError if the device is not available.
     """
@@ -22,10 +22,9 @@ def get_device(name: str = "auto") -> torch.device:
 
 
 def best_device_name() -> str:
-    """'cuda', 'mps' or 'cpu': the first of them that this machine has."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    """The accelerator that torch finds on this machine ('cuda', Apple's 'mps', Intel's 'xpu'), else 'cpu'."""
+    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return accelerator.type if accelerator is not None else "cpu"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

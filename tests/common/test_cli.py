@@ -11,7 +11,7 @@ from common.cli.predict import get_predict_parser
 
 MODULES = [
     *(f"{task}.{command}" for task in ("superres", "colorize", "styletransfer")
-      for command in ("train", "predict", "evaluate", "compare")),
+      for command in ("train", "predict", "evaluate", "compare", "export", "app")),
     "styletransfer.optimize",
 ]  # fmt: skip
 

@@ -1,13 +1,20 @@
+import shutil
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tqdm import tqdm
 
 from common.data.pixels import to_tensor
 from common.inference.tiles import enhance
+from styletransfer import johnson
 from styletransfer import photo as photo_module
+from styletransfer.bands import Rows, Work, convolved, keep, paint_in_bands
 from styletransfer.config import JohnsonConfig, StyleModelConfig
-from styletransfer.johnson import InstanceNorm
 from styletransfer.model import get_model
 from styletransfer.photo import paint_photo
 
@@ -16,7 +23,7 @@ from styletransfer.photo import paint_photo
 def model():
     model = get_model(StyleModelConfig(johnson=JohnsonConfig(width=4))).eval()
     for module in model.modules():
-        if isinstance(module, InstanceNorm):
+        if isinstance(module, torch.nn.InstanceNorm2d):
             torch.nn.init.normal_(module.weight, mean=1, std=0.3)
             torch.nn.init.normal_(module.bias, std=0.3)
     return model
@@ -31,45 +38,70 @@ def uneven():
     return np.stack([grey, grey * 0.8, 255 - grey], axis=2).clip(0, 255).astype(np.uint8)
 
 
-def test_tiles_share_the_statistics_of_the_whole_photo(model, uneven, monkeypatch):
-    monkeypatch.setattr(photo_module, "PIECE", 128)
-    whole = paint_photo(model, uneven).astype(float)
-    tiled = paint_photo(model, uneven, tile=256).astype(float)
-    apart = enhance(model, uneven, tile=256, grid=32).astype(float)  # each tile with statistics of its own
-    assert abs(tiled - whole).mean() < 0.5 < 5 < abs(apart - whole).mean()
-    assert all(module.fixed_statistics is None for module in model.modules() if isinstance(module, InstanceNorm))
+BAND = 4 * 416 * 24  # floats: 24 rows at full size
 
 
-def test_out_of_memory_leaves_no_seams(model, uneven, monkeypatch):
-    whole, forward, sizes = paint_photo(model, uneven).astype(float), model.forward, []
-
-    def small_only(photo):
-        sizes.append(max(photo.shape[-2:]))
-        if sizes[-1] > 210:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(photo)
-
-    monkeypatch.setattr(model, "forward", small_only)
-    painted = paint_photo(model, uneven).astype(float)
-    assert sizes[0] == 416
-    assert max(sizes[1:]) == 192  # three tiles, halved to 208 at most
-    apart = enhance(model, uneven, tile=208, grid=32).astype(float)
-    assert abs(painted - whole).mean() < 1 < 5 < abs(apart - whole).mean()
+@pytest.mark.parametrize("crop", [(400, 416), (397, 413), (16, 416), (300, 9)])
+def test_in_bands_it_is_as_in_one_piece(model, uneven, crop):
+    uneven = uneven[: crop[0], : crop[1]]
+    whole = paint_photo(model, uneven).astype(int)
+    banded = paint_in_bands(model.network, uneven, floats=BAND)
+    assert abs(banded - whole).max() <= 1
+    assert (banded != whole).mean() < 0.2  # half precision on the way
 
 
-def test_measured_in_pieces_is_as_measured_whole(model, uneven, monkeypatch):
-    norm = [module for module in model.modules() if isinstance(module, InstanceNorm)][2]  # at a quarter of the size
-    mean, variance = photo_module.measure_statistics(model, norm, uneven)
-    monkeypatch.setattr(photo_module, "PIECE", 96)
-    parts = photo_module.measure_statistics(model, norm, uneven)
-    torch.testing.assert_close(parts, (mean, variance), rtol=1e-3, atol=1e-3)
-    seen = []
-    hook = norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+def test_a_large_photo_is_painted_in_bands(model, uneven, caplog):
+    whole = paint_photo(model, uneven).astype(int)
+    with caplog.at_level("INFO"):
+        tiled = paint_photo(model, uneven, tile=256)
+    apart = enhance(model, uneven, tile=256).astype(int)  # each tile with statistics of its own
+    assert abs(tiled - whole).max() <= 1 < 5 < abs(apart - whole).mean()
+    assert "0.2 megapixels: painted in bands" in caplog.text
+
+
+def test_bands_know_the_mean_and_variance_of_the_whole(uneven):
+    image = to_tensor(uneven)
+    rows = Rows(3, 400, 416, lambda top, bottom: image[:, :, top:bottom])
+    work = Work(BAND, Path(tempfile.gettempdir()), torch.device("cpu"), tqdm(disable=True))
+    kept, mean, variance = keep(rows, work)
+    torch.testing.assert_close(mean, image.mean(dim=(0, 2, 3)))
+    torch.testing.assert_close(variance, image.var(dim=(0, 2, 3), correction=0))
+    torch.testing.assert_close(kept.read(17, 230), image[:, :, 17:230], atol=3e-4, rtol=0)  # 2**-12, rounded
+
+
+@pytest.mark.parametrize("size, stride", [(3, 1), (9, 1), (3, 2)])
+def test_a_convolution_of_rows_is_that_of_the_picture(uneven, size, stride):
+    image = to_tensor(uneven)[:, :, :100, :104]
+    conv = johnson.conv(3, 5, size, stride)
+    rows = convolved(Rows(3, 100, 104, lambda top, bottom: image[:, :, top:bottom]), conv)
     with torch.inference_mode():
-        model(to_tensor(uneven))
-    hook.remove()
-    expected = seen[0].mean(dim=(0, 2, 3)), seen[0].var(dim=(0, 2, 3), correction=0)
-    torch.testing.assert_close((mean, variance), expected, rtol=1e-3, atol=1e-4)
+        expected = conv(image)
+        assert expected.shape[1:] == (rows.channels, rows.height, rows.width)
+        for top, bottom in ((0, 16), (16, 31), (31, rows.height)):
+            torch.testing.assert_close(rows.read(top, bottom), expected[:, :, top:bottom])
+
+
+def test_out_of_memory_it_goes_on_in_bands(model, uneven, monkeypatch, caplog):
+    whole, sizes = paint_photo(model, uneven).astype(int), []
+
+    def too_large(photo):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    def small_only(network, photo, floats):
+        sizes.append(floats)
+        return paint_in_bands(network, photo, floats) if len(sizes) > 1 else too_large(photo)
+
+    monkeypatch.setattr(model, "forward", too_large)
+    monkeypatch.setattr(photo_module, "paint_in_bands", small_only)
+    assert abs(paint_photo(model, uneven) - whole).max() <= 1
+    assert sizes[1] == sizes[0] // 4
+    assert "not enough memory" in caplog.text
+
+
+def test_a_disk_too_small_is_told_before(model, uneven, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(OSError, match=r"needs 0\.0 GB of disk in .* set TMPDIR"):
+        paint_photo(model, uneven, tile=256)
 
 
 def test_strength_is_between_photo_and_painting(model, uneven):

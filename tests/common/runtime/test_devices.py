@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -13,8 +16,13 @@ def test_a_device_that_is_not_there_is_refused():
             get_device("cuda")
 
 
-@pytest.mark.parametrize(("cuda", "mps", "name"), [(True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")])
-def test_auto_is_the_gpu_if_there_is_one(monkeypatch, cuda, mps, name):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert best_device_name() == name
+@pytest.mark.parametrize("found", ["cuda", "mps", "xpu", None])
+def test_auto_is_the_accelerator_if_there_is_one(monkeypatch, found):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: found is not None)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device(found) if found else None)
+    assert best_device_name() == (found or "cpu")
+
+
+def test_operations_that_apples_gpu_lacks_run_on_the_cpu():
+    code = "import os, superres; print(os.environ['PYTORCH_ENABLE_MPS_FALLBACK'])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "1"

@@ -1,0 +1,48 @@
+"""The command line of `export`."""
+
+import argparse
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from common.cli.arguments import get_parser, model_path, user_path
+from common.runtime.errors import UserError
+from common.runtime.files import check_can_write
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Model = TypeVar("Model", bound="nn.Module")
+
+log = logging.getLogger(__name__)
+
+
+def get_export_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
+    """MODEL -o FILE.onnx [--overwrite] [--half]."""
+    parser = get_parser(module, doc)
+    parser.add_argument("model", type=model_path, help="model.safetensors of a training run, or the run's folder")
+    parser.add_argument("-o", "--output", type=user_path, required=True, metavar="FILE.onnx")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
+    parser.add_argument("--half", action="store_true", help="weights in float16: half the size")
+    return parser
+
+
+def export_command(
+    args: argparse.Namespace, model: Model, as_plain: "Callable[[Model], nn.Module]", task: str, **values: int
+) -> int:
+    """Writes the ONNX file; returns the exit status. values: what its metadata says besides the task."""
+    from common.models.onnx_export import export_onnx
+
+    check_output(args)
+    difference = export_onnx(args.output, model, as_plain, {"task": task, **values}, args.half)
+    size = args.output.stat().st_size / 1e6
+    log.info("%s  %.1f MB; at most %.4f of 255 off torch's results", args.output, size, 255 * difference)
+    return 0
+
+
+def check_output(args: argparse.Namespace) -> None:
+    if args.output.suffix.lower() != ".onnx":
+        raise UserError(f"-o {args.output}: must end in .onnx")
+    if args.output.exists() and not args.overwrite:
+        raise UserError(f"{args.output}: exists; add --overwrite, or give another name with -o")
+    check_can_write(args.output.parent)

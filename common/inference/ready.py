@@ -1,0 +1,44 @@
+"""A trained model made ready to be run: on its device, in its precision, without what only training needs."""
+
+from itertools import pairwise
+from typing import TypeVar
+
+import torch
+from torch import nn
+from torch.nn.utils import fuse_conv_bn_eval
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+Model = TypeVar("Model", bound=nn.Module)
+
+DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def ready(model: Model, device: torch.device, precision: str = "auto") -> Model:
+    """The model, changed in place: in eval mode, on the device, each BatchNorm fused into the convolution before it.
+
+    precision: 'fp32', 'fp16' or 'bf16'; 'auto' is fp16 on CUDA and fp32 elsewhere. In half precision the network runs
+    in autocast; what it is given and returns stays float32.
+    """
+    model = fuse_batch_norms(model.eval()).to(device).to(memory_format=torch.channels_last)
+    if precision == "auto":
+        precision = "fp16" if device.type == "cuda" else "fp32"
+    if precision != "fp32":
+        model.forward = torch.autocast(device.type, dtype=DTYPES[precision])(model.forward)
+    return model
+
+
+def fuse_batch_norms(model: Model) -> Model:
+    """Fuses each BatchNorm, which in eval mode only scales and shifts, into the convolution before it, in place."""
+    for module in list(model.modules()):
+        if isinstance(module, nn.Sequential):
+            pairs = list(pairwise(module._modules))
+        elif isinstance(module, BasicBlock | Bottleneck):
+            pairs = [(f"conv{i}", f"bn{i}") for i in (1, 2, 3) if hasattr(module, f"conv{i}")]
+        else:
+            continue
+        for conv_name, norm_name in pairs:
+            conv, norm = getattr(module, conv_name), getattr(module, norm_name)
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
+                setattr(module, norm_name, nn.Identity())
+    return model

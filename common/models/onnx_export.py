@@ -1,0 +1,115 @@
+"""A trained model as an ONNX file, which onnxruntime and other programs run without this one.
+
+Its input `image` and its output `result` are RGB in [0, 1], (1, 3, height, width), of any height and width.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from common.runtime.errors import UserError
+from common.runtime.files import atomic_write
+
+if TYPE_CHECKING:
+    import onnx
+
+Model = TypeVar("Model", bound=nn.Module)
+
+INPUT, OUTPUT = "image", "result"
+METADATA_KEY = "perceptual-enhance"
+SIZES = ((64, 96), (97, 131), (150, 75))  # height and width of the noise that a file is checked on
+TOLERANCE = 1 / 255
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+
+
+def export_onnx(
+    path: Path, model: Model, as_plain: Callable[[Model], nn.Module], values: Mapping[str, Any], half: bool = False
+) -> float:
+    """Writes `model`, in eval mode on the CPU, as an ONNX file.
+
+    as_plain: the same network in terms that export; it may use up the model. values: go into the file's metadata, as
+    JSON. half: weights are stored in float16, and computed with in float32. Returns by how much the file's results
+    differ from the model's at most, in [0, 1]. Raises UserError if that is more than 1/255, and then there is no file.
+    """
+    check_packages()
+    expected = [(image, run(model, image)) for image in map(noise, SIZES)]
+    file = trace(as_plain(model))
+    if half:
+        halve_weights(file.graph)
+    entry = file.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, json.dumps({"version": version("perceptual-enhance"), **values})
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(file.SerializeToString())
+        difference = largest_difference(temporary, expected)
+        if difference > TOLERANCE:
+            raise UserError(f"{path}: not written: its results differ from torch's by {255 * difference:.1f} of 255")
+    return difference
+
+
+def check_packages(packages: tuple[str, ...] = PACKAGES) -> None:
+    """Raises UserError if a package for ONNX is missing."""
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise UserError(f'ONNX files need {", ".join(missing)}: pip install "perceptual-enhance[onnx]"')
+
+
+def noise(size: tuple[int, int]) -> Tensor:
+    return torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+
+
+@torch.inference_mode()
+def run(model: nn.Module, image: Tensor) -> np.ndarray:
+    return model(image).clamp(0, 1).numpy()
+
+
+def trace(model: nn.Module) -> "onnx.ModelProto":
+    """The model as a graph in which height and width are free."""
+    for name in ("torch.onnx", "onnxscript", "onnx_ir"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # they tell of each operator
+    program = torch.onnx.export(
+        model.eval(),
+        (torch.rand(1, 3, 96, 128),),
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        dynamic_shapes=({2: Dim.DYNAMIC, 3: Dim.DYNAMIC},),
+        dynamo=True,
+        optimize=False,  # its inliner fails on free sizes
+        verbose=False,
+    )
+    assert program is not None  # with dynamo there is one
+    return program.model_proto
+
+
+def halve_weights(graph: "onnx.GraphProto") -> None:
+    """Stores the graph's float32 weights in float16, each with a cast before its use."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts: list[Any] = []
+    for tensor in graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < 16:
+            continue
+        name, weights = tensor.name, numpy_helper.to_array(tensor)
+        tensor.CopyFrom(numpy_helper.from_array(weights.astype(np.float16), f"{name}_half"))
+        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def largest_difference(path: Path, expected: list[tuple[Tensor, np.ndarray]]) -> float:
+    """Between the results of the ONNX file and those expected, in [0, 1]."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return max(
+        float(np.abs(session.run([OUTPUT], {INPUT: image.numpy()})[0] - result).max()) for image, result in expected
+    )

@@ -1,0 +1,154 @@
+"""ONNX files: as torch says, at any size, in plain onnxruntime."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from colorize.model import Colorizer
+from colorize.plain import PlainColorizer
+from common.models import attention
+from common.models.onnx_export import METADATA_KEY, export_onnx
+from common.runtime.errors import UserError
+from styletransfer.config import JohnsonConfig, StyleModelConfig
+from styletransfer.model import get_model as get_stylizer
+from styletransfer.model import save_model as save_stylizer
+from styletransfer.plain import PlainStylizer
+from superres.model import SuperResolver
+from superres.plain import PlainResolver
+from tests.commands import run_here
+
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+ODD = (37, 150)
+
+
+class Small(nn.Module):
+    """Stands in for the U-Net: exporting one takes half a minute."""
+
+    def __init__(self, n_out, upscale=1):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, n_out * upscale**2, 3, padding=1), nn.PixelShuffle(upscale))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+MODELS = {
+    "superres": (lambda: SuperResolver(Small(3, 2), 2, "after"), PlainResolver),
+    "lesson7": (lambda: SuperResolver(Small(3), 4, "before"), PlainResolver),
+    "colorize": (lambda: Colorizer(Small(2), 64), PlainColorizer),
+    "styletransfer": (lambda: get_stylizer(StyleModelConfig(johnson=JohnsonConfig(width=4))), PlainStylizer),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_a_file_gives_torchs_results_at_any_size(name, tmp_path):
+    make, as_plain = MODELS[name]
+    model, path = make().eval(), tmp_path / "model.onnx"
+    image = torch.rand(1, 3, *ODD)
+    with torch.inference_mode():
+        expected = model(image).clamp(0, 1).numpy()
+    assert export_onnx(path, model, as_plain, {"task": name, "scale": 2}) < 1e-3 / 255 * 255
+    session = onnxruntime.InferenceSession(path)
+    result = session.run(["result"], {"image": image.numpy()})[0]
+    assert result.shape == expected.shape
+    assert abs(result - expected).max() < 1 / 255
+    values = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+    assert values["task"] == name and values["scale"] == 2 and "version" in values
+
+
+@pytest.mark.slow
+def test_a_whole_unet_exports_in_half_the_size(tmp_path, monkeypatch):
+    from common.models.unet import Unet
+
+    unet = Unet("resnet18", pretrained=False, norm="none", upscale=2)
+    nn.init.normal_(unet.last.weight, std=0.02)
+    gamma = [parameter for name, parameter in unet.named_parameters() if name.endswith("gamma")]
+    for parameter in gamma:  # attention that does something
+        nn.init.constant_(parameter, 0.5)
+    assert gamma
+    monkeypatch.setattr(attention, "MAX_SCORES", 256)  # torch takes several chunks, and their number is not in the file
+    model, path = SuperResolver(unet, 2, "after").eval(), tmp_path / "model.onnx"
+    difference = export_onnx(path, model, PlainResolver, {"task": "superres", "scale": 2}, half=True)
+    assert 0 < difference < 1 / 255
+    size = sum(parameter.numel() for parameter in model.parameters())
+    assert path.stat().st_size == pytest.approx(2 * size, rel=0.05)
+
+
+def test_a_file_that_differs_is_not_kept(tmp_path):
+    model = SuperResolver(Small(3, 2), 2, "after").eval()
+
+    def wrong(model):
+        plain = PlainResolver(model)
+        nn.init.constant_(plain.unet.layers[0].bias, 0.2)
+        return plain
+
+    with pytest.raises(UserError, match=r"not written: its results differ from torch's by \d"):
+        export_onnx(tmp_path / "model.onnx", model, wrong, {"task": "superres"})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def stylizer(tmp_path_factory):
+    """A model file and its ONNX file."""
+    folder = tmp_path_factory.mktemp("onnx")
+    config = StyleModelConfig(johnson=JohnsonConfig(width=4))
+    from common.cli.configs import CONFIGS
+    from common.config.yaml_file import load_config
+    from styletransfer.config import Config
+
+    whole = load_config(Config, CONFIGS / "styletransfer_demo.yaml", ["model.johnson.width=4"])
+    torch.manual_seed(0)
+    save_stylizer(folder / "model.safetensors", get_stylizer(config), whole)
+    assert run_here("styletransfer.export", folder / "model.safetensors", "-o", folder / "model.onnx") == 0
+    return folder
+
+
+@pytest.mark.slow
+def test_predict_runs_an_onnx_file(stylizer, photos, tmp_path):
+    for name in ("model.safetensors", "model.onnx"):
+        words = [stylizer / name, photos / "0.png", "-o", tmp_path / name]
+        assert run_here("styletransfer.predict", *words) == 0
+    first, second = (
+        np.asarray(Image.open(tmp_path / name / "0.png")).astype(int) for name in ("model.safetensors", "model.onnx")
+    )
+    assert abs(first - second).max() <= 1
+    assert first.std() > 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "task, words, message",
+    [
+        ("styletransfer", ["--precision", "bf16"], "--precision: not for an ONNX file"),
+        ("styletransfer", ["--blend", "other.safetensors"], "--blend: not for an ONNX file"),
+        ("styletransfer", ["--device", "cuda"], "--device cuda: this onnxruntime runs on the CPU alone"),
+        ("superres", [], "a model for styletransfer: use python -m styletransfer.predict"),
+        ("superres", ["--strength", "0.5"], "--strength: not for an ONNX file"),
+    ],
+)
+def test_what_an_onnx_file_cannot_do_is_said(stylizer, photos, tmp_path, capsys, task, words, message):
+    assert run_here(f"{task}.predict", stylizer / "model.onnx", photos, "-o", tmp_path / "out", *words) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_broken_files_are_refused(photos, tmp_path, capsys):
+    (tmp_path / "text.onnx").write_text("no model")
+    for name, message in (("text.onnx", "not a complete ONNX file"), ("none.onnx", "no such model file")):
+        assert run_here("superres.predict", tmp_path / name, photos, "-o", tmp_path / "out") == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_existing_file_and_another_ending_are_refused(stylizer, capsys):
+    model = stylizer / "model.safetensors"
+    assert run_here("styletransfer.export", model, "-o", stylizer / "model.onnx") == 2
+    assert "exists; add --overwrite" in capsys.readouterr().err
+    assert run_here("styletransfer.export", model, "-o", stylizer / "model.pt") == 2
+    assert "must end in .onnx" in capsys.readouterr().err
