@@ -1,16 +1,21 @@
 """Enlarging photos: megapixels of the result a second, and memory, against lesson 7's way.
 
-python -m benchmarks.predict                    6 minutes on 2 CPU cores; an untrained model like superres_2x.yaml's
+python -m benchmarks.predict                    10 minutes on 2 CPU cores; an untrained model like superres_2x.yaml's
 python -m benchmarks.predict --sizes 512 1024 --tile 512
 """
 
 import argparse
 import statistics
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks.lesson7 import Lesson7Model
 from benchmarks.measure import Row, Work, Worker, describe_machine, free_memory, print_table, silence_warnings
@@ -18,13 +23,17 @@ from common.cli.arguments import add_device_argument, number_at_least
 from common.cli.configs import CONFIGS
 from common.config.yaml_file import load_config
 from common.data.pixels import to_pixels, to_tensor
+from common.inference.ready import ready
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance
+from common.models.onnx_export import export_onnx
+from common.models.onnx_model import OnnxModel
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
 from common.runtime.memory import keep_freed_memory
 from superres.config import Config
-from superres.model import SuperResolver, get_model
+from superres.model import TASK_NAME, SuperResolver, get_model
+from superres.plain import PlainResolver
 
 CONFIG = CONFIGS / "superres_2x.yaml"
 SCALE = 2
@@ -49,10 +58,55 @@ def ours_in_one_piece(photo: np.ndarray, _tile: int, device: torch.device) -> Wo
     return in_one_piece(our_model(), photo, device)
 
 
+def not_made_ready(photo: np.ndarray, tile: int, device: torch.device) -> Work:
+    """In tiles, with the model as it was loaded: BatchNorm apart, weights in torch's usual order."""
+    return in_tiles(our_model().eval().to(device).to(memory_format=torch.contiguous_format), photo, tile)
+
+
 def ours_in_tiles(photo: np.ndarray, tile: int, device: torch.device) -> Work:
-    """As `superres.predict` does it."""
+    """As `superres.predict --precision fp32` does it."""
+    return in_tiles(ready(our_model(), device, "fp32"), photo, tile)
+
+
+def ours_in_bf16(photo: np.ndarray, tile: int, device: torch.device) -> Work:
+    return in_tiles(ready(our_model(), device, "bf16"), photo, tile)
+
+
+def by_onnxruntime(photo: np.ndarray, tile: int, _device: torch.device) -> Work:
+    with exported_model() as path:
+        return in_tiles(OnnxModel(path, TASK_NAME), photo, tile)
+
+
+def by_openvino(photo: np.ndarray, tile: int, _device: torch.device, precision: str = "f32") -> Work:
+    with exported_model() as path:
+        return in_tiles(OpenVinoModel(path, precision), photo, tile)
+
+
+class OpenVinoModel(nn.Module):
+    """An ONNX file of ours, run by OpenVINO on the CPU. precision: 'f32' or 'bf16'."""
+
+    def __init__(self, path: Path, precision: str) -> None:
+        super().__init__()
+        import openvino
+
+        options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+        self.compiled = openvino.Core().compile_model(path, "CPU", options)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.from_numpy(self.compiled(image.numpy())[0].copy())
+
+
+@contextmanager
+def exported_model() -> Iterator[Path]:
+    """An ONNX file of `our_model`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        export_onnx(path, our_model().eval(), PlainResolver, {"task": TASK_NAME, "scale": SCALE})
+        yield path
+
+
+def in_tiles(model: nn.Module, photo: np.ndarray, tile: int) -> Work:
     keep_freed_memory()
-    model = our_model().eval().to(device)
     return lambda: enhance(model, photo, SCALE, tile)
 
 
@@ -71,8 +125,15 @@ METHODS: dict[str, Callable[[np.ndarray, int, torch.device], Work]] = {  # (phot
     "lesson 7": lesson7,
     "lesson 7 with fastai's attention": lesson7_attention,
     "ours in one piece": ours_in_one_piece,
+    "ours in tiles, not made ready": not_made_ready,
     "ours in tiles": ours_in_tiles,
+    "ours in tiles, bf16": ours_in_bf16,
 }
+if find_spec("onnxruntime") is not None:
+    METHODS["onnxruntime, the same tiles"] = by_onnxruntime
+if find_spec("openvino") is not None:
+    METHODS["OpenVINO, the same tiles"] = by_openvino
+    METHODS["OpenVINO, bf16"] = partial(by_openvino, precision="bf16")
 
 
 def get_work(method: str, size: int, tile: int, device: torch.device) -> Work:
