@@ -10,8 +10,9 @@ PEAK = 255.0
 
 
 def to_tensor(pixels: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 or uint16 -> (1, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None] / peak_of(pixels.dtype)
+    """(H, W, 3) uint8 or uint16 -> (1, 3, H, W) in [0, 1], channels-last, which convolutions are fastest in."""
+    # The batch's axis comes first: added last, its stride makes some of torch's layers return the other layout.
+    return torch.from_numpy(pixels.astype(np.float32))[None].permute(0, 3, 1, 2) / peak_of(pixels.dtype)
 
 
 def to_pixels(image: Tensor, dtype: npt.DTypeLike = np.uint8) -> np.ndarray:

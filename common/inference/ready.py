@@ -19,7 +19,7 @@ def ready(model: Model, device: torch.device, precision: str = "auto") -> Model:
     precision: 'fp32', 'fp16' or 'bf16'; 'auto' is fp16 on CUDA and fp32 elsewhere. In half precision the network runs
     in autocast; what it is given and returns stays float32.
     """
-    model = fuse_batch_norms(model.eval()).to(device).to(memory_format=torch.channels_last)
+    model = relu_in_place(fuse_batch_norms(model.eval())).to(device).to(memory_format=torch.channels_last)
     if precision == "auto":
         precision = "fp16" if device.type == "cuda" else "fp32"
     if precision != "fp32":
@@ -41,4 +41,14 @@ def fuse_batch_norms(model: Model) -> Model:
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
                 setattr(module, norm_name, nn.Identity())
+    return model
+
+
+def relu_in_place(model: Model) -> Model:
+    """Lets each ReLU of a sequence overwrite what the layer before it returns, which nothing else reads; in place."""
+    for module in list(model.modules()):
+        if isinstance(module, nn.Sequential):
+            for layer in list(module)[1:]:
+                if isinstance(layer, nn.ReLU):
+                    layer.inplace = True
     return model
