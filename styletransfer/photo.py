@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from common.data.pixels import peak_of, to_pixels, to_tensor
+from common.inference.ready import precision_of
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance
 from common.models.onnx_model import OnnxModel
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 GRID = 32  # pixels of a U-Net's grid
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Y of YCbCr, as in JPEG
 BAND = 256  # rows that are mixed at once
-FLOATS_PER_PIXEL = 8  # of a tile: that a band of a layer may have, 34 MB at the usual 1024 x 1024 pixels
+FLOATS_PER_PIXEL = 12  # of a tile: that a band of a layer may have, 34 MB at the usual 1024 x 1024 pixels
 FEWEST_FLOATS = 2**20
 
 
@@ -64,7 +65,8 @@ def paint_whole(model: Stylizer | OnnxModel, photo: np.ndarray, tile: int) -> np
         floats //= 4
     for paint in ways:
         try:
-            return paint()
+            with precision_of(model):
+                return paint()
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise

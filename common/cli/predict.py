@@ -56,6 +56,7 @@ def get_predict_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
         action="store_true",
         help="open MODEL even if it is an export.pkl, which can run any code that somebody put into it",
     )
+    parser.add_argument("--allow-huge", action="store_true", help="photos of more than 500 megapixels, too")
     add_blend_arguments(parser)
     add_tile_argument(parser)
     add_precision_argument(parser)
@@ -121,8 +122,11 @@ def predict_command(
 
     Returns the exit status.
     """
+    from common.data.photos import allow_huge_photos
     from common.inference.batch import enhance_photos, plan_outputs
 
+    if args.allow_huge:
+        allow_huge_photos()
     suffix = f".{args.format}" if args.format else None
     plan = plan_outputs(args.photos, args.output, args.overwrite, args.skip_existing, suffix)
     return 1 if enhance_photos(plan, enhance, keep_grey, args.quality, scale) else 0

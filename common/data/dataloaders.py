@@ -121,7 +121,15 @@ def get_photo_dls(
     val_bs = max(1, stage.bs * stage.crop**2 // train.largest_crop() ** 2 // processes.count())
     items += photos.held_out
     with delayed_interrupts():
-        dls = block.dataloaders(items, dl_type=SeededDL, bs=bs, val_bs=val_bs, num_workers=train.workers, device=device)
+        dls = block.dataloaders(
+            items,
+            dl_type=SeededDL,
+            bs=bs,
+            val_bs=val_bs,
+            num_workers=train.workers,
+            device=device,
+            pin_memory=device.type == "cuda",
+        )
     dls.train.seed_with(train.seed, step_bs=stage.bs)
     dls.valid.seed_with(train.seed)
     return dls

@@ -35,6 +35,12 @@ log = logging.getLogger(__name__)
 Image.MAX_IMAGE_PIXELS = 250_000_000
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
+
+def allow_huge_photos() -> None:
+    """From now on photos have as many pixels as memory holds."""
+    Image.MAX_IMAGE_PIXELS = None
+
+
 if CAN_READ_HEIF:
     import pillow_heif
 
@@ -102,7 +108,10 @@ def decode_with_metadata(path: Path, least_side: int | None = None) -> tuple[Ima
         raise PhotoError(f"{path}: {why_unidentified(Path(path))}") from None
     except Image.DecompressionBombError:
         limit = f"{2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:g} megapixels"
-        raise PhotoError(f"{path}: too large to open safely, more than {limit}; shrink it or cut it first") from None
+        raise PhotoError(
+            f"{path}: more than {limit}, which a small broken file can claim to have; if you trust it, predict "
+            "--allow-huge opens it"
+        ) from None
     except Exception as error:  # on broken data Pillow's decoders raise OSError, SyntaxError, struct.error and others
         raise PhotoError(f"{path}: broken ({error})") from None
 

@@ -11,9 +11,12 @@ from common.data.formats import MAX_SIDES, WRITABLE_SUFFIXES
 from common.data.photos import PhotoError, read_photo, to_srgb_photo, write_photo
 from common.runtime.errors import UserError, WriteError
 from common.runtime.files import atomic_write, check_can_write
-from common.runtime.memory import release_freed_memory
+from common.runtime.memory import machine_memory, release_freed_memory
 
 log = logging.getLogger(__name__)
+
+# Three channels as an array, four in Pillow's copy of it: 8 bytes; 192 megapixels enhanced at their size took 3.6 GB.
+BYTES_OF_A_VALUE, WORTH_SAYING = 8, 2e9
 
 FAILURES = (PhotoError, WriteError, MemoryError, OSError)  # of one photo; the others go on
 
@@ -87,6 +90,18 @@ def check_size(result: Path, width: int, height: int) -> None:
         )
 
 
+def check_memory(path: Path, values: int) -> None:
+    """Says how much memory a large photo and its result take. values: bytes of one channel of both.
+
+    Raises PhotoError if that is more than the machine has.
+    """
+    needed, memory = BYTES_OF_A_VALUE * values, machine_memory()
+    if memory is not None and needed > memory:
+        raise PhotoError(f"{path}: needs {needed / 1e9:.0f} GB of memory, and this machine has {memory / 1e9:.0f}")
+    if needed > WORTH_SAYING:
+        log.info("%s: needs about %.1f GB of memory", path, needed / 1e9)
+
+
 def make_results_folder(folder: Path) -> None:
     """Makes the folder, marked so that no training takes results for photos; one that exists stays as it is.
 
@@ -155,7 +170,9 @@ def enhance_photo(
     photo = read_photo(path)
     if not keep_grey:
         photo = to_srgb_photo(photo)
-    check_size(result, scale * photo.rgb.shape[1], scale * photo.rgb.shape[0])
+    height, width = photo.rgb.shape[:2]
+    check_size(result, scale * width, scale * height)
+    check_memory(path, (1 + scale**2) * height * width * photo.rgb.itemsize)
     pixels = enhance(photo.rgb)
     result.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(result) as temporary:

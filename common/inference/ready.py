@@ -1,5 +1,7 @@
 """A trained model made ready to be run: on its device, in its precision, without what only training needs."""
 
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from itertools import pairwise
 from typing import TypeVar
 
@@ -23,8 +25,14 @@ def ready(model: Model, device: torch.device, precision: str = "auto") -> Model:
     if precision == "auto":
         precision = "fp16" if device.type == "cuda" else "fp32"
     if precision != "fp32":
-        model.forward = torch.autocast(device.type, dtype=DTYPES[precision])(model.forward)
+        vars(model)["autocast"] = autocast = partial(torch.autocast, device.type, dtype=DTYPES[precision])
+        model.forward = autocast()(model.forward)
     return model
+
+
+def precision_of(model: nn.Module) -> AbstractContextManager[None]:
+    """For layers of a model that are called one by one: the precision that `ready` has given to it as a whole."""
+    return vars(model).get("autocast", nullcontext)()
 
 
 def fuse_batch_norms(model: Model) -> Model:

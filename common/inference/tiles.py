@@ -1,6 +1,7 @@
 """A model on a photo of any size in bounded memory: overlapping tiles, blended so that no seam shows."""
 
 import logging
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -62,7 +63,8 @@ def enhance_in_tiles(model: nn.Module, photo: np.ndarray, scale: int, tile: int,
     column_weights = tile_weights([scale * x for x in columns], scale * tile_width, scale * width)
     result, peak = np.empty((scale * height, scale * width, 3), photo.dtype), peak_of(photo.dtype)
     band = torch.zeros(scale * min(tile_height, height), scale * width, 3)
-    progress = tqdm(total=len(rows) * len(columns), unit="tile", leave=False, disable=None)  # shown on a terminal only
+    count, started = len(rows) * len(columns), time.monotonic()
+    progress = tqdm(total=count, unit="tile", leave=False, disable=None)  # shown on a terminal only
     for y, row_weight, next_y in zip(rows, row_weights, [*rows[1:], height], strict=True):
         for x, column_weight in zip(columns, column_weights, strict=True):
             piece = to_tensor(photo[y : y + tile_height, x : x + tile_width]).to(device)
@@ -70,6 +72,8 @@ def enhance_in_tiles(model: nn.Module, photo: np.ndarray, scale: int, tile: int,
             weight = row_weight[:, None, None] * column_weight[None, :, None]
             band[: len(output), scale * x : scale * (x + tile_width)] += weight * output
             progress.update()
+        if y == 0 and (minutes := len(rows) * (time.monotonic() - started) / 60) >= 1:
+            log.info("%d x %d px: %d tiles, about %.0f minutes", *result.shape[1::-1], count, minutes)
         done = scale * (next_y - y)
         result[scale * y : scale * next_y] = (band[:done] * peak).round().clamp(0, peak).numpy().astype(photo.dtype)
         band = torch.cat([band[done:], torch.zeros(done, *band.shape[1:])])

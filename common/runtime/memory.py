@@ -1,6 +1,7 @@
 """Memory that a step frees is kept for the next step, instead of going back to the system each time."""
 
 import ctypes
+import os
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -29,6 +30,12 @@ def release_freed_memory() -> None:
 def glibc_function(name: str) -> Callable[..., int] | None:
     """A function of the C library by its name, or None where it is not glibc."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
+
+
+def machine_memory() -> int | None:
+    """Bytes of memory of this machine, or None where the system does not tell."""
+    known = {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= set(getattr(os, "sysconf_names", ()))  # not on Windows
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if known else None
 
 
 def peak_memory() -> str | None:

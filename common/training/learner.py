@@ -211,6 +211,7 @@ def make_learner(
     get_columns(x, pred, target) returns the columns of pictures.
     """
     accumulate, dls = train.accumulate, get_stage_dls(train.stages[0])
+    torch.backends.cudnn.benchmark = True  # on CUDA: crops have one size, so its fastest convolutions are worth finding
     learn = StageLearner(
         dls,
         model.to(dls.device).to(memory_format=torch.channels_last),

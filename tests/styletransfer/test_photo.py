@@ -10,6 +10,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from common.data.pixels import to_tensor
+from common.inference.ready import ready
 from common.inference.tiles import enhance
 from styletransfer import johnson
 from styletransfer import photo as photo_module
@@ -50,6 +51,14 @@ def test_in_bands_it_is_as_in_one_piece(model, uneven, crop):
     assert (banded != whole).mean() < 0.2  # half precision on the way
 
 
+def test_bands_have_the_precision_of_the_model(model, uneven):
+    exact = paint_in_bands(model.network, uneven, floats=BAND).astype(int)
+    half = ready(model, torch.device("cpu"), "bf16")
+    banded = paint_photo(half, uneven, tile=256).astype(int)
+    assert 0 < abs(banded - paint_photo(half, uneven).astype(int)).mean() < 0.5
+    assert abs(banded - exact).mean() > 0.1
+
+
 def test_a_large_photo_is_painted_in_bands(model, uneven, caplog):
     whole = paint_photo(model, uneven).astype(int)
     with caplog.at_level("INFO"):
@@ -61,7 +70,7 @@ def test_a_large_photo_is_painted_in_bands(model, uneven, caplog):
 
 def test_bands_know_the_mean_and_variance_of_the_whole(uneven):
     image = to_tensor(uneven)
-    rows = Rows(3, 400, 416, lambda top, bottom: image[:, :, top:bottom])
+    rows = Rows(3, 400, 416, 3 * 416, lambda top, bottom: image[:, :, top:bottom])
     work = Work(BAND, Path(tempfile.gettempdir()), torch.device("cpu"), tqdm(disable=True))
     kept, mean, variance = keep(rows, work)
     torch.testing.assert_close(mean, image.mean(dim=(0, 2, 3)))
@@ -73,7 +82,7 @@ def test_bands_know_the_mean_and_variance_of_the_whole(uneven):
 def test_a_convolution_of_rows_is_that_of_the_picture(uneven, size, stride):
     image = to_tensor(uneven)[:, :, :100, :104]
     conv = johnson.conv(3, 5, size, stride)
-    rows = convolved(Rows(3, 100, 104, lambda top, bottom: image[:, :, top:bottom]), conv)
+    rows = convolved(Rows(3, 100, 104, 3 * 104, lambda top, bottom: image[:, :, top:bottom]), conv)
     with torch.inference_mode():
         expected = conv(image)
         assert expected.shape[1:] == (rows.channels, rows.height, rows.width)

@@ -12,6 +12,7 @@ from common.data.folders import sample_photos
 from common.data.photos import (
     PhotoCache,
     PhotoError,
+    allow_huge_photos,
     decode_photo,
     open_photo,
     open_photo_for_crops,
@@ -148,8 +149,11 @@ def cut(path, kind):
 
 def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(PhotoError, match="too large to open safely"):
-        open_photo(save(tmp_path / "bomb.png", Image.new("L", (30, 30))))
+    path = save(tmp_path / "bomb.png", Image.new("L", (30, 30)))
+    with pytest.raises(PhotoError, match=r"more than 0\.0002 megapixels.*--allow-huge"):
+        open_photo(path)
+    allow_huge_photos()
+    assert open_photo(path).size == (30, 30)
 
 
 def test_alpha_profile_and_exif_come_back(tmp_path):

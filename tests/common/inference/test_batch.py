@@ -111,6 +111,20 @@ def test_a_photo_too_large_for_the_memory_does_not_stop_the_rest(photos, tmp_pat
     assert len(names_in(tmp_path / "out")) == 5
 
 
+def test_memory_is_told_before_the_work_and_too_little_refused(photos, tmp_path, caplog, monkeypatch):
+    plan = plan_outputs([photos / "0.png"], tmp_path / "out")
+    with Image.open(photos / "0.png") as image:
+        values = 5 * image.width * image.height  # of a channel, with the result's, which is 2x
+    monkeypatch.setattr("common.inference.batch.WORTH_SAYING", 8 * values - 1)
+    monkeypatch.setattr("common.inference.batch.machine_memory", lambda: 8 * values)
+    caplog.set_level("INFO")
+    assert enhance_photos(plan, twice, scale=2) == 0
+    assert "needs about 0.0 GB of memory" in caplog.messages[0]
+    monkeypatch.setattr("common.inference.batch.machine_memory", lambda: 8 * values - 1)
+    assert enhance_photos(plan, twice, scale=2) == 1
+    assert "of memory, and this machine has" in caplog.text
+
+
 def test_two_formats_of_one_name_get_two_results(photos, tmp_path, caplog):
     caplog.set_level("INFO")
     for suffix in ("gif", "jp2"):

@@ -159,3 +159,11 @@ def test_16_bits_stay_16_bits():
     photo = np.random.default_rng(0).integers(0, 65536, (70, 90, 3)).astype(np.uint16)
     assert np.array_equal(enhance(Nearest(), photo, tile=48, overlap=4), photo)
     assert np.array_equal(enhance(Nearest(2), photo, scale=2), photo.repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_what_takes_minutes_is_told_after_the_first_row(caplog, monkeypatch):
+    clock = iter([0.0, 40.0])  # the first row's end, then nobody asks again
+    monkeypatch.setattr("common.inference.tiles.time.monotonic", lambda: next(clock))
+    caplog.set_level("INFO")
+    enhance(nn.Identity(), np.zeros((2000, 1000, 3), np.uint8), tile=512)
+    assert caplog.messages == ["1000 x 2000 px: 15 tiles, about 3 minutes"]
