@@ -200,6 +200,7 @@ def serve(task: AppTask, args: argparse.Namespace) -> int:
     """Serves the page until Ctrl-C; returns the exit status. Raises UserError if a model cannot be opened."""
     if find_spec("gradio") is None:
         raise UserError('the page needs gradio: pip install "perceptual-enhance[app]"')
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # gradio asks itself whether it runs
     with tempfile.TemporaryDirectory(prefix=f"{task.title}-".replace(" ", "-")) as folder:
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
         page = Page(task, name_models(args.models), Path(folder), args.megapixels)
