@@ -88,6 +88,7 @@ def count_to(n, device):
     return work
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_counts_as_none():
     worker = Worker(count_to, 5, device=CPU)
     worker.ask(os._exit, 1)

@@ -40,6 +40,7 @@ def test_half_precision_leaves_lightness_exact(noise):
     torch.testing.assert_close(to_grey(coloured), to_grey(noise), atol=2e-3, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["batch", "weight", "spectral", "none"])
 @pytest.mark.parametrize("attention", [True, False])
 def test_every_norm_with_and_without_attention_learns_and_is_copied(norm, attention):

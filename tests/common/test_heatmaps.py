@@ -63,6 +63,7 @@ def test_the_command_draws_one_photo_or_two(photos, tmp_path):
     assert "two.png: exists; add --overwrite" in again.stderr
 
 
+@pytest.mark.slow
 def test_photos_of_two_sizes_are_refused(photos, tmp_path):
     Image.new("RGB", (20, 30)).save(tmp_path / "small.png")
     done = run("common.heatmaps", photos / "0.png", tmp_path / "small.png", "-o", tmp_path / "x.png", "--vgg=random")

@@ -32,6 +32,7 @@ def settle(model):
                 _ = module.weight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["weight", "spectral", "none"])
 def test_a_model_that_starts_from_a_file_gives_its_pictures(norm, tmp_path, noise):
     ours, config = make(0, f"model.norm={norm}")

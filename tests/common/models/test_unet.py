@@ -29,6 +29,7 @@ def test_any_size_comes_out_upscaled_exactly_and_zero_at_the_start(upscale, size
     assert torch.count_nonzero(out) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["weight", "spectral", "none"])
 def test_eval_mode_agrees_with_train_mode_after_training(norm):
     unet = wake(build(norm=norm, upscale=2))
