@@ -8,6 +8,7 @@ import argparse
 import logging
 import os
 import shutil
+import signal
 import tempfile
 import time
 import zipfile
@@ -200,6 +201,8 @@ def serve(task: AppTask, args: argparse.Namespace) -> int:
     """Serves the page until Ctrl-C; returns the exit status. Raises UserError if a model cannot be opened."""
     if find_spec("gradio") is None:
         raise UserError('the page needs gradio: pip install "perceptual-enhance[app]"')
+    for stop in (signal.SIGINT, signal.SIGTERM):  # SIGINT is ignored in what a script starts with &
+        signal.signal(stop, signal.default_int_handler)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # gradio asks itself whether it runs
     with tempfile.TemporaryDirectory(prefix=f"{task.title}-".replace(" ", "-")) as folder:
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
