@@ -62,7 +62,8 @@ class Page:
     uploads: dict[str, set[Path]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.load = lru_cache(maxsize=4)(lambda path, other, part: self.task.load(path, other, part))
+        cached = lru_cache(maxsize=4)(self.task.load)
+        self.load = lambda path, other, part: cached(path, other, part if other else 0.0)
 
     def enhance(
         self, files: list[str], model: str, other: str, part: float, options: dict[str, Any], session: str
@@ -70,14 +71,17 @@ class Page:
         """(pictures before and after of the first photo, the result or a zip of all, messages)."""
         if not files:
             return None, None, "Drop a photo first."
-        network = self.load(self.models[model], self.models.get(other), part)
-        scale, enhance = int(getattr(network, "scale", 1)), self.task.get_enhance(network, **options)
         results = self.folder / session / f"{time.time_ns()}"
         results.mkdir(parents=True)
+        try:
+            network = self.load(self.models[model], self.models.get(other), part)
+            plan = plan_outputs([Path(file) for file in files], results)
+        except UserError as error:  # models that cannot be mixed, photos of one name
+            return None, None, str(error)
+        scale, enhance = int(getattr(network, "scale", 1)), self.task.get_enhance(network, **options)
         lines: list[str] = []
         done: list[tuple[Path, Path]] = []
         started = time.monotonic()
-        plan = plan_outputs([Path(file) for file in files], results)
         for photo, result in plan:
             try:
                 enhance_photo(photo, result, self.limited(photo, enhance, scale), self.task.keep_grey, scale=scale)
@@ -207,6 +211,8 @@ def serve(task: AppTask, args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix=f"{task.title}-".replace(" ", "-")) as folder:
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
         page = Page(task, name_models(args.models), Path(folder), args.megapixels)
+        for model in args.models:
+            page.load(model, None, 0.0)
         blocks = build(page)
         _, url, shared = blocks.launch(
             server_name=args.host, server_port=args.port, share=args.share, prevent_thread_lock=True, quiet=True

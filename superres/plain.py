@@ -1,7 +1,6 @@
 """The super-resolution network in terms that ONNX knows."""
 
-import torch.nn as nn
-from torch import Tensor
+from torch import Tensor, nn
 
 from common.models.plain_unet import without_hooks
 from superres.bicubic import BicubicEnlargement

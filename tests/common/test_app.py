@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from common.runtime.errors import UserError
 from tests.commands import posix_only, run
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 pytest.importorskip("gradio")
 pytestmark = [pytest.mark.slow, posix_only]
@@ -26,8 +24,6 @@ pytestmark = [pytest.mark.slow, posix_only]
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A small style network, which paints something."""
-    import torch
-
     from common.cli.configs import CONFIGS
     from common.config.yaml_file import load_config
     from styletransfer.config import Config
@@ -58,17 +54,6 @@ def server(model, tmp_path_factory):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert not list(folder.iterdir())  # nothing is left behind
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here (Debian: apt-get install chromium)")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -151,6 +136,25 @@ def test_several_photos_come_as_a_zip_and_a_broken_one_is_named(page, photos, tm
     )
     with zipfile.ZipFile(download(page, tmp_path)) as results:
         assert sorted(results.namelist()) == ["2.png", "3.png"]
+
+
+def test_what_cannot_be_done_is_said_on_the_page(tmp_path):
+    from common.app import AppTask, Page
+
+    def load(path, other, part):
+        if other is not None:
+            raise UserError("these two cannot be mixed")
+        return torch.nn.Identity()
+
+    task = AppTask("", load, dict, lambda model: lambda pixels: pixels, keep_grey=True)
+    page = Page(task, {"a": Path("a"), "b": Path("b")}, tmp_path / "page", megapixels=1)
+    photos = [tmp_path / "1/same.png", tmp_path / "2/same.png"]
+    for photo in photos:
+        photo.parent.mkdir()
+        Image.new("RGB", (20, 20)).save(photo)
+    assert page.enhance(["x.png"], "a", "b", 0.5, {}, "s") == (None, None, "these two cannot be mixed")
+    assert "would both become" in page.enhance([str(photo) for photo in photos], "a", "none", 0.5, {}, "s")[2]
+    assert "1 of 1 photos" in page.enhance([str(photos[0])], "a", "none", 0.5, {}, "s")[2]
 
 
 def test_without_gradio_it_says_what_to_install(monkeypatch):
