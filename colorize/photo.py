@@ -17,7 +17,7 @@ from colorize.model import Colorizer
 from common.data.photos import shrunk_size
 from common.data.pixels import to_8_bits, to_pixels, to_tensor
 from common.inference.tile_layout import TILE
-from common.inference.tiles import enhance
+from common.inference.tiles import enhance, enhance_together
 from common.models.onnx_model import OnnxModel
 
 BAND = 2**20  # pixels that are converted at once
@@ -32,12 +32,30 @@ def color_photo(
     multiplied by. The photo's L* stays, within the rounding of three channels to 8 bits (0.3); its own colours are
     ignored.
     """
+    small = enhance(model, shrink_to_grey(photo, size or model.size), tile=tile)
+    return lay_colors(photo, small, saturation)
+
+
+def color_together(
+    model: Colorizer, photos: list[np.ndarray], size: int | None = None, saturation: float = 1.0
+) -> list[np.ndarray]:
+    """`color_photo` for photos of one size and depth, all of them in one pass of the model."""
+    small = enhance_together(model, [shrink_to_grey(photo, size or model.size) for photo in photos])
+    return [lay_colors(photo, colored, saturation) for photo, colored in zip(photos, small, strict=True)]
+
+
+def shrink_to_grey(photo: np.ndarray, size: int) -> np.ndarray:
+    """(H, W, 3) uint8 or uint16 -> (h, w, 3) uint8, grey, with a short side of `size` pixels; never larger."""
     height, width = photo.shape[:2]
-    grey = to_8_bits(in_bands(to_grey, photo))
-    small_height, small_width = shrunk_size(height, width, size or model.size)
-    small = np.asarray(Image.fromarray(grey).resize((small_width, small_height), Image.Resampling.BILINEAR))
-    ab = saturation * get_ab(to_tensor(enhance(model, small, tile=tile)))
-    return in_bands(set_ab, photo, enlarge(ab, height, width))
+    height, width = shrunk_size(height, width, size)
+    grey = Image.fromarray(to_8_bits(in_bands(to_grey, photo)))
+    return np.asarray(grey.resize((width, height), Image.Resampling.BILINEAR))
+
+
+def lay_colors(photo: np.ndarray, small: np.ndarray, saturation: float) -> np.ndarray:
+    """The photo with the a* and b* of a small coloured copy, times `saturation`."""
+    ab = saturation * get_ab(to_tensor(small))
+    return in_bands(set_ab, photo, enlarge(ab, *photo.shape[:2]))
 
 
 def shrink(image: Tensor, size: int) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorize.arguments import add_color_arguments
-from common.cli.predict import get_predict_parser, open_model, predict_command
+from common.cli.predict import get_predict_parser, on_accelerator, open_model, predict_command
 from common.runtime.command import run_command
 
 if TYPE_CHECKING:
@@ -20,11 +20,13 @@ def main() -> int:
     add_color_arguments(parser)
     args = parser.parse_args()
     from colorize.model import load_model
-    from colorize.photo import color_photo
+    from colorize.photo import color_photo, color_together
 
     model = open_model(args, load_model, import_exported)
-    color = partial(color_photo, model, size=args.size, saturation=args.saturation, tile=args.tile)
-    return predict_command(args, color, keep_grey=False)
+    options = {"size": args.size, "saturation": args.saturation}
+    color = partial(color_photo, model, tile=args.tile, **options)
+    together = partial(color_together, model, **options) if on_accelerator(model) else None
+    return predict_command(args, color, keep_grey=False, together=together)
 
 
 def import_exported(path: Path) -> "Colorizer":

@@ -24,7 +24,7 @@ from PIL import Image
 from torch import nn
 
 from common.data.photos import PhotoError, open_photo
-from common.inference.batch import FAILURES, enhance_photo, explain_failure, plan_outputs
+from common.inference.batch import FAILURES, Enhance, enhance_photo, explain_failure, plan_outputs
 from common.runtime.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from gradio.components import Component
 
 log = logging.getLogger(__name__)
-
-Enhance = Callable[[np.ndarray], np.ndarray]  # (H, W, 3) uint8 or uint16 -> (scale H, scale W, 3)
 
 NOT_MIXED = "none"
 VISITOR = "visitor"  # without a session

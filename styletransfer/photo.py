@@ -13,7 +13,7 @@ import torch
 from common.data.pixels import peak_of, to_pixels, to_tensor
 from common.inference.ready import precision_of
 from common.inference.tile_layout import TILE
-from common.inference.tiles import enhance
+from common.inference.tiles import enhance, enhance_together
 from common.models.onnx_model import OnnxModel
 from common.runtime.devices import is_out_of_memory
 from styletransfer.bands import paint_in_bands
@@ -37,14 +37,29 @@ def paint_photo(
     strength: 0 the photo, 1 the painting, between them a mix of their pixels. keep_colors: only the lightness (Y of
     YCbCr) is the painting's (Gatys et al. 2016, arXiv 1606.05897). Memory is bounded by `tile`, in pixels a side.
     """
-    painted = paint_whole(model, photo, tile)
+    return mix(photo, paint_whole(model, photo, tile), strength, keep_colors)
+
+
+def paint_together(
+    model: Stylizer, photos: list[np.ndarray], strength: float = 1.0, keep_colors: bool = False
+) -> list[np.ndarray]:
+    """`paint_photo` for photos of one size and depth, all of them in one pass of the model."""
+    paintings = enhance_together(model, photos)
+    return [mix(photo, painted, strength, keep_colors) for photo, painted in zip(photos, paintings, strict=True)]
+
+
+def mix(photo: np.ndarray, painting: np.ndarray, strength: float, keep_colors: bool) -> np.ndarray:
+    """The photo with a part of the painting, or of its lightness alone: two of (H, W, 3) -> the same."""
+    if strength == 1 and not keep_colors:
+        return painting
+    mixed = np.empty_like(photo)
     for band in (slice(top, top + BAND) for top in range(0, len(photo), BAND)):
         original = photo[band].astype(np.float32)
-        change = painted[band] - original
+        change = painting[band] - original
         if keep_colors:  # Y alone changes, by as much in each of R, G and B
             change = (change @ LUMA)[..., None]
-        painted[band] = (original + strength * change).round().clip(0, peak_of(photo.dtype))
-    return painted
+        mixed[band] = (original + strength * change).round().clip(0, peak_of(photo.dtype))
+    return mixed
 
 
 def paint_whole(model: Stylizer | OnnxModel, photo: np.ndarray, tile: int) -> np.ndarray:

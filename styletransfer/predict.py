@@ -6,7 +6,7 @@ python -m styletransfer.predict MODEL.safetensors PHOTO_OR_FOLDER... -o OUT
 from functools import partial
 
 from common.cli.arguments import number_at_least
-from common.cli.predict import get_predict_parser, open_model, predict_command
+from common.cli.predict import get_predict_parser, on_accelerator, open_model, predict_command
 from common.runtime.command import run_command
 
 
@@ -22,11 +22,13 @@ def main() -> int:
     args = parser.parse_args()
     from common.models.fastai_export import import_exported_model
     from styletransfer.model import Stylizer, load_model
-    from styletransfer.photo import paint_photo
+    from styletransfer.photo import paint_photo, paint_together
 
     model = open_model(args, load_model, partial(import_exported_model, model_class=Stylizer))
-    paint = partial(paint_photo, model, strength=args.strength, keep_colors=args.keep_colors, tile=args.tile)
-    return predict_command(args, paint, keep_grey=False)
+    options = {"strength": args.strength, "keep_colors": args.keep_colors}
+    paint = partial(paint_photo, model, tile=args.tile, **options)
+    together = partial(paint_together, model, **options) if on_accelerator(model) else None
+    return predict_command(args, paint, keep_grey=False, together=together)
 
 
 if __name__ == "__main__":

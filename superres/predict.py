@@ -6,7 +6,7 @@ python -m superres.predict MODEL.safetensors PHOTO_OR_FOLDER... -o OUT
 from functools import partial
 
 from common.cli.arguments import number_at_least
-from common.cli.predict import get_predict_parser, open_model, predict_command
+from common.cli.predict import get_predict_parser, on_accelerator, open_model, predict_command
 from common.runtime.command import run_command
 
 
@@ -19,14 +19,16 @@ def main() -> int:
         help="how much of what the network adds is added: 0 is bicubic, 1 the model [1]",
     )
     args = parser.parse_args()
-    from common.inference.tiles import enhance
+    from common.inference.tiles import enhance, enhance_together
     from common.models.fastai_export import import_exported_model
     from superres.model import SuperResolver, load_model
 
     model = open_model(args, load_model, partial(import_exported_model, model_class=SuperResolver))
     if isinstance(model, SuperResolver):  # else an ONNX file
         model.strength = args.strength
-    return predict_command(args, partial(enhance, model, scale=model.scale, tile=args.tile), scale=model.scale)
+    enlarge = partial(enhance, model, scale=model.scale, tile=args.tile)
+    together = partial(enhance_together, model) if on_accelerator(model) else None
+    return predict_command(args, enlarge, scale=model.scale, together=together)
 
 
 if __name__ == "__main__":

@@ -117,16 +117,26 @@ def predict_command(
     enhance: "Callable[[np.ndarray], np.ndarray]",
     keep_grey: bool = True,
     scale: int = 1,
+    together: "Callable[[list[np.ndarray]], list[np.ndarray]] | None" = None,
 ) -> int:
     """Enhances the photos of `predict`, (H, W, 3) -> (scale H, scale W, 3), with the depth they have.
 
+    together: the same for photos of one size that follow each other, as many as a tile has pixels for.
     Returns the exit status.
     """
     from common.data.photos import allow_huge_photos
-    from common.inference.batch import enhance_photos, plan_outputs
+    from common.inference.batch import Together, enhance_photos, plan_outputs
 
     if args.allow_huge:
         allow_huge_photos()
     suffix = f".{args.format}" if args.format else None
     plan = plan_outputs(args.photos, args.output, args.overwrite, args.skip_existing, suffix)
-    return 1 if enhance_photos(plan, enhance, keep_grey, args.quality, scale) else 0
+    small = Together(together, args.tile**2 // scale**2) if together else None
+    return 1 if enhance_photos(plan, enhance, keep_grey, args.quality, scale, small) else 0
+
+
+def on_accelerator(model: "nn.Module") -> bool:
+    """Whether several small photos at once are faster: a CPU is busy with one."""
+    from common.inference.tiles import device_of
+
+    return device_of(model).type != "cpu"

@@ -1,14 +1,16 @@
 """Many photos in, as many photos out: names kept, nothing overwritten unasked, one broken photo stops no other."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from common.data.folders import RESULTS_MARKER, find_photos
 from common.data.formats import MAX_SIDES, WRITABLE_SUFFIXES
-from common.data.photos import PhotoError, read_photo, to_srgb_photo, write_photo
+from common.data.photos import Photo, PhotoError, read_photo, to_srgb_photo, write_photo
+from common.runtime.devices import is_out_of_memory
 from common.runtime.errors import UserError, WriteError
 from common.runtime.files import atomic_write, check_can_write
 from common.runtime.memory import machine_memory, release_freed_memory
@@ -19,6 +21,24 @@ log = logging.getLogger(__name__)
 BYTES_OF_A_VALUE, WORTH_SAYING = 8, 2e9
 
 FAILURES = (PhotoError, WriteError, MemoryError, OSError)  # of one photo; the others go on
+
+Enhance = Callable[[np.ndarray], np.ndarray]  # (H, W, 3) uint8 or uint16 -> (scale H, scale W, 3)
+
+
+class Together(NamedTuple):
+    """How several small photos are enhanced at once, which keeps a GPU busy."""
+
+    enhance: Callable[[list[np.ndarray]], list[np.ndarray]]  # photos of one size and depth
+    pixels: int  # that they may have in all
+
+
+class OpenPhoto(NamedTuple):
+    """A photo of a plan, read: the plan's number, its path, its result's path."""
+
+    number: int
+    path: Path
+    result: Path
+    photo: Photo
 
 
 def plan_outputs(
@@ -131,41 +151,92 @@ def get_writable_path(result: Path, others: set[Path]) -> Path:
 
 def enhance_photos(
     plan: Sequence[tuple[Path, Path]],
-    enhance: Callable[[np.ndarray], np.ndarray],
+    enhance: Enhance,
     keep_grey: bool = True,
     quality: int | None = None,
     scale: int = 1,
+    together: Together | None = None,
 ) -> int:
     """Reads, enhances and writes each photo of `plan_outputs`. enhance: (H, W, 3) uint8 -> (H', W', 3) uint8.
 
     keep_grey: a grey photo's result is saved grey. quality: of `common.data.photos.write_photo`.
-    scale: how many times larger results are.
+    scale: how many times larger results are. together: for small photos of one size that follow each other.
 
     A photo that cannot be read or written gets one line. Returns how many those were.
     """
     failed = 0
-    for number, (path, result) in enumerate(plan, start=1):
-        try:
-            height, width = enhance_photo(path, result, enhance, keep_grey, quality, scale)
-        except FAILURES as error:
-            failed += 1
-            log.error("failed %s", explain_failure(path, error))
-        else:
-            log.info("%d/%d %s  %d x %d", number, len(plan), result, width, height)
+
+    def report_failure(path: Path, error: BaseException) -> None:
+        nonlocal failed
+        failed += 1
+        log.error("failed %s", explain_failure(path, error))
+
+    def read_photos() -> Iterator[OpenPhoto]:
+        for number, (path, result) in enumerate(plan, start=1):
+            try:
+                yield OpenPhoto(number, path, result, read_to_enhance(path, result, keep_grey, scale))
+            except FAILURES as error:
+                report_failure(path, error)
+
+    for group in group_by_size(read_photos(), together.pixels if together else 0):
+        results = enhance_group(group, together) if together and len(group) > 1 else None
+        for index, (number, path, result, photo) in enumerate(group):
+            try:
+                pixels = results[index] if results else enhance(photo.rgb)
+                write_result(result, pixels, photo, quality)
+            except FAILURES as error:
+                report_failure(path, error)
+            else:
+                log.info("%d/%d %s  %d x %d", number, len(plan), result, *pixels.shape[:2])
     if failed:
         log.error("%d of %d photos failed", failed, len(plan))
     return failed
 
 
+def group_by_size(photos: Iterable[OpenPhoto], pixels: int) -> Iterator[list[OpenPhoto]]:
+    """Photos of one size and depth that follow each other, as many as have `pixels` in all; larger ones alone."""
+    group: list[OpenPhoto] = []
+    for item in photos:
+        rgb = item.photo.rgb
+        if group and (group[0].photo.rgb.shape, group[0].photo.rgb.dtype) != (rgb.shape, rgb.dtype):
+            yield group
+            group = []
+        group.append(item)
+        if (len(group) + 1) * rgb.shape[0] * rgb.shape[1] > pixels:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def enhance_group(group: list[OpenPhoto], together: Together) -> list[np.ndarray] | None:
+    """Their results, or None where memory does not suffice for all at once."""
+    try:
+        return together.enhance([item.photo.rgb for item in group])
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        log.warning("not enough memory for %d photos at once: continuing one by one", len(group))
+        return None
+
+
 def enhance_photo(
     path: Path,
     result: Path,
-    enhance: Callable[[np.ndarray], np.ndarray],
+    enhance: Enhance,
     keep_grey: bool = True,
     quality: int | None = None,
     scale: int = 1,
 ) -> tuple[int, int]:
     """One photo of `enhance_photos`; returns (height, width) of the result. Raises one of FAILURES."""
+    photo = read_to_enhance(path, result, keep_grey, scale)
+    pixels = enhance(photo.rgb)
+    write_result(result, pixels, photo, quality)
+    return pixels.shape[0], pixels.shape[1]
+
+
+def read_to_enhance(path: Path, result: Path, keep_grey: bool, scale: int) -> Photo:
+    """The photo. Raises one of FAILURES, also if its result is too large for its format or the memory."""
     release_freed_memory()
     photo = read_photo(path)
     if not keep_grey:
@@ -173,11 +244,14 @@ def enhance_photo(
     height, width = photo.rgb.shape[:2]
     check_size(result, scale * width, scale * height)
     check_memory(path, (1 + scale**2) * height * width * photo.rgb.itemsize)
-    pixels = enhance(photo.rgb)
+    return photo
+
+
+def write_result(result: Path, pixels: np.ndarray, like: Photo, quality: int | None) -> None:
+    """Writes the whole file or none, and makes its folder. Raises one of FAILURES."""
     result.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(result) as temporary:
-        write_photo(temporary, pixels, like=photo, quality=quality, name=result)
-    return pixels.shape[0], pixels.shape[1]
+        write_photo(temporary, pixels, like=like, quality=quality, name=result)
 
 
 def explain_failure(path: Path, error: BaseException) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from common.data.pixels import peak_of, to_tensor
+from common.data.pixels import peak_of, to_pixels, to_tensor
 from common.inference.tile_layout import OVERLAP, TILE, smallest_tile, tile_starts
 from common.runtime.devices import is_out_of_memory
 
@@ -52,10 +52,22 @@ def enhance(
             torch.cuda.empty_cache()
 
 
+@torch.inference_mode()
+def enhance_together(model: nn.Module, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """`enhance` for photos of one size and depth, each in one piece, all of them in one pass of the model."""
+    batch = torch.cat([to_tensor(photo) for photo in photos]).to(device_of(model))
+    return [to_pixels(result[None], photos[0].dtype) for result in model(batch)]
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """The device of a model's weights; the CPU if it has none, as an ONNX file opened by onnxruntime."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
 def enhance_in_tiles(model: nn.Module, photo: np.ndarray, scale: int, tile: int, overlap: int, grid: int) -> np.ndarray:
     """`enhance` with tiles of one size."""
     tile = max(tile // scale, 3 * overlap)
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    device = device_of(model)
     height, width = photo.shape[:2]
     tile_height, tile_width = (smallest_tile(side, tile, overlap, grid) for side in (height, width))
     rows, columns = tile_starts(height, tile_height, overlap, grid), tile_starts(width, tile_width, overlap, grid)
