@@ -11,8 +11,10 @@ from torch import nn
 
 from benchmarks.lesson7 import FeatureLoss, Lesson7Model
 from benchmarks.measure import Worker, flops, format_number
+from benchmarks.terms import pull, split
 from benchmarks.train_step import Recipe, Step, ours
-from common.losses import gram_matrix
+from common.config.sections import LossConfig
+from common.losses import PerceptualLoss, gram_matrix
 from common.models.vgg16 import VGG16Features
 from tests.commands import run_here
 
@@ -107,3 +109,17 @@ def test_figures_are_short():
     assert [format_number(number) for number in (1234567.8, 99.94, 0.012345, None)] == [
         "1,234,568", "99.9", "0.0123", "does not fit",
     ]  # fmt: skip
+
+
+def test_a_loss_is_split_into_terms_and_layers_that_add_up(noise):
+    layers = {"relu1_2": 3, "relu2_2": 0.5}
+    config = {"vgg": "random", "l1": 1, "ssim": 2, "features": {"weight": 2, "layers": layers}}
+    loss = PerceptualLoss(LossConfig.model_validate({**config, "gram": {"weight": 5, "layers": layers}}))
+    pairs = [(noise.flip(-1), noise), (noise.flip(-2), noise)]
+    parts = {name: pull(part, pairs) for name, part in split(loss)}
+    assert list(parts) == ["l1", "ssim", *(f"{name} {layer}" for name in ("features", "gram") for layer in layers)]
+    whole = sum(loss(*pair).item() for pair in pairs) / 2
+    assert sum(value for value, _ in parts.values()) == pytest.approx(whole, rel=1e-5)
+    assert parts["l1"][1] == pytest.approx(1, rel=1e-4)  # each pixel pulls by 1 / N, up or down
+    heavier = PerceptualLoss(LossConfig.model_validate({**config, "l1": 0.5}))
+    assert {n: pull(part, pairs) for n, part in split(heavier)}["l1"][1] == pytest.approx(0.5, rel=1e-4)

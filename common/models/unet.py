@@ -68,9 +68,7 @@ class Unet(nn.Module):
         )
         *layers, last_layer, _to_tensor_base = self.net.layers
         self.net.layers = nn.ModuleList(layers)
-        # ICNR: the convolution before a pixel shuffle starts with equal weights for the pixels of one square, so that
-        # there is no checkerboard at the start. All zero, they are equal.
-        self.last = nn.Conv2d(count_input_channels(last_layer), n_out * upscale**2, kernel_size=3, padding=1)
+        self.last = EvenConv(count_input_channels(last_layer), n_out, upscale)
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
         self.shuffle = nn.PixelShuffle(upscale)
@@ -98,6 +96,30 @@ class Unet(nn.Module):
         encoder, after_encoder, *decoder = self.net.layers
         skips = [block.bn for block in decoder if isinstance(block, UnetBlock)]
         return [m for m in (*encoder.modules(), after_encoder, *skips) if isinstance(m, nn.BatchNorm2d)]
+
+
+class EvenConv(nn.Conv2d):
+    """The 3 x 3 convolution before a pixel shuffle: (N, in, H, W) -> (N, out * upscale**2, H, W), without a grid.
+
+    Where features are constant, the upscale x upscale pixels that are shuffled from one place come out equal, whatever
+    the weights: for each of them the kernel has the same sum, and the bias is one. Else a perceptual loss, to which
+    dots look like texture, makes the network write the same dots everywhere.
+    The condition is that of Sugawara et al. 2018 (arXiv 1806.02658), put on the weights in place of a filter behind.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, upscale: int) -> None:
+        super().__init__(in_channels, out_channels * upscale**2, kernel_size=3, padding=1)
+        self.upscale = upscale
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.upscale == 1 or self.bias is None:
+            return super().forward(input)
+        weight = self.weight.unflatten(0, (-1, self.upscale**2))  # out, pixel of the square, in, 3, 3
+        bias = self.bias.unflatten(0, (-1, self.upscale**2))
+        means = weight.mean(dim=(-2, -1), keepdim=True)
+        weight = weight - means + means.mean(dim=1, keepdim=True)
+        bias = bias.mean(dim=1, keepdim=True).expand_as(bias)
+        return F.conv2d(input, weight.flatten(0, 1), bias.flatten(), padding=1)
 
 
 def parameter_groups(model: nn.Module) -> list[list[nn.Parameter]]:

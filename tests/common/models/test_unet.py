@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from common.models.attention import SelfAttention
-from common.models.unet import Unet, parameter_groups
+from common.models.unet import EvenConv, Unet, parameter_groups
 from common.runtime.errors import UserError
 
 
@@ -27,6 +27,23 @@ def test_any_size_comes_out_upscaled_exactly_and_zero_at_the_start(upscale, size
     out = build(n_out=2, upscale=upscale)(torch.rand(1, 3, *size))
     assert out.shape == (1, 2, size[0] * upscale, size[1] * upscale)
     assert torch.count_nonzero(out) == 0
+
+
+@pytest.mark.parametrize("upscale", [1, 2, 4])
+def test_the_last_layer_cannot_draw_a_grid_on_constant_features(upscale):
+    conv, plain = EvenConv(5, 3, upscale), nn.Conv2d(5, 3 * upscale**2, kernel_size=3, padding=1)
+    for parameter in conv.parameters():
+        nn.init.normal_(parameter)
+    plain.load_state_dict(conv.state_dict())
+    features = torch.randn(2, 5, 1, 1).expand(2, 5, 6, 7)
+    even, uneven = (nn.PixelShuffle(upscale)(layer(features)) for layer in (conv, plain))
+    inner = slice(upscale, -upscale)  # zeros beyond the edges are not constant
+    assert even[..., inner, inner].std(dim=(2, 3)).max() < 1e-5
+    assert (uneven[..., inner, inner].std(dim=(2, 3)).min() > 0.1) == (upscale > 1)
+    squares = [nn.functional.avg_pool2d(picture, upscale)[..., 1:-1, 1:-1] for picture in (even, uneven)]
+    torch.testing.assert_close(*squares)  # what is shuffled from one place has the mean that its weights say
+    if upscale > 1:
+        assert conv(torch.randn(1, 5, 6, 7)).unflatten(1, (3, -1)).std(dim=2).mean() > 1  # where features change
 
 
 @pytest.mark.slow
