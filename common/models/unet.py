@@ -104,7 +104,7 @@ class EvenConv(nn.Conv2d):
     Where features are constant, the upscale x upscale pixels that are shuffled from one place come out equal, whatever
     the weights: for each of them the kernel has the same sum, and the bias is one. Else a perceptual loss, to which
     dots look like texture, makes the network write the same dots everywhere.
-    The condition is that of Sugawara et al. 2018 (arXiv 1806.02658), put on the weights in place of a filter behind.
+    The condition is that of Sugawara et al. 2019, 'Checkerboard artifacts free convolutional neural networks'.
     """
 
     def __init__(self, in_channels: int, out_channels: int, upscale: int) -> None:
