@@ -149,11 +149,22 @@ def test_yaml_blocks_are_valid(tmp_path):
     assert found >= 3
 
 
-@pytest.mark.parametrize("page", [*PAGES, "benchmarks/README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
-def test_links_lead_to_files(page):
+@pytest.mark.parametrize(
+    "page", [*PAGES, "benchmarks/README.md", "benchmarks/CLAIMS.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+)
+def test_links_lead_to_files_and_headings(page):
     for link in re.findall(r"\]\(([^)]+)\)", (ROOT / page).read_text(encoding="utf-8")):
         if not link.startswith("http"):
-            assert (ROOT / page).parent.joinpath(link).exists(), link
+            name, _, heading = link.partition("#")
+            path = (ROOT / page).parent / name if name else ROOT / page
+            assert path.exists(), link
+            assert not heading or heading in headings(path), link
+
+
+def headings(path):
+    """A page's headings as links name them."""
+    lines = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
 
 
 def test_the_readme_is_short():
