@@ -17,6 +17,7 @@ import colorize
 import styletransfer
 import superres
 from benchmarks.measure import describe_machine, print_table, silence_warnings
+from common.cli.arguments import number_at_least
 from common.cli.configs import find_config
 from common.config.sections import LossConfig
 from common.losses import PIXEL_TERMS, PerceptualLoss
@@ -34,7 +35,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="CONFIG.yaml")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of the config")
-    parser.add_argument("--batches", type=int, default=4, help="of the first stage, to average over [4]")
+    parser.add_argument(
+        "--batches", type=number_at_least(1, int), default=4, help="of the first stage, to average over [4]"
+    )
     args = parser.parse_args()
     task = find_config(Path(args.config)).name.partition("_")[0].removesuffix(".yaml")
     if task not in GET_LEARNER:
