@@ -16,7 +16,7 @@ from torch import Tensor
 import colorize
 import styletransfer
 import superres
-from benchmarks.measure import describe_machine, print_table, silence_warnings
+from benchmarks.measure import describe_machine, print_table
 from common.cli.arguments import number_at_least
 from common.cli.configs import find_config
 from common.config.sections import LossConfig
@@ -42,15 +42,14 @@ def main() -> None:
     task = find_config(Path(args.config)).name.partition("_")[0].removesuffix(".yaml")
     if task not in GET_LEARNER:
         raise UserError(f"{args.config}: its name must begin with one of {', '.join(GET_LEARNER)}")
-    silence_warnings()
     learn = GET_LEARNER[task](args.config, *args.overrides)
     print(describe_machine(learn.dls.device))
     pairs = []
     learn.model.eval()
     for _ in range(args.batches):
-        low, target = (tensor.as_subclass(Tensor) for tensor in learn.dls.train.one_batch())
+        inputs, target = (tensor.as_subclass(Tensor) for tensor in learn.dls.train.one_batch())
         with torch.no_grad():
-            pairs.append((learn.model(low), target))
+            pairs.append((learn.model(inputs), target))
     rows = [(name, *pull(part, pairs)) for name, part in split(learn.loss_func)]
     total = sum(row[2] for row in rows)
     print_table(["term", "value", "pull", "percent"], [[name, v, p, 100 * p / total] for name, v, p in rows])

@@ -187,7 +187,7 @@ def enhance_photos(
             except FAILURES as error:
                 report_failure(path, error)
             else:
-                log.info("%d/%d %s  %d x %d", number, len(plan), result, *pixels.shape[:2])
+                log.info("%d/%d %s  %d x %d", number, len(plan), result, *pixels.shape[1::-1])
     if failed:
         log.error("%d of %d photos failed", failed, len(plan))
     return failed

@@ -30,6 +30,13 @@ def test_names_and_folders_are_kept(photos, tmp_path):
         assert result.size == (160, 144)
 
 
+def test_each_result_is_named_with_its_width_and_height(photos, tmp_path, caplog):
+    caplog.set_level("INFO")
+    result = tmp_path / "out" / "0.png"
+    assert enhance_photos(plan_outputs([photos / "0.png"], tmp_path / "out"), twice) == 0
+    assert f"1/1 {result}  160 x 144" in caplog.messages  # of 80 x 72
+
+
 def test_nothing_is_overwritten_unasked(photos, tmp_path):
     out = tmp_path / "out"
     enhance_photos(plan_outputs([photos / "0.png"], out), twice)
