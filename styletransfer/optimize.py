@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_CONFIG = CONFIGS / "styletransfer_johnson.yaml"
+DEFAULT_WORDS = ["loss.features.weight=1"]  # L-BFGS does not lose the photo, as a network does
 SHOWN_EVERY = 50  # iterations
 
 
 def main() -> None:
     args = read_arguments()
-    words, path = args.config, DEFAULT_CONFIG
-    if words and words[0].endswith((".yaml", ".yml")):
-        path = Path(words.pop(0))
+    words, path = [*DEFAULT_WORDS, *args.config], DEFAULT_CONFIG
+    if args.config and args.config[0].endswith((".yaml", ".yml")):
+        path, words = Path(args.config[0]), args.config[1:]
     config = load_config(Config, path, words)
     check_output(args)
     import numpy as np
@@ -65,7 +66,7 @@ def read_arguments() -> argparse.Namespace:
         "config",
         nargs="*",
         metavar="CONFIG.yaml section.key=value",
-        help="whose loss and style.size are used [configs/styletransfer_johnson.yaml]",
+        help="whose loss and style.size are used [configs/styletransfer_johnson.yaml loss.features.weight=1]",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the picture to write, such as painted.png")
     parser.add_argument("--overwrite", action="store_true", help="replace it if it exists")
