@@ -44,15 +44,15 @@ def resume_run(run: str | Path, *overrides: str) -> Path:
 def load(path: str | Path, device: str = "auto") -> "PhotoModel":
     """A trained model as a function: `load("model.safetensors")("photo.jpg")` is the photo enlarged, a PIL image.
 
-    path: a model file, or a run's folder. The model takes tile=PIXELS.
-    Raises UserError if it is not a complete model file of this task.
+    path: a model file, or a run's folder, or a file of others that spandrel recognises. The model takes tile=PIXELS.
+    Raises UserError if it is none of these.
     """
     from common.cli.arguments import model_path
     from common.inference.photo_model import PhotoModel
     from common.inference.ready import ready
     from common.inference.tiles import enhance
     from common.runtime.devices import get_device
-    from superres.model import load_model
+    from superres.model import load_any_model
 
-    model = ready(load_model(model_path(str(path))), get_device(device))
-    return PhotoModel(model, partial(enhance, model, scale=model.scale))
+    model = ready(load_any_model(model_path(str(path))), get_device(device))
+    return PhotoModel(model, partial(enhance, model, scale=model.scale, grid=model.grid))

@@ -19,7 +19,7 @@ def main() -> int:
     from common.app import AppTask, serve
     from common.cli.predict import load_ready
     from common.inference.tiles import enhance
-    from superres.model import SuperResolver, load_model
+    from superres.model import SuperResolver, load_any_model
 
     def make_options() -> dict[str, Any]:
         import gradio as gr
@@ -28,9 +28,9 @@ def main() -> int:
 
     def get_enhance(model: SuperResolver, strength: float = 1.0) -> "Callable[[np.ndarray], np.ndarray]":
         model.strength = strength
-        return partial(enhance, model, scale=model.scale, tile=args.tile)
+        return partial(enhance, model, scale=model.scale, tile=args.tile, grid=model.grid)
 
-    load = partial(load_ready, load_model, args.device, args.precision)
+    load = partial(load_ready, load_any_model, args.device, args.precision)
     task = AppTask("Super-resolution", load, make_options, get_enhance, keep_grey=True)
     return serve(task, args)
 

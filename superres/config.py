@@ -4,7 +4,8 @@ python -m superres.config > configs/superres.schema.json    writes the JSON sche
 """
 
 import json
-from typing import Literal
+from importlib.util import find_spec
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -36,20 +37,48 @@ class DataConfig(PhotosConfig, frozen=True):
         return self
 
 
+KEYS = {  # of the section `model`, besides network
+    "unet": ("encoder", "pretrained", "norm", "attention", "blur", "upsample"),
+    "srcnn": (),
+    "spandrel": ("architecture", "options", "on_bicubic"),
+}
+
+
 class SuperresModelConfig(ModelConfig, frozen=True):
-    network: Literal["unet", "srcnn"] = Field(
-        default="unet", description="srcnn (9-1-5) has none of this section's other keys"
+    network: Literal["unet", "srcnn", "spandrel"] = Field(
+        default="unet",
+        description="unet; srcnn (9-1-5), which has none of this section's other keys; spandrel: an architecture of its",
     )
     upsample: Literal["before", "after"] = Field(
         default="after",
         description="before: U-Net on the enlarged picture; after: on the small one, enlarged at the end",
     )
+    architecture: str | None = Field(
+        default=None, description="with network: spandrel, a class of spandrel.architectures, such as SPAN or RealPLKSR"
+    )
+    options: dict[str, Any] = Field(
+        default={}, description="of the architecture's constructor, such as {feature_channels: 32}"
+    )
+    on_bicubic: bool = Field(
+        default=False,
+        description="add the architecture's result to a bicubic enlargement, which it then is at first; other programs "
+        "cannot open such a model",
+    )
 
     @model_validator(mode="after")
-    def srcnn_has_no_other_keys(self) -> "SuperresModelConfig":
+    def has_only_keys_of_its_network(self) -> "SuperresModelConfig":
         for name, field in type(self).model_fields.items():
-            if self.network == "srcnn" and name != "network" and getattr(self, name) != field.default:
-                raise ValueError(f"{name}: SRCNN has none; leave it out, or set network: unet")
+            if name not in ("network", *KEYS[self.network]) and getattr(self, name) != field.default:
+                owner = next(network for network, keys in KEYS.items() if name in keys)
+                raise ValueError(f"{name}: network: {self.network} has none; leave it out, or set network: {owner}")
+        return self
+
+    @model_validator(mode="after")
+    def spandrel_needs_an_architecture(self) -> "SuperresModelConfig":
+        if self.network == "spandrel" and self.architecture is None:
+            raise ValueError("architecture: missing; name a class of spandrel.architectures, such as SPAN")
+        if self.network == "spandrel" and find_spec("spandrel") is None:
+            raise ValueError('network: spandrel needs a package: pip install "perceptual-enhance[spandrel]"')
         return self
 
     @property
@@ -67,6 +96,14 @@ class Config(TaskConfig, frozen=True):
 
     def network_side(self, stage: StageConfig) -> int:
         return stage.crop // self.data.scale if self.model.upsample == "after" else stage.crop
+
+    @model_validator(mode="after")
+    def architecture_can_be_trained(self) -> "Config":
+        if self.model.network == "spandrel":
+            from superres.model import check_architecture  # torch takes seconds to import
+
+            check_architecture(self.model, self.data.scale, self.train.precision)
+        return self
 
     @model_validator(mode="after")
     def something_is_to_be_done(self) -> "Config":  # not DataConfig's, since a model file does not name data.low

@@ -45,23 +45,25 @@ def main() -> None:
     from superres.data import Degrade, get_input
     from superres.dial import measure_dial
     from superres.measure import evaluate
-    from superres.model import load_model, read_data_config
+    from superres.model import is_of_others, load_any_model, read_data_config
     from superres.pairs import PairInput, check_pairs
     from superres.robustness import measure_damages
 
     models, degrade = {}, Degrade(args.scale)
     if args.model is not None:
-        model = load_model(args.model)
+        model = load_any_model(args.model)
         if args.steps is None:
-            model = mix_models(args, model, load_model)
+            model = mix_models(args, model, load_any_model)
         if args.scale not in (None, model.scale):
             raise UserError(f"--scale {args.scale}: {args.model} enlarges {model.scale} times")
-        models["prediction"], degrade = model.to(evaluation.device), get_input(read_data_config(args.model))
+        models["prediction"] = model.to(evaluation.device)
+        degrade = Degrade(model.scale) if is_of_others(args.model) else get_input(read_data_config(args.model))
     if args.low is not None:
         check_pairs(evaluation.photos, args.data, args.low, degrade.scale)
         degrade = PairInput(args.data, args.low, degrade.scale)
     elif degrade.scale == 1 and not degrade.passes and not args.damages:
-        raise UserError(f"{args.model}: was trained on pairs of files, and so is measured: give the inputs with --low")
+        why = "does not say what it cleans" if is_of_others(args.model) else "was trained on pairs of files, and so is measured"
+        raise UserError(f"{args.model}: {why}: give the inputs with --low, or measure it with --damages")
     if degrade.passes and not args.damages:
         log.info("the input is made as in training, with its data.degrade")
     if args.damages:
@@ -69,7 +71,7 @@ def main() -> None:
         return
     perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, evaluation.device)
     if args.steps is not None:
-        model, other, folder = models["prediction"], load_model(args.blend), evaluation.folder or Path()
+        model, other, folder = models["prediction"], load_any_model(args.blend), evaluation.folder or Path()
         measure_dial(evaluation.photos, degrade, model, other, args.blend, args.steps, folder, perceptual, args.tile)
         return
     results = evaluate(evaluation.photos, degrade, models, evaluation.folder, perceptual=perceptual, tile=args.tile)

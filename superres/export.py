@@ -1,18 +1,39 @@
-"""Writes a trained model as an ONNX file, which onnxruntime and other programs run without this one.
+"""Writes a trained model as a file that other programs run without this one.
 
-python -m superres.export MODEL.safetensors -o model.onnx
+python -m superres.export MODEL.safetensors -o model.onnx                   for onnxruntime and its like
+python -m superres.export MODEL.safetensors --spandrel 2x_mine.safetensors    for chaiNNer, ComfyUI and others
 """
 
-from common.cli.export import export_command, get_export_parser
+from common.cli.arguments import user_path
+from common.cli.export import check_output, export_command, get_export_parser
 from common.runtime.command import run_command
+from common.runtime.errors import UserError
 
 
 def main() -> int:
-    args = get_export_parser("superres.export", __doc__).parse_args()
+    parser = get_export_parser("superres.export", __doc__)
+    parser.add_argument(
+        "--spandrel",
+        type=user_path,
+        metavar="OUT.safetensors",
+        help="the plain weights of a model with network: spandrel, which programs open that read files with spandrel",
+    )
+    args = parser.parse_args()
+    if (args.output is None) == (args.spandrel is None):
+        raise UserError("give one of -o FILE.onnx and --spandrel OUT.safetensors")
+    if args.spandrel is not None:
+        if args.half:
+            raise UserError("--half: only with -o FILE.onnx")
+        check_output(args.spandrel, ".safetensors", args.overwrite)
     from superres.model import TASK_NAME, load_model
     from superres.plain import PlainResolver
 
     model = load_model(args.model)
+    if args.spandrel is not None:
+        from superres.spandrel_export import export_spandrel
+
+        export_spandrel(args.spandrel, model)
+        return 0
     return export_command(args, model, PlainResolver, TASK_NAME, scale=model.scale)
 
 

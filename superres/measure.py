@@ -17,7 +17,7 @@ from common.evaluation.report import Results, evaluate_photos
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance
 from superres.data import Degrade
-from superres.model import resize_bicubic
+from superres.model import SuperResolver, resize_bicubic
 from superres.pairs import PairInput
 
 DETAIL_SIDE, PAGE_SIDE = 160, 320  # of the squares in pictures and on pages, in sharp pixels
@@ -55,7 +55,8 @@ def measure_photo(
     low = degrade.low_of(path, sharp)
     results = {baseline_name(scale): round_to_8_bits(resize_bicubic(low, scale))}
     for name, model in models.items():
-        results[name] = to_tensor(enhance(model, to_pixels(low), scale, tile))
+        grid = model.grid if isinstance(model, SuperResolver) else 1
+        results[name] = to_tensor(enhance(model, to_pixels(low), scale, tile, grid=grid))
     figures: dict[str, float] = {}
     border = get_border(scale)
     for name, result in results.items():

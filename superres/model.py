@@ -1,18 +1,23 @@
 """The super-resolution network: what the U-Net adds to a bicubic enlargement."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
+from common.inference.ready import DTYPES
+from common.models.model_file import fill_weights, has_no_metadata, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
+from common.runtime.errors import UserError
 from superres.config import Config, DataConfig, SuperresModelConfig
 from superres.srcnn import SRCNN
 
 TASK_NAME = "superres"
+COMMUNITY_SUFFIXES = (".pth", ".pt", ".ckpt")
 
 
 def resize_bicubic(image: Tensor, scale: float) -> Tensor:
@@ -25,19 +30,28 @@ def resize_bicubic(image: Tensor, scale: float) -> Tensor:
 class SuperResolver(nn.Module):
     """(N, 3, h, w) in [0, 1] -> (N, 3, scale h, scale w): bicubic enlargement + network. Untrained it is bicubic.
 
-    unet: the network, a Unet or SRCNN. upsample: 'before' gives it the enlarged picture, as lesson 7 does; 'after'
-    the small one, which ends in a pixel shuffle and is about twice as fast.
+    unet: the network, a Unet or another. upsample: 'before' gives it the enlarged picture, as lesson 7 does; 'after'
+    the small one, which ends in a pixel shuffle and is about twice as fast. residual: False if the network makes the
+    whole picture, not what to add to bicubic.
     """
 
-    def __init__(self, unet: nn.Module, scale: int, upsample: str) -> None:
+    def __init__(self, unet: nn.Module, scale: int, upsample: str, residual: bool = True) -> None:
         super().__init__()
-        self.unet, self.scale, self.upsample = unet, scale, upsample
+        self.unet, self.scale, self.upsample, self.residual = unet, scale, upsample, residual
         self.strength = 1.0  # of what the network adds
+
+    @property
+    def grid(self) -> int:
+        """Tiles of a photo start at multiples of so many pixels."""
+        return getattr(self.unet, "grid", 1)
 
     def forward(self, low: Tensor) -> Tensor:
         low = low.as_subclass(Tensor)
+        if not self.residual and self.strength == 1:
+            return self.unet(low)
         enlarged = resize_bicubic(low, self.scale)
-        added = self.unet(low if self.upsample == "after" else enlarged)
+        result = self.unet(low if self.upsample == "after" else enlarged)
+        added = result if self.residual else result - enlarged
         return enlarged + (added if self.strength == 1 else self.strength * added)
 
 
@@ -45,6 +59,8 @@ def get_model(config: SuperresModelConfig, scale: int) -> SuperResolver:
     """A SuperResolver as `config` describes it."""
     if config.network == "srcnn":
         return SuperResolver(SRCNN(), scale, upsample="before")
+    if config.network == "spandrel":
+        return get_architecture(config, scale)
     unet = Unet(
         config.encoder,
         pretrained=config.pretrained,
@@ -54,6 +70,34 @@ def get_model(config: SuperresModelConfig, scale: int) -> SuperResolver:
         upscale=scale if config.upsample == "after" else 1,
     )
     return SuperResolver(unet, scale, config.upsample)
+
+
+def get_architecture(config: SuperresModelConfig, scale: int) -> SuperResolver:
+    """A SuperResolver with an architecture of spandrel's. Raises ValueError if it cannot be built or trained."""
+    from superres.architectures import build_architecture, start_at_zero  # spandrel is optional
+
+    network = build_architecture(config.architecture or "", config.options, scale)
+    if config.on_bicubic:
+        start_at_zero(network)
+    return SuperResolver(network, scale, upsample="after", residual=config.on_bicubic)
+
+
+def check_architecture(config: SuperresModelConfig, scale: int, precision: str) -> None:
+    """Raises ValueError if the architecture of `config` cannot be built, or trained in this precision."""
+    with torch.random.fork_rng(devices=[]):
+        model = get_architecture(config, scale)
+    try:
+        check_precision(model, precision)
+    except UserError as error:
+        raise ValueError(f"train.precision = {precision}: {error}") from None
+
+
+def check_precision(model: SuperResolver, precision: str) -> None:
+    """Raises UserError if half precision is asked for, and spandrel does not know the architecture to work in it."""
+    dtype, allowed = DTYPES.get(precision), getattr(model.unet, "precisions", DTYPES.values())
+    if dtype is not None and dtype not in allowed:
+        name = type(model.unet.net).__name__
+        raise UserError(f"{name} is not known to work in {precision}; auto chooses one that it works in")
 
 
 def save_model(path: Path, model: nn.Module, config: Config) -> None:
@@ -71,8 +115,30 @@ def load_model(path: Path) -> SuperResolver:
     values, state = read_model_file(path, TASK_NAME)
     config = validate_section(path, SuperresModelConfig, values.get("model"))
     data = read_data_section(path, values)
-    model = get_model(config.without_pretrained(), data.scale)
+    try:
+        model = get_model(config.without_pretrained(), data.scale)
+    except ValueError as error:
+        raise UserError(f"{path}: its network cannot be built by this version of spandrel: {error}") from None
     return fill_weights(path, model, state)
+
+
+def load_any_model(path: Path) -> SuperResolver:
+    """`load_model`, and files of others that spandrel recognises: .pth, .pt, .ckpt, and .safetensors without a config.
+
+    Raises UserError as `load_model` and `superres.community.load_community_model` do.
+    """
+    if not is_of_others(path):
+        return load_model(path)
+    if find_spec("spandrel") is None:
+        raise UserError(f'{path}: a model of another program; to open it: pip install "perceptual-enhance[spandrel]"')
+    from superres.community import load_community_model
+
+    return load_community_model(path)
+
+
+def is_of_others(path: Path) -> bool:
+    """Whether a model file was not written by this program, by its name or its metadata."""
+    return path.suffix in COMMUNITY_SUFFIXES or (path.suffix == ".safetensors" and has_no_metadata(path))
 
 
 def read_data_config(path: Path) -> DataConfig:

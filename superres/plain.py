@@ -12,9 +12,11 @@ class PlainResolver(nn.Module):
 
     def __init__(self, model: SuperResolver) -> None:
         super().__init__()
-        self.unet, self.upsample = without_hooks(model).unet, model.upsample
+        self.unet, self.upsample, self.residual = without_hooks(model).unet, model.upsample, model.residual
         self.enlarge = BicubicEnlargement(model.scale) if model.scale > 1 else nn.Identity()
 
     def forward(self, low: Tensor) -> Tensor:
+        if not self.residual:
+            return self.unet(low).clamp(0, 1)
         enlarged = self.enlarge(low)
         return (enlarged + self.unet(low if self.upsample == "after" else enlarged)).clamp(0, 1)

@@ -1,6 +1,7 @@
 """Enlarges photos with a trained model.
 
 python -m superres.predict MODEL.safetensors PHOTO_OR_FOLDER... -o OUT
+python -m superres.predict 4x_OTHERS.pth PHOTO_OR_FOLDER... -o OUT      any model that spandrel recognises
 """
 
 from functools import partial
@@ -21,12 +22,14 @@ def main() -> int:
     args = parser.parse_args()
     from common.inference.tiles import enhance, enhance_together
     from common.models.fastai_export import import_exported_model
-    from superres.model import SuperResolver, load_model
+    from superres.model import SuperResolver, check_precision, load_any_model
 
-    model = open_model(args, load_model, partial(import_exported_model, model_class=SuperResolver))
+    model = open_model(args, load_any_model, partial(import_exported_model, model_class=SuperResolver))
+    grid = 1
     if isinstance(model, SuperResolver):  # else an ONNX file
-        model.strength = args.strength
-    enlarge = partial(enhance, model, scale=model.scale, tile=args.tile)
+        check_precision(model, args.precision)
+        model.strength, grid = args.strength, model.grid
+    enlarge = partial(enhance, model, scale=model.scale, tile=args.tile, grid=grid)
     together = partial(enhance_together, model) if on_accelerator(model) else None
     return predict_command(args, enlarge, scale=model.scale, together=together)
 

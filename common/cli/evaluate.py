@@ -64,7 +64,8 @@ def open_evaluation(args: argparse.Namespace) -> Evaluation:
         raise UserError("--part needs --blend OTHER")
     folder = args.output
     if folder is None and args.model is not None:
-        folder = args.model.parent / f"evaluate_{args.data.resolve().name}"
+        of_model = "" if args.model.name == "model.safetensors" else f"{args.model.stem}_"  # several in one folder
+        folder = args.model.parent / f"{of_model}evaluate_{args.data.resolve().name}"
     table = "damages.csv" if getattr(args, "damages", False) else "results.csv"
     table = "blend.csv" if getattr(args, "steps", None) else table
     if folder is not None and (folder / table).exists() and not args.overwrite:

@@ -99,6 +99,15 @@ def read_model_file(path: Path, task: str) -> tuple[dict[str, Any], StateDict]:
     return header["config"], state
 
 
+def has_no_metadata(path: Path) -> bool:
+    """Whether a file is complete as .safetensors, but has not what `write_model_file` writes beside the weights."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return METADATA_KEY not in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def read_metadata(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     """{'format_version', 'task', 'config'} from a file's metadata. Raises UserError if they are not there."""
     try:

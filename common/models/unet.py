@@ -125,11 +125,11 @@ class EvenConv(nn.Conv2d):
 def parameter_groups(model: nn.Module) -> list[list[nn.Parameter]]:
     """[the encoder's parameters, the rest] of a model that has a Unet: for freezing and separate learning rates.
 
-    [all parameters] of a model without one.
+    [all that are trained] of a model without one.
     """
     unet = next((module for module in model.modules() if isinstance(module, Unet)), None)
     if unet is None:
-        return [list(model.parameters())]
+        return [[parameter for parameter in model.parameters() if parameter.requires_grad]]
     encoder = list(unet.net.layers[0].parameters())
     encoder_ids = {id(parameter) for parameter in encoder}
     return [encoder, [parameter for parameter in model.parameters() if id(parameter) not in encoder_ids]]

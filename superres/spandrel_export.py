@@ -1,0 +1,59 @@
+"""A trained model as the plain weights of its architecture, which spandrel, and the programs built on it, open."""
+
+import logging
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from common.models.model_file import folded_state_dict
+from common.runtime.errors import UserError
+from common.runtime.files import atomic_write
+from superres.model import SuperResolver
+
+log = logging.getLogger(__name__)
+
+SIZES = ((64, 96), (37, 51))  # height and width of the noise that a file is checked on
+TOLERANCE = 1 / 255
+
+
+def export_spandrel(path: Path, model: SuperResolver) -> float:
+    """Writes the weights of `model`, in eval mode on the CPU, and says what spandrel takes them for.
+
+    Returns by how much the pictures that spandrel makes with the file differ at most, in [0, 1]. Raises UserError if
+    the model is of another network, or was trained on top of bicubic, or the pictures differ by more than 1/255; then
+    there is no file.
+    """
+    if find_spec("spandrel") is None:
+        raise UserError('--spandrel needs a package: pip install "perceptual-enhance[spandrel]"')
+    from spandrel import ModelLoader
+
+    from superres.architectures import ArchitectureNetwork
+
+    if not isinstance(model.unet, ArchitectureNetwork):
+        raise UserError("--spandrel is for models with network: spandrel; for others there is -o FILE.onnx")
+    if model.residual:
+        raise UserError("--spandrel: this model adds to bicubic (model.on_bicubic), which no other program does")
+    weights = {name: value.contiguous() for name, value in folded_state_dict(model.unet.net).items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(safetensors.torch.save(weights, {"format": "pt"}))
+        descriptor = ModelLoader().load_from_file(temporary)
+        difference = max(largest_difference(descriptor, model, size) for size in SIZES)
+        if difference > TOLERANCE:
+            raise UserError(f"{path}: not written: spandrel makes other pictures of it, by {255 * difference:.1f} of 255")
+    log.info(
+        "%s  %.1f MB; spandrel reads it as %s, %dx; at most %.4f of 255 off",
+        path, path.stat().st_size / 1e6, descriptor.architecture.name, descriptor.scale, 255 * difference,
+    )  # fmt: skip
+    return difference
+
+
+@torch.inference_mode()
+def largest_difference(descriptor: Callable[[Tensor], Tensor], model: SuperResolver, size: tuple[int, int]) -> float:
+    """Between spandrel's picture and the model's, of noise."""
+    image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    return float((descriptor(image.clone()) - model(image).clamp(0, 1)).abs().max())
