@@ -96,25 +96,27 @@ class PerceptualLoss(nn.Module):
     Under autocast the VGG16 works in half precision: it is most of the arithmetic. The terms do not: Gram matrices are
     sums that would overflow, and SSIM has differences that would cancel.
 
-    style: a picture, (1, 3, H, W): its Gram matrices, computed once, replace those of the target. `names` lists the
-    terms; after a call `terms` holds each weighted term by name, detached: they add up to the loss.
+    styles: pictures, (1, 3, H, W) each: their Gram matrices, computed once, replace those of the target. With several
+    of them, a call says which is whose: mix, (N, styles). `names` lists the terms; after a call `terms` holds each weighted term by name, detached: they add up to the loss.
     With `reduction` 'none' it returns the loss of each image, (N,), and so are the terms; fastai's `get_preds` sets it.
     """
 
     reduction: Literal["mean", "none"] = "mean"
 
-    def __init__(self, config: LossConfig, style: Tensor | None = None) -> None:
+    def __init__(self, config: LossConfig, *styles: Tensor) -> None:
         super().__init__()
         self.config = config
         self.names = config.active_terms()
         self.vgg = VGG16Features(config.vgg_layers(), config.vgg) if config.vgg_layers() else None
         self.terms: dict[str, Tensor] = {}
         self.remembered: tuple[Tensor, dict[str, Tensor]] | None = None  # a target and its activations
-        self.style_grams = nn.ParameterDict()  # so that they move to the device with the loss
-        if style is not None and config.gram is not None and self.vgg is not None:
+        self.style_grams = nn.ParameterDict()  # (styles, C, C) a layer; so that they move to the device with the loss
+        if styles and config.gram is not None and self.vgg is not None:
             with torch.no_grad():
-                grams = gram_matrices(self.vgg(style), config.gram.layers)
-            self.style_grams.update({name: nn.Parameter(gram, requires_grad=False) for name, gram in grams.items()})
+                grams = [gram_matrices(self.vgg(style), config.gram.layers) for style in styles]
+            for name in config.gram.layers:
+                together = torch.cat([gram[name] for gram in grams])
+                self.style_grams[name] = nn.Parameter(together, requires_grad=False)
 
     @torch.no_grad()
     def remember(self, target: Tensor) -> None:
@@ -126,16 +128,17 @@ class PerceptualLoss(nn.Module):
         """A prediction as a picture, which fastai's `show_results` can draw."""
         return TensorImage(pred.clamp(0, 1))
 
-    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+    def forward(self, pred: Tensor, target: Tensor, mix: Tensor | None = None) -> Tensor:
         if self.reduction == "mean":
-            terms = self.compute_terms(pred, target)
+            terms = self.compute_terms(pred, target, mix)
         else:
-            images = [self.compute_terms(p[None], t[None]) for p, t in zip(pred, target, strict=True)]
+            mixes = [None] * len(pred) if mix is None else mix.split(1)
+            images = [self.compute_terms(p[None], t[None], m) for p, t, m in zip(pred, target, mixes, strict=True)]
             terms = {name: torch.stack([image[name] for image in images]) for name in images[0]}
         self.terms = {name: term.detach() for name, term in terms.items()}
         return add_up(terms.values())
 
-    def compute_terms(self, pred: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def compute_terms(self, pred: Tensor, target: Tensor, mix: Tensor | None = None) -> dict[str, Tensor]:
         """{name: weight * term}, in float32 and outside autocast but for the VGG16."""
         pred_features: dict[str, Tensor] = {}
         target_features: dict[str, Tensor] = {}
@@ -149,10 +152,15 @@ class PerceptualLoss(nn.Module):
                 with torch.no_grad():
                     target_features = self.vgg(target)
         with torch.autocast(pred.device.type, enabled=False):
-            return self.weighted_terms(pred, target, pred_features, target_features)
+            return self.weighted_terms(pred, target, pred_features, target_features, mix)
 
     def weighted_terms(
-        self, pred: Tensor, target: Tensor, pred_features: Mapping[str, Tensor], target_features: Mapping[str, Tensor]
+        self,
+        pred: Tensor,
+        target: Tensor,
+        pred_features: Mapping[str, Tensor],
+        target_features: Mapping[str, Tensor],
+        mix: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """{name: weight * term}, from images and their VGG16 activations."""
         config = self.config
@@ -163,9 +171,16 @@ class PerceptualLoss(nn.Module):
             terms["features"] = layer_distance(config.features, pred_features, target_features)
         if config.gram is not None:
             layers = config.gram.layers
-            target_grams = dict(self.style_grams.items()) or gram_matrices(target_features, layers)
+            target_grams = self.grams_of_styles(mix) or gram_matrices(target_features, layers)
             terms["gram"] = layer_distance(config.gram, gram_matrices(pred_features, layers), target_grams)
         return terms
+
+    def grams_of_styles(self, mix: Tensor | None) -> dict[str, Tensor]:
+        """{layer: (N, C, C)}, each picture's style; (1, C, C) if there is but one; {} if there is none."""
+        grams: dict[str, Tensor] = dict(self.style_grams.items())
+        if mix is None:
+            return grams
+        return {name: torch.einsum("ns,scd->ncd", mix.float(), gram) for name, gram in grams.items()}
 
 
 def gram_matrices(features: Mapping[str, Tensor], layers: Iterable[str]) -> dict[str, Tensor]:

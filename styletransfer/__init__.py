@@ -41,18 +41,19 @@ def resume_run(run: str | Path, *overrides: str) -> Path:
     return resume_run(TASK, run, overrides)
 
 
-def load(path: str | Path, device: str = "auto") -> "PhotoModel":
+def load(path: str | Path, device: str = "auto", style: str | None = None) -> "PhotoModel":
     """A trained model as a function: `load("model.safetensors")("photo.jpg")` is the photo painted, a PIL image.
 
-    path: a model file, or a run's folder. The model takes strength, keep_colors and tile, as
-    `styletransfer.predict` does. Raises UserError if it is not a complete model file of this task.
+    path: a model file, or a run's folder. style: which of a model's several styles, or a mix of them, as
+    `styletransfer.predict --style`. The model takes strength, keep_colors and tile, as there.
+    Raises UserError if it is not a complete model file of this task, or has no such style.
     """
     from common.cli.arguments import model_path
     from common.inference.photo_model import PhotoModel
     from common.inference.ready import ready
     from common.runtime.devices import get_device
-    from styletransfer.model import load_model
+    from styletransfer.model import in_style, load_model
     from styletransfer.photo import paint_photo
 
-    model = ready(load_model(model_path(str(path))), get_device(device))
+    model = ready(in_style(load_model(model_path(str(path))), style), get_device(device))
     return PhotoModel(model, partial(paint_photo, model), keep_grey=False)

@@ -5,6 +5,7 @@ python -m styletransfer.app MODEL.safetensors...
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.cli.app import get_app_parser
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    args = get_app_parser("styletransfer.app", __doc__).parse_args()
+    parser = get_app_parser("styletransfer.app", __doc__)
+    parser.add_argument("--style", metavar="NAME", help="which of a model's several styles, or a mix of them")
+    args = parser.parse_args()
     from common.app import AppTask, serve
     from common.cli.predict import load_ready
-    from styletransfer.model import Stylizer, load_model
+    from styletransfer.model import Stylizer, in_style, load_model
     from styletransfer.photo import paint_photo
 
     def make_options() -> dict[str, Any]:
@@ -34,7 +37,11 @@ def main() -> int:
     ) -> "Callable[[np.ndarray], np.ndarray]":
         return partial(paint_photo, model, strength=strength, keep_colors=keep_colors, tile=args.tile)
 
-    load = partial(load_ready, load_model, args.device, args.precision)
+    def load_style(path: Path) -> Stylizer:
+        model = load_model(path)
+        return in_style(model, args.style if model.styles else None)
+
+    load = partial(load_ready, load_style, args.device, args.precision)
     task = AppTask("Style transfer", load, make_options, get_enhance, keep_grey=False)
     return serve(task, args)
 

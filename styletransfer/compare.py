@@ -7,6 +7,7 @@ python -m styletransfer.compare --resume runs/STUDY                             
 """
 
 from common.runtime.command import run_command
+from common.runtime.errors import UserError
 from common.studies.study import SAME_SECTIONS, read_compare_arguments
 from styletransfer.config import Config
 
@@ -20,8 +21,11 @@ def main() -> int:
         same_sections=(*SAME_SECTIONS, "style"),
     )
     from common.studies.compare import compare_command
+    from styletransfer.style import is_conditional
     from styletransfer.task import TASK
 
+    if any(is_conditional(config.style) for config in arguments.configs.values()):
+        raise UserError("style.image: a study has one style; give one picture")
     return compare_command(TASK, arguments)
 
 

@@ -4,6 +4,7 @@ python -m styletransfer.config > configs/styletransfer.schema.json    writes the
 """
 
 import json
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -20,13 +21,30 @@ from common.config.sections import (
 
 
 class StyleConfig(Section, frozen=True):
-    image: YamlPath | None = Field(
-        default=None, description="picture whose style is learned; null: a sample, stained tissue"
+    image: YamlPath | list[YamlPath] | None = Field(
+        default=None,
+        description="picture whose style is learned; or a list or a folder of them, for a network with several styles; "
+        "null: a sample, stained tissue",
     )
     size: Annotated[int, Field(ge=32)] = Field(
         default=256,
         description="short side in pixels that the picture is shrunk to; the larger, the larger its strokes",
     )
+    add: bool = Field(
+        default=False,
+        description="add the styles to those of train.start_from's model, in which all else stays as it is",
+    )
+    kept: list[str] | None = Field(
+        default=None, description="with add, the styles that the model has; null: as its file says"
+    )
+
+    @model_validator(mode="after")
+    def has_a_picture(self) -> "StyleConfig":
+        if self.image == []:
+            raise ValueError("image: an empty list; name a picture")
+        if self.kept is not None and not self.add:
+            raise ValueError("kept: goes with add: true; leave it out")
+        return self
 
 
 class JohnsonConfig(Section, frozen=True):
@@ -66,6 +84,15 @@ class Config(TaskConfig, frozen=True):
     def has_a_style_term(self) -> "Config":
         if self.loss.gram is None:
             raise ValueError("loss.gram: missing; it is what compares styles")
+        return self
+
+    @model_validator(mode="after")
+    def several_styles_fit_the_network(self) -> "Config":
+        is_folder = isinstance(self.style.image, Path) and self.style.image.expanduser().is_dir()
+        if self.model.johnson is None and (self.style.add or is_folder or isinstance(self.style.image, list)):
+            raise ValueError("style: only model.johnson can have several styles; give one picture, or set model.unet: null")
+        if self.style.add and self.style.kept is None and self.train.start_from is None:
+            raise ValueError("style.add: needs train.start_from, a model of several styles to add to")
         return self
 
     @model_validator(mode="after")

@@ -3,24 +3,42 @@
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from fastai.data.core import DataLoaders
 from fasttransform import ItemTransform
+from torch import Tensor
 
 from common.config.sections import StageConfig
 from common.data.dataloaders import PhotoOpener, find_and_split_photos, get_photo_dls, random_part_tfms
 from common.data.folders import PhotoSplit
 from common.data.photos import open_shrunk_photo
+from common.data.pixels import checksums
+from common.runtime.seeds import derive_seed
 from styletransfer.config import Config
+from styletransfer.style import find_styles
 
 
 class AsTarget(ItemTransform):
-    """(photo,) -> (photo, photo), as fastai's batch transform."""
+    """(photo,) -> (photo, photo), as fastai's batch transform; with several styles (photo, mix, photo, mix).
+
+    mix: (N, styles), 1 for the style that a photo is to be painted in. It follows from `position`, which is the seed and
+    the epoch, and from the photo's pixels: not from its batch.
+    """
 
     order = 90  # after IntToFloatTensor
 
+    def __init__(self, styles: int = 1) -> None:
+        super().__init__()
+        self.styles = styles
+        self.position: tuple[int, int] = (0, 0)  # set by `common.data.loader`
+
     def encodes(self, batch):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)
         (photo,) = batch
-        return photo, photo
+        if self.styles == 1:
+            return photo, photo
+        drawn = [derive_seed(*self.position, number) % self.styles for number in checksums(photo.as_subclass(Tensor))]
+        mix = F.one_hot(torch.tensor(drawn, device=photo.device), self.styles).float()
+        return photo, mix, photo, mix
 
 
 def get_photo_opener(config: Config) -> PhotoOpener:
@@ -34,11 +52,12 @@ def get_photos(config: Config) -> PhotoSplit:
 
 
 def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torch.device) -> DataLoaders:
-    """fastai DataLoaders of (photo, photo) batches for one stage: random parts and left-right flips to train on.
+    """fastai DataLoaders of the batches of `AsTarget` for one stage: random parts and left-right flips to train on.
 
     Validation takes the middle of each held-out photo, its short side as long as the largest crop's, in every stage.
     """
-    return get_photo_dls(
+    styles = len(find_styles(config.style))
+    dls = get_photo_dls(
         photos,
         config.data,
         config.train,
@@ -46,5 +65,8 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
         device,
         open_photo=get_photo_opener(config),
         item_tfms=random_part_tfms(config.data, config.train, stage),
-        batch_tfms=[AsTarget()],
+        batch_tfms=[AsTarget(styles)],
     )
+    for loader in dls:
+        loader.dataset.n_inp = 1 if styles == 1 else 2
+    return dls

@@ -33,23 +33,29 @@ def main() -> None:
     from common.losses import PerceptualLoss
     from common.runtime.devices import out_of_memory_is_user_error
     from styletransfer.measure import evaluate
-    from styletransfer.model import VGG_FROM_FILE, load_model, read_loss_and_style
-    from styletransfer.style import STYLE_FILE, open_style, style_to_tensor
+    from styletransfer.model import VGG_FROM_FILE, each_style, load_model, read_loss_and_style
+    from styletransfer.style import STYLE_FILE, open_style, style_file, style_to_tensor
 
     loss_config, style_config = read_loss_and_style(args.model)
     if args.vgg is not None:
         loss_config = loss_config.model_copy(update={"vgg": args.vgg})
     elif loss_config.vgg == VGG_FROM_FILE:
         raise UserError(f"{args.model}: was trained with a VGG16 from a file: name it with --vgg")
-    path = args.style or args.model.parent / STYLE_FILE
-    if args.style is None and not path.exists():
-        raise UserError(f"{path}: not found; name the picture whose style was learned with --style")
-    style = open_style(style_config.model_copy(update={"image": path}))
-    models = {"prediction": mix_models(args, load_model(args.model), load_model).to(evaluation.device)}
-    loss, iterations = PerceptualLoss(loss_config, style_to_tensor(style)), sorted(set(args.optimize))
+    model = mix_models(args, load_model(args.model), load_model).to(evaluation.device)
+    if model.styles and (args.style is not None or args.optimize):
+        raise UserError("--style, --optimize: not for a model of several styles, all of which are measured")
+    paths = {name: style_file(args.model.parent, name) for name in model.styles}
+    paths = paths or {"prediction": args.style or args.model.parent / STYLE_FILE}
+    for path in paths.values():
+        if not path.exists():
+            hint = "put the pictures whose styles were learned there" if model.styles else "name it with --style"
+            raise UserError(f"{path}: not found; {hint}")
+    styles = {name: open_style(style_config.model_copy(update={"image": path})) for name, path in paths.items()}
+    models = each_style(model)
+    loss, iterations = PerceptualLoss(loss_config, *map(style_to_tensor, styles.values())), sorted(set(args.optimize))
     with out_of_memory_is_user_error(f"--size {args.size}"):
         photos, folder = evaluation.photos, evaluation.folder
-        results = evaluate(photos, folder, style, loss, models, args.size, iterations, args.start)
+        results = evaluate(photos, folder, styles, loss, models, args.size, iterations, args.start)
     write_evaluation_page(args, evaluation, results)
 
 

@@ -8,11 +8,13 @@ from common.runtime.command import run_command
 
 
 def main() -> int:
-    args = get_export_parser("styletransfer.export", __doc__).parse_args()
-    from styletransfer.model import TASK_NAME, load_model
+    parser = get_export_parser("styletransfer.export", __doc__)
+    parser.add_argument("--style", metavar="NAME", help="which of a model's several styles, or a mix of them")
+    args = parser.parse_args()
+    from styletransfer.model import TASK_NAME, in_style, load_model
     from styletransfer.plain import PlainStylizer
 
-    model = load_model(args.model)
+    model = in_style(load_model(args.model), args.style)
     return export_command(args, model, PlainStylizer, TASK_NAME)
 
 

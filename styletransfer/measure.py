@@ -32,7 +32,7 @@ TIMED_PASSES = 3  # of the network, the fastest counts
 
 def measure_photo(
     path: Path,
-    style: Image.Image,
+    styles: Mapping[str, Image.Image],
     loss: PerceptualLoss,
     models: Mapping[str, nn.Module],
     size: int,
@@ -44,7 +44,8 @@ def measure_photo(
 
     On the middle square of the photo, `size` pixels a side, or as many as there are. 'kept' is `content_kept`. Seconds
     are those of one forward pass and of all iterations so far. 'like' is the first iteration as good as the network;
-    infinite if none was. perceptual: measures how far the paintings are from the photo, too.
+    infinite if none was. perceptual: measures how far the paintings are from the photo, too. styles: {name: picture},
+    in the order of the loss's. If there are several, the models have their names, and each is measured by its own.
     Raises PhotoError if the photo cannot be measured.
     """
     photo = open_photo(path)
@@ -55,16 +56,20 @@ def measure_photo(
     target = to_tensor(np.asarray(ImageOps.fit(photo, (size, size)))).to(device)
     kept = content_kept_metric(loss)
     figures: dict[str, float] = {}
-    pictures = {"photo": target, "style": to_tensor(np.asarray(ImageOps.fit(style, (size, size))))}
+    pictures, mixes = {"photo": target}, one_hot(list(styles), device) if len(styles) > 1 else {}
+    if not mixes:
+        (style,) = styles.values()
+        pictures["style"] = to_tensor(np.asarray(ImageOps.fit(style, (size, size))))
 
     @torch.no_grad()
     def measure(name: str, picture: Tensor, seconds: float) -> None:
-        figures[f"{name} loss"] = loss(picture, target).item()
+        figures[f"{name} loss"] = loss(picture, target, mixes.get(name)).item()
         figures.update({f"{name} {term}": value.item() for term, value in loss.terms.items()})
         figures[f"{name} kept"] = kept(picture, target).item()
         figures[f"{name} seconds"] = seconds
 
-    measure("photo", target, 0.0)
+    if not mixes:
+        measure("photo", target, 0.0)
     for name, model in models.items():
         pictures[name], seconds = time_forward(model, target)
         measure(name, pictures[name], seconds)
@@ -77,6 +82,11 @@ def measure_photo(
     if perceptual is not None:
         figures |= perceptual({name: round_to_8_bits(pictures[name]).cpu() for name in models}, target.cpu())
     return figures, {name: picture[0] for name, picture in pictures.items()}
+
+
+def one_hot(names: Sequence[str], device: torch.device) -> dict[str, Tensor]:
+    """{name: (1, names), 1 for the name itself}."""
+    return dict(zip(names, torch.eye(len(names), device=device).split(1), strict=True))
 
 
 @torch.inference_mode()
@@ -100,7 +110,7 @@ def synchronize(tensor: Tensor) -> None:
 def evaluate(
     paths: list[Path],
     folder: Path | None,
-    style: Image.Image,
+    styles: Mapping[str, Image.Image],
     loss: PerceptualLoss,
     models: Mapping[str, nn.Module],
     size: int,
@@ -115,7 +125,7 @@ def evaluate(
     loss = loss.to(next(next(iter(models.values())).parameters()).device)
     measure = partial(
         measure_photo,
-        style=style,
+        styles=styles,
         loss=loss,
         models=models,
         size=size,

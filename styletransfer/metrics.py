@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -33,12 +32,21 @@ def content_kept(pred: Tensor, photo: Tensor, vgg: VGG16Features, layers: Iterab
     return torch.stack(kept).mean(dim=0)
 
 
-def content_kept_metric(loss: PerceptualLoss) -> Callable[[Tensor, Tensor], Tensor]:
-    """`content_kept` in the layers that hold the content of a loss (those of its style, if it has no content term)."""
+def content_kept_metric(loss: PerceptualLoss) -> Callable[..., Tensor]:
+    """`content_kept` in the layers that hold the content of a loss (those of its style, if it has no content term).
+
+    It takes what the loss takes: with several styles their mix, too, which does not matter.
+    """
     term = loss.config.features or loss.config.gram
-    if loss.vgg is None or term is None:
+    vgg = loss.vgg
+    if vgg is None or term is None:
         raise ValueError("content_kept needs a loss with a VGG16 term")
-    return partial(content_kept, vgg=loss.vgg, layers=list(term.layers))
+
+    def content_kept_of_batch(pred: Tensor, photo: Tensor, mix: Tensor | None = None) -> Tensor:
+        return content_kept(pred, photo, vgg, list(term.layers))
+
+    content_kept_of_batch.__name__ = "content_kept"  # a column of history.csv
+    return content_kept_of_batch
 
 
 def warn_if_content_lost(kept: float) -> None:

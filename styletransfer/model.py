@@ -1,6 +1,9 @@
 """The style network: a photo in, the same photo in one style out."""
 
+import difflib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +11,7 @@ from torch import Tensor, nn
 from common.config.sections import LossConfig, ModelConfig
 from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
+from common.runtime.errors import UserError
 from styletransfer.config import Config, StyleConfig, StyleModelConfig
 from styletransfer.johnson import TransformationNetwork
 
@@ -19,28 +23,29 @@ class Stylizer(nn.Module):
     """(N, 3, H, W) in [0, 1] -> the same, in a style.
 
     residual: the network predicts what to add to the photo (as logits, so that no pixel leaves [0, 1]), and untrained
-    the photo comes back within 0.01. Otherwise it paints anew, as the paper's does.
+    the photo comes back within 0.01. Otherwise it paints anew, as the paper's does. styles: the names, if it has
+    several; it is then also given the mix, (N, k), how much of each of the last k.
     """
 
-    def __init__(self, network: nn.Module, residual: bool) -> None:
+    def __init__(self, network: nn.Module, residual: bool, styles: Sequence[str] = ()) -> None:
         super().__init__()
-        self.network, self.residual = network, residual
+        self.network, self.residual, self.styles = network, residual, list(styles)
 
-    def forward(self, photo: Tensor) -> Tensor:
-        return self.paint(photo.as_subclass(Tensor))
+    def forward(self, photo: Tensor, mix: Tensor | None = None) -> Tensor:
+        return self.paint(photo.as_subclass(Tensor), mix)
 
-    def paint(self, photo: Tensor) -> Tensor:
+    def paint(self, photo: Tensor, mix: Tensor | None = None) -> Tensor:
         """The same, of a plain Tensor."""
-        logits = self.network(photo)
+        logits = self.network(photo) if mix is None else self.network(photo, mix)
         if self.residual:
             logits = torch.logit(photo, eps=0.01) + logits
         return logits.float().sigmoid()  # 8 bits are more than half precision has near 1
 
 
-def get_model(config: StyleModelConfig) -> Stylizer:
-    """A Stylizer as `config` describes it."""
+def get_model(config: StyleModelConfig, styles: Sequence[str] = ()) -> Stylizer:
+    """A Stylizer as `config` describes it. styles: the names, if it has several, or may get more."""
     if config.johnson is not None:
-        return Stylizer(TransformationNetwork(config.johnson.width), residual=False)
+        return Stylizer(TransformationNetwork(config.johnson.width, len(styles)), residual=False, styles=styles)
     unet = config.unet or ModelConfig()  # StyleModelConfig has one of the two
     network = Unet(unet.encoder, pretrained=unet.pretrained, norm=unet.norm, attention=unet.attention, blur=unet.blur)
     return Stylizer(network, residual=True)
@@ -51,11 +56,13 @@ def save_model(path: Path, model: nn.Module, config: Config) -> None:
     loss = config.loss.model_dump(mode="json")
     if loss["vgg"] not in ("torchvision", "random"):
         loss["vgg"] = VGG_FROM_FILE
-    values = {
+    values: dict[str, Any] = {
         "model": config.model.model_dump(mode="json", exclude={"unet": {"pretrained"}}),
-        "style": config.style.model_dump(mode="json", exclude={"image"}),
+        "style": config.style.model_dump(mode="json", exclude={"image", "add", "kept"}),
         "loss": loss,
     }
+    if isinstance(model, Stylizer) and model.styles:
+        values["styles"] = model.styles
     write_model_file(path, model, TASK_NAME, values)
 
 
@@ -66,7 +73,47 @@ def load_model(path: Path) -> Stylizer:
     """
     values, state = read_model_file(path, TASK_NAME)
     config = validate_section(path, StyleModelConfig, values.get("model"))
-    return fill_weights(path, get_model(config.without_pretrained()), state)
+    return fill_weights(path, get_model(config.without_pretrained(), values.get("styles", ())), state)
+
+
+def read_style_names(path: Path) -> list[str]:
+    """The styles of a model file's model, if it has several. Raises UserError as `load_model` does."""
+    values, _ = read_model_file(path, TASK_NAME)
+    return list(values.get("styles", ()))
+
+
+def in_style(model: Stylizer, words: str | None) -> Stylizer:
+    """A Stylizer of one style, with the same pictures: 'NAME' of a model of several, or a mix, 'NAME:0.6,OTHER:0.4'.
+
+    A model of one style comes back as it is. Raises UserError if there is no such style, or none is named.
+    """
+    if not model.styles:
+        if words is not None:
+            raise UserError(f"--style {words}: this model has one style, which needs no name")
+        return model
+    if words is None:
+        raise UserError(f"this model has several styles; choose with --style one of {', '.join(model.styles)}, or a mix")
+    parts = dict.fromkeys(model.styles, 0.0)
+    for word in words.split(","):
+        name, colon, amount = word.strip().partition(":")
+        if name not in parts:
+            near = difflib.get_close_matches(name, model.styles, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(model.styles)}"
+            raise UserError(f"--style {words}: no style '{name}'; {hint}")
+        try:
+            parts[name] += float(amount) if colon else 1.0
+        except ValueError:
+            raise UserError(f"--style {words}: '{amount}' is no number; write a mix as NAME:0.6,OTHER:0.4") from None
+    total = sum(parts.values())
+    if not all(0 <= part < float("inf") for part in parts.values()) or total <= 0:
+        raise UserError(f"--style {words}: each part must be 0 or more, and one of them more")
+    network = cast(TransformationNetwork, model.network)
+    return Stylizer(network.in_style([part / total for part in parts.values()]), model.residual).train(model.training)
+
+
+def each_style(model: Stylizer) -> dict[str, Stylizer]:
+    """{name: Stylizer of one style}; 'prediction' for a model that has but one."""
+    return {name: in_style(model, name) for name in model.styles} or {"prediction": model}
 
 
 def read_loss_and_style(path: Path) -> tuple[LossConfig, StyleConfig]:

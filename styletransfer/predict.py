@@ -8,6 +8,7 @@ from functools import partial
 from common.cli.arguments import number_at_least
 from common.cli.predict import get_predict_parser, on_accelerator, open_model, predict_command
 from common.runtime.command import run_command
+from common.runtime.errors import UserError
 
 
 def main() -> int:
@@ -19,12 +20,21 @@ def main() -> int:
         help="0 the photo, 1 the painting, or between [1]",
     )
     parser.add_argument("--keep-colors", action="store_true", help="the photo's own colours, the painting's lightness")
+    parser.add_argument(
+        "--style",
+        metavar="NAME",
+        help="of a model of several styles: one by its name, or a mix, as in starry_night:0.6,wave:0.4",
+    )
     args = parser.parse_args()
     from common.models.fastai_export import import_exported_model
-    from styletransfer.model import Stylizer, load_model
+    from styletransfer.model import Stylizer, in_style, load_model
     from styletransfer.photo import paint_photo, paint_together
 
     model = open_model(args, load_model, partial(import_exported_model, model_class=Stylizer))
+    if isinstance(model, Stylizer):
+        model = in_style(model, args.style)
+    elif args.style is not None:
+        raise UserError("--style: an ONNX file has one style; choose it when the file is made (styletransfer.export)")
     options = {"strength": args.strength, "keep_colors": args.keep_colors}
     paint = partial(paint_photo, model, tile=args.tile, **options)
     together = partial(paint_together, model, **options) if on_accelerator(model) else None

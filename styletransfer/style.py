@@ -1,35 +1,91 @@
-"""The picture whose style is learned."""
+"""The pictures whose styles are learned."""
 
 import logging
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from common.data.folders import sample_photos
+from common.data.folders import find_photos, sample_photos
 from common.data.photos import PhotoError, open_photo, shrunk_size
 from common.data.pixels import to_tensor
 from common.runtime.errors import UserError
+from common.runtime.files import atomic_write
 from styletransfer.config import StyleConfig
 
 log = logging.getLogger(__name__)
 
 STYLE_FILE = "style.png"  # its copy in the run folder
+STYLES_FOLDER = "styles"  # of several
 SAMPLE_STYLE = "ihc.png"  # stained tissue under a microscope: brown hatching, pale blue dabs
 MIN_SIDE = 32
 
 
-def open_style(config: StyleConfig, run: Path | None = None) -> Image.Image:
-    """The style picture (RGB) of a config, shrunk to its size.
+def find_styles(config: StyleConfig) -> dict[str, Path]:
+    """{name: picture} of a config, in order. A name is the file's, without its ending.
 
-    run: folder of a run to continue; its own copy is used. Raises UserError if the picture cannot be used.
+    Raises UserError if there is none, if two have one name, or a name could not be given to `--style`.
     """
-    if run is not None and (run / STYLE_FILE).exists():
-        return open_photo(run / STYLE_FILE)
-    path = config.image
-    if path is None:
-        path = next(photo for photo in sample_photos() if photo.name == SAMPLE_STYLE)
+    image = config.image
+    if image is None:
+        paths = [photo for photo in sample_photos() if photo.name == SAMPLE_STYLE]
+    elif isinstance(image, list):
+        paths = [path.expanduser() for path in image]
+    else:
+        paths = find_photos(image.expanduser()) if image.expanduser().is_dir() else [image.expanduser()]
+    names = [path.stem for path in paths]
+    if len(paths) == 1 and not is_conditional(config):
+        return dict(zip(names, paths, strict=True))
+    for name, count in Counter([*names, *(config.kept or [])]).items():
+        if count > 1:
+            raise UserError(f"style.image: {count} styles with the name {name}; rename the files")
+        if any(sign in name for sign in ":,./"):
+            raise UserError(f"style.image: {name}: a style's name may have no ':', ',', '.' or '/'; rename the file")
+    return dict(zip(names, paths, strict=True))
+
+
+def is_conditional(config: StyleConfig) -> bool:
+    """Whether the network has a scale and a shift for each of several styles."""
+    return config.add or isinstance(config.image, list) or (config.image is not None and config.image.expanduser().is_dir())
+
+
+def style_names(config: StyleConfig) -> list[str]:
+    """Of a network with several styles, those it had before first; none for a network of one style."""
+    return [*(config.kept or []), *find_styles(config)] if is_conditional(config) else []
+
+
+def open_styles(config: StyleConfig, run: Path | None = None) -> dict[str, Image.Image]:
+    """{name: picture} of the styles to learn, as `open_style` opens each."""
+    styles = find_styles(config)
+    return {name: open_style(config.model_copy(update={"image": path}), run, name) for name, path in styles.items()}
+
+
+def save_styles(run: Path, styles: dict[str, Image.Image], config: StyleConfig) -> None:
+    """Copies of the pictures in a run folder: style.png, or styles/NAME.png of each."""
+    for name, picture in styles.items():
+        path = style_file(run, name) if is_conditional(config) else run / STYLE_FILE
+        path.parent.mkdir(exist_ok=True)
+        with atomic_write(path) as temporary:
+            picture.save(temporary)
+
+
+def style_file(run: Path, name: str) -> Path:
+    """Where a run folder has one of several styles."""
+    return run / STYLES_FOLDER / f"{name}.png"
+
+
+def open_style(config: StyleConfig, run: Path | None = None, name: str = "") -> Image.Image:
+    """The style picture (RGB) of a config that has one, shrunk to its size.
+
+    run: folder of a run to continue; its own copy is used. name: of the style, if it is one of several. Raises UserError
+    if the picture cannot be used.
+    """
+    for copy in (run / STYLE_FILE, style_file(run, name)) if run is not None else ():
+        if copy.exists():
+            return open_photo(copy)
+    (path,) = find_styles(config).values()
     try:
         picture = open_photo(path.expanduser())
     except PhotoError as error:

@@ -1,6 +1,7 @@
 """Style transfer from config to model file: the page to read first."""
 
 import logging
+import shutil
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from common.evaluation.report import Results
 from common.losses import PerceptualLoss
 from common.models.start_from import start_from
 from common.runtime import processes
-from common.runtime.files import atomic_write
+from common.runtime.errors import UserError
 from common.task import Task
 from common.training.learner import ModelFiles, StageLearner, make_learner
 from common.training.run_fit import fit_run
@@ -26,8 +27,27 @@ from styletransfer.config import Config
 from styletransfer.data import get_dls, get_photos
 from styletransfer.measure import SIZE, evaluate
 from styletransfer.metrics import content_kept_metric
-from styletransfer.model import TASK_NAME, Stylizer, get_model, load_model, save_model
-from styletransfer.style import STYLE_FILE, open_style, style_to_tensor
+from styletransfer.johnson import TransformationNetwork
+from styletransfer.model import (
+    TASK_NAME,
+    Stylizer,
+    each_style,
+    get_model,
+    in_style,
+    load_model,
+    read_style_names,
+    save_model,
+)
+from styletransfer.style import (
+    find_styles,
+    is_conditional,
+    open_style,
+    open_styles,
+    save_styles,
+    style_file,
+    style_names,
+    style_to_tensor,
+)
 
 log = logging.getLogger(__name__)
 
@@ -45,42 +65,82 @@ STUDY_LOSS = {
 
 def train(config: Config, name: str, resume: Path | None = None, photos: PhotoSplit | None = None) -> Path:
     """Trains as `config` says; see `common.task.Train`. The run folder gets the style, the model and its measures."""
-    style = open_style(config.style, resume)
+    config = with_styles_named(config)
+    styles = open_styles(config.style, resume)
     config, photos, device = prepare_training(config, get_photos, resume, photos)
-    learn = get_learner(without_first_weights(config, resume), photos, device, style)
+    learn = get_learner(without_first_weights(config, resume), photos, device, styles)
     with open_run(resume, TASK_NAME, config, name, device, photos) as run:  # all input is known to be good
         if processes.is_main():
-            with atomic_write(run / STYLE_FILE) as temporary:
-                style.save(temporary)
+            save_styles(run, styles, config.style)
+            copy_kept_styles(config, run)
         checkpoint = fit_run(learn, run)
         if processes.is_main():
             best = save_best_model(learn.files, checkpoint, run)
             log.info("held-out photos:")
-            results = evaluate(photos.held_out, run, style, learn.loss_func, {"prediction": best.to(device)}, SIZE)
+            models = {name: model.to(device) for name, model in each_style(best).items()}
+            models = {name: model for name, model in models.items() if name in styles or name == "prediction"}
+            results = evaluate(photos.held_out, run, styles, learn.loss_func, models, SIZE)
             finish_run(run, results, learn.loss_func)
     return run
 
 
+def with_styles_named(config: Config) -> Config:
+    """The config with its folder of styles as a list, and the names of the styles that `style.add` adds to."""
+    style = config.style
+    if is_conditional(style) and not isinstance(style.image, list):
+        style = style.model_copy(update={"image": list(find_styles(style).values())})
+    if style.add and style.kept is None and config.train.start_from is not None:
+        kept = read_style_names(config.train.start_from.expanduser())
+        if not kept:
+            raise UserError(
+                f"style.add: {config.train.start_from} has one style; begin with a model of several, of which style.image "
+                "was a list or a folder"
+            )
+        style = style.model_copy(update={"kept": kept})
+    find_styles(style)  # their names must differ from those kept
+    return config.model_copy(update={"style": style})
+
+
+def copy_kept_styles(config: Config, run: Path) -> None:
+    """Copies the pictures of the styles that were there before, if they lie beside their model."""
+    if config.train.start_from is None:
+        return
+    for name in config.style.kept or ():
+        picture = style_file(config.train.start_from.expanduser().parent, name)
+        if picture.exists():
+            shutil.copy(picture, style_file(run, name))
+
+
 def get_learner(
-    config: Config, photos: PhotoSplit, device: torch.device, style: Image.Image | None = None
+    config: Config, photos: PhotoSplit, device: torch.device, styles: Mapping[str, Image.Image] | None = None
 ) -> StageLearner:
-    """The Learner of a config; seed before. style: if it is open already."""
-    model, loss = build(config, style)
+    """The Learner of a config; seed before. styles: {name: picture}, if they are open already."""
+    config = with_styles_named(config)
+    model, loss = build(config, styles)
     start_from(model, config.train.start_from, TASK_NAME)
-    files = ModelFiles(partial(save_model, config=config), load_model)
+    if config.style.kept and isinstance(model.network, TransformationNetwork):
+        model.network.learn_only_new(len(config.style.kept))
+    files = ModelFiles(partial(save_model, config=config), load_model, one_style)
     stage_dls = partial(get_dls, photos, config, device=device)
     return make_learner(config.train, stage_dls, model, loss, [content_kept_metric(loss)], get_columns, files)
 
 
-def build(config: Config, style: Image.Image | None = None) -> tuple[Stylizer, PerceptualLoss]:
-    """A new model and its loss; seed before. style: if it is open already."""
-    style = style or open_style(config.style)
-    return get_model(config.model), PerceptualLoss(config.loss, style_to_tensor(style))
+def one_style(model: Stylizer) -> Stylizer:
+    """The first style of a model of several, for fastai's `learn.predict`, which cannot choose."""
+    return in_style(model, model.styles[0]) if model.styles else model
+
+
+def build(config: Config, styles: Mapping[str, Image.Image] | None = None) -> tuple[Stylizer, PerceptualLoss]:
+    """A new model and its loss; seed before. styles: {name: picture}, if they are open already."""
+    config = with_styles_named(config)
+    styles = styles or open_styles(config.style)
+    loss = PerceptualLoss(config.loss, *map(style_to_tensor, styles.values()))
+    return get_model(config.model, style_names(config.style)), loss
 
 
 def get_columns(photo: Tensor, pred: Tensor, _: Tensor) -> dict[str, Tensor]:
     """The columns of the pictures of each epoch."""
-    return {"photo": photo, "prediction": pred}
+    return {"photo": photo, "prediction": pred}  # each in the style that was drawn for it
 
 
 def compare_models(
@@ -91,9 +151,10 @@ def compare_models(
     perceptual: MeasurePerceptual,
 ) -> Results:
     """Measures the variants of a study by one loss, STUDY_LOSS; see `common.task.CompareModels`."""
-    style = open_style(config.style)
-    loss = PerceptualLoss(LossConfig.model_validate({**STUDY_LOSS, "vgg": config.loss.vgg}), style_to_tensor(style))
-    return evaluate(photos, folder, style, loss, models, SIZE, perceptual=perceptual)
+    styles = {"style": open_style(config.style)}  # a study has one
+    loss_config = LossConfig.model_validate({**STUDY_LOSS, "vgg": config.loss.vgg})
+    loss = PerceptualLoss(loss_config, style_to_tensor(styles["style"]))
+    return evaluate(photos, folder, styles, loss, models, SIZE, perceptual=perceptual)
 
 
 TASK = Task(

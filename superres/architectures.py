@@ -167,7 +167,7 @@ def check(
     height, width = TRIED
     image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
     try:
-        with torch.inference_mode():
+        with torch.no_grad():  # not inference_mode: SPAN sets weights in eval mode, which could then not be trained
             ours, theirs = ArchitectureNetwork(descriptor).eval()(image), descriptor(image.clone())
     except Exception as error:  # as above
         raise ValueError(

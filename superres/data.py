@@ -17,7 +17,7 @@ from common.data.damages import damage, draw_passes
 from common.data.dataloaders import PhotoOpener, find_and_split_photos, get_photo_dls
 from common.data.folders import PhotoSplit
 from common.data.photos import open_photo, open_photo_for_crops
-from common.data.pixels import round_to_8_bits
+from common.data.pixels import checksums, round_to_8_bits
 from common.runtime.seeds import derive_seed
 from superres.config import Config, DataConfig
 from superres.model import resize_bicubic
@@ -59,13 +59,6 @@ class Degrade(ItemTransform):
     def low_of(self, path: Path, sharp: Tensor) -> Tensor:
         """`low_resolution`, of the photo `path`."""
         return self.low_resolution(sharp)
-
-
-def checksums(images: Tensor) -> list[int]:
-    """A number for each of (N, 3, H, W) that follows from its pixels and their places, the same on every device."""
-    pixels = (images * 255).round().long().flatten(1)
-    places = torch.arange(1, pixels.shape[1] + 1, device=images.device) % 65521
-    return (pixels * places).sum(dim=1).tolist()
 
 
 def get_input(data: DataConfig) -> "Degrade | PairInput":

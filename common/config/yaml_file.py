@@ -95,14 +95,17 @@ def parse_overrides(words: Iterable[str], config_class: type[BaseModel]) -> list
     """`section.key=value` words of the command line -> [('command line', 'section.key', value)].
 
     Values are YAML, but a path or a name is the text as it was typed, since YAML sees comments, numbers and lists in
-    some; only the word null means none.
+    some; only the word null means none, and a list of paths begins with a bracket.
     """
     changes: list[Change] = []
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise UserError(f"command line: '{word}': write an override as section.key=value, for example train.seed=1")
-        if is_text(config_class, key):
+        kinds = find_types(config_class, key)
+        takes_list = any(get_origin(kind) is list for kind in kinds)
+        kinds = {kind for kind in kinds if get_origin(kind) is not list}
+        if kinds & {str, Path} and kinds <= {str, Path, type(None)} and not (takes_list and value.startswith("[")):
             if not value:
                 raise UserError(f"command line: {key}: nothing after '='; write null for the default")
             changes.append(("command line", key, None if value == "null" else value))
@@ -114,19 +117,19 @@ def parse_overrides(words: Iterable[str], config_class: type[BaseModel]) -> list
     return changes
 
 
-def is_text(config_class: type[BaseModel], key: str) -> bool:
-    """Whether the key, 'section.key', is that of a path or a name."""
+def find_types(config_class: type[BaseModel], key: str) -> set[Any]:
+    """The types that the key, 'section.key', takes; none for what has no key of its own."""
     section: type[BaseModel] | None = config_class
     annotation: Any = None
     for name in key.split("."):
         if section is None:
-            return False
+            return set()
         if name in section.model_fields:
             annotation = section.model_fields[name].annotation
             section = find_section_class(annotation)
         elif not name.isdigit():  # of a list entry
-            return False
-    return leaf_types(annotation) <= {str, Path, type(None)}
+            return set()
+    return leaf_types(annotation)
 
 
 def leaf_types(annotation: Any) -> set[Any]:

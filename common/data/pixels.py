@@ -39,3 +39,10 @@ def to_image(image: Tensor) -> Image.Image:
 def round_to_8_bits(image: Tensor) -> Tensor:
     """Clamps to [0, 1] and rounds to multiples of 1/255, as saving and loading a picture does."""
     return (image.clamp(0, 1) * PEAK).round() / PEAK
+
+
+def checksums(images: Tensor) -> list[int]:
+    """A number for each of (N, 3, H, W) that follows from its pixels and their places, the same on every device."""
+    pixels = (images * 255).round().long().flatten(1)
+    places = torch.arange(1, pixels.shape[1] + 1, device=images.device) % 65521
+    return (pixels * places).sum(dim=1).tolist()

@@ -86,8 +86,8 @@ def save_best_model(files: ModelFiles[Model], checkpoint: Path, run: Path) -> Mo
 
 
 def draw_heatmap(results: Results, loss: PerceptualLoss) -> Image.Image | None:
-    """Where the loss's VGG16 sees the first held-out photo's prediction differ; None if it has none."""
-    if loss.vgg is None:
+    """Where the loss's VGG16 sees the first held-out photo's prediction differ; None if it has none, or there are several."""
+    if loss.vgg is None or "prediction" not in results.example:
         return None
     device = loss.vgg.mean.device
     pictures = {name: picture[None].to(device) for name, picture in results.example.items()}

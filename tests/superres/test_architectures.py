@@ -99,6 +99,8 @@ def seeded():
 def test_an_architecture_learns_is_saved_and_enlarges_an_odd_photo_exactly(name, options, scale, tmp_path):
     config = config_of(name, options, scale)
     model = get_model(config.model, scale).to(memory_format=torch.channels_last)
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter.requires_grad)  # as fastai's `freeze` does; fails for inference tensors
     before = [parameter.detach().clone() for parameter in model.parameters()]
     optimizer = torch.optim.AdamW([p for group in parameter_groups(model) for p in group], lr=1e-3)
     low = torch.rand(2, 3, 32, 32).contiguous(memory_format=torch.channels_last)
