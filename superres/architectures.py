@@ -4,6 +4,7 @@ The network is what spandrel makes of its own weights again, so that a file of t
 gives the same pictures in all programs that read files with spandrel.
 """
 
+import copy
 import difflib
 import importlib
 import inspect
@@ -141,7 +142,7 @@ def build_architecture(name: str, options: Mapping[str, Any], scale: int) -> Arc
     except Exception as error:  # these constructors check little: any exception
         raise ValueError(f"model.options: {name} cannot be built: {type(error).__name__}: {error}") from None
     check(name, options, scale, descriptor, classes[name])
-    return ArchitectureNetwork(descriptor)
+    return ArchitectureNetwork(descriptor).train()
 
 
 def check(
@@ -167,7 +168,9 @@ def check(
     height, width = TRIED
     image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
     try:
-        with torch.no_grad():  # not inference_mode: SPAN sets weights in eval mode, which could then not be trained
+        # SPAN sets weights in eval mode, and spandrel calls it in inference mode, after which they cannot be trained.
+        descriptor = copy.deepcopy(descriptor)
+        with torch.inference_mode():
             ours, theirs = ArchitectureNetwork(descriptor).eval()(image), descriptor(image.clone())
     except Exception as error:  # as above
         raise ValueError(
@@ -176,7 +179,6 @@ def check(
         ) from None
     if ours.shape != (1, 3, scale * height, scale * width) or not torch.allclose(ours.clamp(0, 1), theirs, atol=1e-4):
         raise ValueError(f"model.architecture: {name} needs more than a photo, or returns more; it cannot be trained here")
-    descriptor.model.train()
 
 
 def plain(value: Any) -> Any:
