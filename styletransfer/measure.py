@@ -141,5 +141,6 @@ def evaluate(
         log.info("%d iterations take %.0f times as long as the network, at up to %d px", last, ratio, size)
         log.info("%.0f iterations reach its loss (inf: more than %d)", average[f"{name} like"], last)
     for name in models:
-        warn_if_content_lost(average[f"{name} kept"])
+        what = "the results" if len(models) == 1 else f"the results of {name}"
+        warn_if_content_lost(average[f"{name} kept"], what)
     return results

@@ -49,13 +49,14 @@ def content_kept_metric(loss: PerceptualLoss) -> Callable[..., Tensor]:
     return content_kept_of_batch
 
 
-def warn_if_content_lost(kept: float) -> None:
+def warn_if_content_lost(kept: float, what: str = "the results") -> None:
     """A warning if the results, on average, keep too little of their photos."""
     if kept < MIN_CONTENT_KEPT:
         log.warning(
-            "WARNING: hardly anything of the photos is left: the results are hardly nearer to their own photo than to "
+            "WARNING: hardly anything of the photos is left: %s are hardly nearer to their own photo than to "
             "the same photo turned upside down (content kept %.2f, below %.2f). Lower loss.gram.weight or raise "
             "loss.features.weight",
+            what,
             kept,
             MIN_CONTENT_KEPT,
         )

@@ -1,0 +1,204 @@
+"""Several styles in one network."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from common.config.sections import LossConfig
+from common.config.yaml_file import load_config
+from common.losses import PerceptualLoss
+from common.models.unet import parameter_groups
+from common.runtime.errors import UserError
+from styletransfer.config import Config, JohnsonConfig, StyleConfig, StyleModelConfig
+from styletransfer.data import AsTarget
+from styletransfer.johnson import StyleNorm, TransformationNetwork
+from styletransfer.model import get_model, in_style
+from styletransfer.style import find_styles
+from tests.commands import run
+
+GRAM = {"weight": 1, "layers": {"relu1_2": 1}}
+SMALL = StyleModelConfig(johnson=JohnsonConfig(width=4))
+
+
+def with_random_styles(network: TransformationNetwork) -> TransformationNetwork:
+    for norm in network.norms().values():
+        for parameter in (*norm.scales, *norm.shifts):
+            nn.init.normal_(parameter, mean=1, std=0.5)
+    return network
+
+
+def test_a_norm_of_one_style_is_instance_norm_with_its_scale_and_shift():
+    torch.manual_seed(0)
+    norm, x = StyleNorm(3, styles=2), torch.rand(2, 3, 8, 8)
+    with torch.no_grad():
+        norm.scales[1].copy_(torch.tensor([1.0, 2.0, 3.0]))
+        norm.shifts[1].copy_(torch.tensor([0.0, -1.0, 0.5]))
+    by_hand = nn.functional.instance_norm(x, weight=norm.scales[1], bias=norm.shifts[1])
+    torch.testing.assert_close(norm(x, torch.tensor([[0.0, 1.0]] * 2)), by_hand)
+
+
+def test_a_network_in_one_style_or_a_mix_paints_as_the_whole_one_does():
+    torch.manual_seed(0)
+    network, photo = with_random_styles(TransformationNetwork(4, styles=3)).eval(), torch.rand(1, 3, 37, 42)
+    pictures = []
+    for mix in ([1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.6, 0.4, 0.0]):
+        plain = network.in_style(mix)
+        assert plain.norms() == {}
+        with torch.no_grad():
+            pictures.append(plain(photo))
+            torch.testing.assert_close(pictures[-1], network(photo, torch.tensor([mix])), atol=1e-4, rtol=1e-4)
+    assert (pictures[0] - pictures[1]).abs().mean() > 0.01
+
+
+def test_a_batch_mixes_styles():
+    torch.manual_seed(0)
+    network, photos = with_random_styles(TransformationNetwork(4, styles=2)), torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        together = network(photos, torch.eye(2))
+        alone = torch.cat([network(photo[None], mix[None]) for photo, mix in zip(photos, torch.eye(2), strict=True)])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_adding_a_style_changes_nothing_else():
+    torch.manual_seed(0)
+    network, photo = with_random_styles(TransformationNetwork(4, styles=3)), torch.rand(1, 3, 32, 32)
+    network.learn_only_new(kept=2)
+    norm = next(iter(network.norms().values()))
+    torch.testing.assert_close(norm.scales[2], (norm.scales[0] + norm.scales[1]) / 2)
+    before = network(photo, torch.tensor([[0.3, 0.7, 0.0]])).detach()
+    first = network(photo, torch.ones(1, 1)).detach()
+    (trained,) = parameter_groups(network)
+    assert len(trained) == 2 * len(network.norms())
+    optimizer = torch.optim.AdamW(trained, lr=1e-2, weight_decay=0.1)
+    network(photo, torch.ones(1, 1)).square().mean().backward()  # of one style: the last
+    optimizer.step()
+    assert torch.equal(network(photo, torch.tensor([[0.3, 0.7, 0.0]])), before)
+    assert not torch.equal(network(photo, torch.ones(1, 1)), first)
+
+
+def test_each_picture_is_compared_with_its_own_style():
+    torch.manual_seed(0)
+    styles, photos, paintings = torch.rand(2, 1, 3, 40, 40), torch.rand(3, 3, 32, 32), torch.rand(3, 3, 32, 32)
+    config = LossConfig.model_validate({"vgg": "random", "gram": GRAM})
+    both = PerceptualLoss(config, *styles)
+    chosen, mix = [1, 0, 1], torch.eye(2)[[1, 0, 1]]
+    alone = []
+    for i, style in enumerate(chosen):
+        torch.manual_seed(0)
+        loss = PerceptualLoss(config, styles[style])
+        loss.vgg = both.vgg
+        loss.style_grams["relu1_2"] = nn.Parameter(both.style_grams["relu1_2"][style : style + 1], requires_grad=False)
+        alone.append(loss(paintings[i : i + 1], photos[i : i + 1]))
+    torch.testing.assert_close(both(paintings, photos, mix), torch.stack(alone).mean())
+    both.reduction = "none"
+    torch.testing.assert_close(both(paintings, photos, mix), torch.stack(alone))
+
+
+def test_the_style_of_a_photo_follows_from_seed_epoch_and_pixels_alone():
+    photos, target = torch.rand(64, 3, 8, 8), AsTarget(styles=4)
+    target.position = (0, 3)
+    _, mix, _, same = target((photos,))
+    assert mix is same
+    assert mix.sum(dim=1).tolist() == [1] * 64
+    assert mix.sum(dim=0).min() >= 4  # all styles occur
+    torch.testing.assert_close(target((photos[5:6],))[1], mix[5:6])
+    target.position = (0, 4)
+    assert not torch.equal(target((photos,))[1], mix)
+
+
+def test_styles_are_named_after_their_files(tmp_path):
+    for name in ("wave.png", "night sky.jpg", "a.b.png"):
+        Image.new("RGB", (40, 40)).save(tmp_path / name)
+    listed = StyleConfig(image=[tmp_path / "wave.png", tmp_path / "night sky.jpg"])
+    assert list(find_styles(listed)) == ["wave", "night sky"]
+    with pytest.raises(UserError, match=r"a\.b: a style's name may have no"):
+        find_styles(StyleConfig(image=tmp_path))
+    (tmp_path / "a.b.png").unlink()
+    assert sorted(find_styles(StyleConfig(image=tmp_path))) == ["night sky", "wave"]
+    with pytest.raises(UserError, match="2 styles with the name wave"):
+        find_styles(StyleConfig(image=[tmp_path / "wave.png"], add=True, kept=["wave"]))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (None, "this model has several styles; choose with --style one of wave, night, or a mix"),
+        ("waev", "no style 'waev'; did you mean wave?"),
+        ("wave:much", "'much' is no number"),
+        ("wave:0", "each part must be 0 or more, and one of them more"),
+        ("wave:2,night:-1", "each part must be 0 or more, and one of them more"),
+    ],
+)
+def test_a_style_that_is_not_there_is_told(words, message):
+    with pytest.raises(UserError) as error:
+        in_style(get_model(SMALL, ["wave", "night"]), words)
+    assert message in str(error.value)
+
+
+def test_parts_of_a_mix_add_up_to_one():
+    torch.manual_seed(0)
+    model, photo = get_model(SMALL, ["wave", "night"]).eval(), torch.rand(1, 3, 32, 32)
+    with_random_styles(model.network)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            in_style(model, "wave:3, night:1")(photo), model(photo, torch.tensor([[0.75, 0.25]])), atol=1e-5, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model.unet={}", "style.image=[a.png, b.png]"], "only model.johnson can have several styles"),
+        (["model.johnson={}", "style.add=true"], "style.add: needs train.start_from"),
+        (["model.johnson={}", "style.image=[]"], "an empty list; name a picture"),
+        (["model.johnson={}", "style.kept=[a]"], "kept: goes with add: true"),
+    ],
+)
+def test_a_mistake_in_the_config_is_told(words, message):
+    stages = "train.stages=[{crop: 64, bs: 2, epochs: 1, lr: 1e-3}]"
+    with pytest.raises(UserError) as error:
+        load_config(Config, None, [f"loss.gram={GRAM}", stages, *words])
+    assert message in str(error.value)
+
+
+@pytest.mark.slow
+def test_two_styles_are_trained_and_a_third_is_added(tmp_path):
+    from common.data.folders import sample_photos
+
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for i, path in enumerate(sample_photos()[:5]):
+        Image.open(path).convert("RGB").crop((100, 100, 180, 172)).save(photos / f"{i}.png")
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name, color in (("red", (200, 30, 30)), ("blue", (30, 30, 200)), ("green", (30, 200, 30))):
+        Image.new("RGB", (64, 64), color).save((pictures if name != "green" else tmp_path) / f"{name}.png")
+    words = [
+        f"data.path={photos}", "data.valid=[0.png, 1.png]", "data.crops_per_photo=8", "loss.vgg=random",
+        "model={johnson: {width: 4}}", "loss.features=null", "loss.tv=0", "loss.gram.distance=relative", "style.size=64",
+        "train.stages=[{crop: 32, bs: 4, epochs: 4, lr: 1e-2}]", f"output.path={tmp_path}",
+    ]  # fmt: skip
+    two = run("styletransfer.train", "configs/styletransfer_johnson.yaml", *words, f"style.image={pictures}", "output.name=two")
+    assert two.returncode == 0, two.stdout + two.stderr
+    assert sorted(path.name for path in (tmp_path / "two/styles").iterdir()) == ["blue.png", "red.png"]
+    words += ["style.add=true", f"style.image={tmp_path / 'green.png'}", f"train.start_from={tmp_path}/two/model.safetensors"]
+    three = run("styletransfer.train", "configs/styletransfer_johnson.yaml", *words, "output.name=three")
+    assert three.returncode == 0, three.stdout + three.stderr
+    assert sorted(path.name for path in (tmp_path / "three/styles").iterdir()) == ["blue.png", "green.png", "red.png"]
+
+    def paint(model: str, style: str) -> np.ndarray:
+        output = tmp_path / f"{model}_{style.replace(':', '_')}.png"
+        done = run("styletransfer.predict", tmp_path / model, photos / "0.png", "-o", output, "--style", style, "--overwrite")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return np.asarray(Image.open(output)).astype(int)
+
+    assert np.array_equal(paint("two", "red"), paint("three", "red"))
+    red, blue, green = (paint("three", name).mean(axis=(0, 1)) for name in ("red", "blue", "green"))
+    assert red[0] - red[2] > blue[0] - blue[2]  # redder in red
+    assert green.tolist() != red.tolist()
+    assert paint("three", "red:0.5,blue:0.5").shape == (72, 80, 3)
+    measured = run("styletransfer.evaluate", tmp_path / "three", "--data", photos, "--vgg", "random")
+    assert measured.returncode == 0, measured.stdout + measured.stderr
+    assert all(name in measured.stdout + measured.stderr for name in ("red", "blue", "green"))
