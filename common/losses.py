@@ -96,8 +96,9 @@ class PerceptualLoss(nn.Module):
     Under autocast the VGG16 works in half precision: it is most of the arithmetic. The terms do not: Gram matrices are
     sums that would overflow, and SSIM has differences that would cancel.
 
-    styles: pictures, (1, 3, H, W) each: their Gram matrices, computed once, replace those of the target. With several
-    of them, a call says which is whose: mix, (N, styles). `names` lists the terms; after a call `terms` holds each weighted term by name, detached: they add up to the loss.
+    styles: pictures, (1, 3, H, W) each: their Gram matrices, computed once, replace those of the target. With several,
+    a call says which is whose: mix, (N, styles). `names` lists the terms; after a call `terms` holds each weighted term
+    by name, detached: they add up to the loss.
     With `reduction` 'none' it returns the loss of each image, (N,), and so are the terms; fastai's `get_preds` sets it.
     """
 

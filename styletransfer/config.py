@@ -90,7 +90,7 @@ class Config(TaskConfig, frozen=True):
     def several_styles_fit_the_network(self) -> "Config":
         is_folder = isinstance(self.style.image, Path) and self.style.image.expanduser().is_dir()
         if self.model.johnson is None and (self.style.add or is_folder or isinstance(self.style.image, list)):
-            raise ValueError("style: only model.johnson can have several styles; give one picture, or set model.unet: null")
+            raise ValueError("style: only model.johnson can have several styles; give one picture, or that network")
         if self.style.add and self.style.kept is None and self.train.start_from is None:
             raise ValueError("style.add: needs train.start_from, a model of several styles to add to")
         return self

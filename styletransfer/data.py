@@ -21,8 +21,8 @@ from styletransfer.style import find_styles
 class AsTarget(ItemTransform):
     """(photo,) -> (photo, photo), as fastai's batch transform; with several styles (photo, mix, photo, mix).
 
-    mix: (N, styles), 1 for the style that a photo is to be painted in. It follows from `position`, which is the seed and
-    the epoch, and from the photo's pixels: not from its batch.
+    mix: (N, styles), 1 for the style that a photo is to be painted in. It follows from `position`, which is the seed
+    and the epoch, and from the photo's pixels: not from its batch.
     """
 
     order = 90  # after IntToFloatTensor

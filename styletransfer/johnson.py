@@ -113,7 +113,8 @@ class TransformationNetwork(nn.Module):
     def in_style(self, mix: Sequence[float]) -> "TransformationNetwork":
         """A network of one style, which is a mix of this one's: how much of each. Its results are the same."""
         norms, state = self.norms(), self.state_dict()
-        plain = {name: value for name, value in state.items() if name.rpartition(".")[0].rpartition(".")[0] not in norms}
+        of_norms = {f"{name}.{key}" for name, norm in norms.items() for key in norm.state_dict()}
+        plain = {name: value for name, value in state.items() if name not in of_norms}
         for name, norm in norms.items():
             parts = torch.tensor(mix, device=norm.scales[0].device)
             plain[f"{name}.weight"], plain[f"{name}.bias"] = (parts @ values for values in norm.stacked())

@@ -92,7 +92,7 @@ def in_style(model: Stylizer, words: str | None) -> Stylizer:
             raise UserError(f"--style {words}: this model has one style, which needs no name")
         return model
     if words is None:
-        raise UserError(f"this model has several styles; choose with --style one of {', '.join(model.styles)}, or a mix")
+        raise UserError(f"this model has several styles; choose one or a mix with --style: {', '.join(model.styles)}")
     parts = dict.fromkeys(model.styles, 0.0)
     for word in words.split(","):
         name, colon, amount = word.strip().partition(":")

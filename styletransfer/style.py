@@ -1,7 +1,6 @@
 """The pictures whose styles are learned."""
 
 import logging
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -38,17 +37,19 @@ def find_styles(config: StyleConfig) -> dict[str, Path]:
     names = [path.stem for path in paths]
     if len(paths) == 1 and not is_conditional(config):
         return dict(zip(names, paths, strict=True))
-    for name, count in Counter([*names, *(config.kept or [])]).items():
-        if count > 1:
-            raise UserError(f"style.image: {count} styles with the name {name}; rename the files")
-        if any(sign in name for sign in ":,./"):
+    everyone = [*names, *(config.kept or [])]
+    for name in everyone:
+        if everyone.count(name) > 1:
+            raise UserError(f"style.image: {everyone.count(name)} styles with the name {name}; rename the files")
+        if set(":,./") & set(name):
             raise UserError(f"style.image: {name}: a style's name may have no ':', ',', '.' or '/'; rename the file")
     return dict(zip(names, paths, strict=True))
 
 
 def is_conditional(config: StyleConfig) -> bool:
     """Whether the network has a scale and a shift for each of several styles."""
-    return config.add or isinstance(config.image, list) or (config.image is not None and config.image.expanduser().is_dir())
+    image = config.image
+    return config.add or isinstance(image, list) or (image is not None and image.expanduser().is_dir())
 
 
 def style_names(config: StyleConfig) -> list[str]:
@@ -79,8 +80,8 @@ def style_file(run: Path, name: str) -> Path:
 def open_style(config: StyleConfig, run: Path | None = None, name: str = "") -> Image.Image:
     """The style picture (RGB) of a config that has one, shrunk to its size.
 
-    run: folder of a run to continue; its own copy is used. name: of the style, if it is one of several. Raises UserError
-    if the picture cannot be used.
+    run: folder of a run to continue; its own copy is used. name: of the style, if it is one of several.
+    Raises UserError if the picture cannot be used.
     """
     for copy in (run / STYLE_FILE, style_file(run, name)) if run is not None else ():
         if copy.exists():

@@ -25,9 +25,9 @@ from common.training.run_folder import open_run
 from common.training.steps import finish_run, prepare_training, save_best_model, without_first_weights
 from styletransfer.config import Config
 from styletransfer.data import get_dls, get_photos
+from styletransfer.johnson import TransformationNetwork
 from styletransfer.measure import SIZE, evaluate
 from styletransfer.metrics import content_kept_metric
-from styletransfer.johnson import TransformationNetwork
 from styletransfer.model import (
     TASK_NAME,
     Stylizer,
@@ -93,8 +93,8 @@ def with_styles_named(config: Config) -> Config:
         kept = read_style_names(config.train.start_from.expanduser())
         if not kept:
             raise UserError(
-                f"style.add: {config.train.start_from} has one style; begin with a model of several, of which style.image "
-                "was a list or a folder"
+                f"style.add: {config.train.start_from} has one style; begin with a model that was trained with a "
+                "list or a folder as style.image"
             )
         style = style.model_copy(update={"kept": kept})
     find_styles(style)  # their names must differ from those kept

@@ -1,7 +1,7 @@
 """Networks of the whole field: spandrel's architectures, as plain torch modules that train like any other.
 
-The network is what spandrel makes of its own weights again, so that a file of them (`python -m superres.export --spandrel`)
-gives the same pictures in all programs that read files with spandrel.
+The network is what spandrel makes of its own weights again, so that a file of them (`superres.export --spandrel`) gives
+the same pictures in all programs that read files with spandrel.
 """
 
 import copy
@@ -127,7 +127,7 @@ def build_architecture(name: str, options: Mapping[str, Any], scale: int) -> Arc
             raise ValueError(f"model.options.{option}: is data.scale; leave it out")
         if option not in parameters:
             raise ValueError(f"model.options.{option}: {name} has no such option{suggest(option, parameters)}")
-    values = {**{key: scale for key in SCALES}, **{key: 3 for key in CHANNELS}}
+    values: dict[str, Any] = {**dict.fromkeys(SCALES, scale), **dict.fromkeys(CHANNELS, 3)}
     if scale > 1 and "upsampler" in parameters and not parameters["upsampler"].default:
         values["upsampler"] = "pixelshuffle"
     values = {key: value for key, value in values.items() if key in parameters} | dict(options)
@@ -141,14 +141,13 @@ def build_architecture(name: str, options: Mapping[str, Any], scale: int) -> Arc
         raise ValueError(f"model.options: with these, spandrel does not recognise a {name} by its weights") from None
     except Exception as error:  # these constructors check little: any exception
         raise ValueError(f"model.options: {name} cannot be built: {type(error).__name__}: {error}") from None
-    check(name, options, scale, descriptor, classes[name])
-    return ArchitectureNetwork(descriptor).train()
+    return ArchitectureNetwork(checked(name, options, scale, descriptor, classes[name])).train()
 
 
-def check(
+def checked(
     name: str, options: Mapping[str, Any], scale: int, descriptor: ModelDescriptor, network_class: type[nn.Module]
-) -> None:
-    """Raises ValueError unless the network can be trained as one of `scale`, and opens as it was built."""
+) -> Descriptor:
+    """The descriptor. Raises ValueError unless it can be trained as one of `scale`, and opens as it was built."""
     if not isinstance(descriptor, ImageModelDescriptor) or descriptor.purpose not in ("SR", "Restoration"):
         raise ValueError(f"model.architecture: {name} is for {descriptor.purpose}, not for whole photos")
     if not isinstance(descriptor.model, network_class):
@@ -169,16 +168,17 @@ def check(
     image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
     try:
         # SPAN sets weights in eval mode, and spandrel calls it in inference mode, after which they cannot be trained.
-        descriptor = copy.deepcopy(descriptor)
+        tried = copy.deepcopy(descriptor)
         with torch.inference_mode():
-            ours, theirs = ArchitectureNetwork(descriptor).eval()(image), descriptor(image.clone())
+            ours, theirs = ArchitectureNetwork(tried).eval()(image), tried(image.clone())
     except Exception as error:  # as above
         raise ValueError(
             f"model.options: {name} with these fails on a photo of {width} x {height} px: "
             f"{type(error).__name__}: {error}"
         ) from None
     if ours.shape != (1, 3, scale * height, scale * width) or not torch.allclose(ours.clamp(0, 1), theirs, atol=1e-4):
-        raise ValueError(f"model.architecture: {name} needs more than a photo, or returns more; it cannot be trained here")
+        raise ValueError(f"model.architecture: {name} needs more than a photo, or returns more: not for training")
+    return descriptor
 
 
 def plain(value: Any) -> Any:

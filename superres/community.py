@@ -77,8 +77,8 @@ def read_state(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and pickle raise many kinds
         raise UserError(
-            f"{path}: cannot be read as weights alone ({type(error).__name__}). It is broken, or a pickle that would run "
-            "code, which is refused: get it as .safetensors"
+            f"{path}: cannot be read as weights alone ({type(error).__name__}). It is broken, or a pickle that would "
+            "run code, which is refused: get it as .safetensors"
         ) from None
     if not isinstance(state, dict):
         raise UserError(f"{path}: holds a {type(state).__name__}, not the weights of a model")

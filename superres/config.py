@@ -47,7 +47,7 @@ KEYS = {  # of the section `model`, besides network
 class SuperresModelConfig(ModelConfig, frozen=True):
     network: Literal["unet", "srcnn", "spandrel"] = Field(
         default="unet",
-        description="unet; srcnn (9-1-5), which has none of this section's other keys; spandrel: an architecture of its",
+        description="unet; srcnn (9-1-5), which has none of this section's other keys; or spandrel's architectures",
     )
     upsample: Literal["before", "after"] = Field(
         default="after",

@@ -62,7 +62,8 @@ def main() -> None:
         check_pairs(evaluation.photos, args.data, args.low, degrade.scale)
         degrade = PairInput(args.data, args.low, degrade.scale)
     elif degrade.scale == 1 and not degrade.passes and not args.damages:
-        why = "does not say what it cleans" if is_of_others(args.model) else "was trained on pairs of files, and so is measured"
+        of_others = args.model is not None and is_of_others(args.model)
+        why = "does not say what it cleans" if of_others else "was trained on pairs of files, and so is measured"
         raise UserError(f"{args.model}: {why}: give the inputs with --low, or measure it with --damages")
     if degrade.passes and not args.damages:
         log.info("the input is made as in training, with its data.degrade")

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 import safetensors.torch
 import torch
@@ -29,7 +30,7 @@ def export_spandrel(path: Path, model: SuperResolver) -> float:
     """
     if find_spec("spandrel") is None:
         raise UserError('--spandrel needs a package: pip install "perceptual-enhance[spandrel]"')
-    from spandrel import ModelLoader
+    from spandrel import ImageModelDescriptor, ModelLoader
 
     from superres.architectures import ArchitectureNetwork
 
@@ -41,10 +42,10 @@ def export_spandrel(path: Path, model: SuperResolver) -> float:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(weights, {"format": "pt"}))
-        descriptor = ModelLoader().load_from_file(temporary)
+        descriptor = cast(ImageModelDescriptor, ModelLoader().load_from_file(temporary))
         difference = max(largest_difference(descriptor, model, size) for size in SIZES)
         if difference > TOLERANCE:
-            raise UserError(f"{path}: not written: spandrel makes other pictures of it, by {255 * difference:.1f} of 255")
+            raise UserError(f"{path}: not written: spandrel's pictures differ by {255 * difference:.1f} of 255")
     log.info(
         "%s  %.1f MB; spandrel reads it as %s, %dx; at most %.4f of 255 off",
         path, path.stat().st_size / 1e6, descriptor.architecture.name, descriptor.scale, 255 * difference,

@@ -86,7 +86,8 @@ def save_best_model(files: ModelFiles[Model], checkpoint: Path, run: Path) -> Mo
 
 
 def draw_heatmap(results: Results, loss: PerceptualLoss) -> Image.Image | None:
-    """Where the loss's VGG16 sees the first held-out photo's prediction differ; None if it has none, or there are several."""
+    """Where the loss's VGG16 sees the first held-out photo's prediction differ; None without a VGG16, or if there are
+    several predictions."""
     if loss.vgg is None or "prediction" not in results.example:
         return None
     device = loss.vgg.mean.device
