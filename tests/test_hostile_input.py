@@ -314,7 +314,16 @@ TABLE = [
     ),
     (
         "train", "D/small.yaml 'model={network: srcnn, norm: batch}'",
-        "error: command line: model: norm: SRCNN has none; leave it out, or set network: unet",
+        "error: command line: model: norm: network: srcnn has none; leave it out, or set network: unet",
+    ),
+    (
+        "train", "D/small.yaml 'model={network: spandrel, architecture: Spam}'",
+        "error: D/small.yaml with the command line: model.architecture: spandrel has no Spam; did you mean SPAN?",
+    ),
+    (
+        "predict", "D/evil.pth D/photos -o D/out",
+        "error: D/evil.pth: cannot be read as weights alone (UnpicklingError). It is broken, or a pickle that would "
+        "run code, which is refused: get it as .safetensors",
     ),
     (
         "compare", "",

@@ -6,10 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
+import styletransfer.model
+import superres.model
 from common.config.yaml_file import load_config
 from common.studies.study import read_study
+from styletransfer.config import Config as StyleConfig
+from styletransfer.config import JohnsonConfig, StyleModelConfig
 from superres.config import Config
 from tests.commands import run_here
 
@@ -46,6 +51,29 @@ def workplace(photos, tmp_path, monkeypatch):
     for name in ("photo.jpg", "old.jpg", "starry_night.jpg"):
         Image.open(photos / "0.png").save(tmp_path / name)
     return tmp_path
+
+
+@pytest.fixture
+def special_models(workplace):
+    """{what a command has: the folder of a model that it is about}, and a model file of others."""
+    from spandrel.architectures.Compact import Compact
+
+    torch.save(Compact(num_feat=4, num_conv=1, upscale=2).state_dict(), workplace / "4x_theirs.pth")
+    folders = {"--spandrel": workplace / "of_spandrel", "--style": workplace / "of_styles"}
+    for folder in folders.values():
+        folder.mkdir()
+    config = load_config(
+        Config,
+        None,
+        ["model={network: spandrel, architecture: Compact, options: {num_feat: 4}}", "loss.l1=1", ONE_EPOCH],
+    )
+    superres.model.save_model(
+        folders["--spandrel"] / "model.safetensors", superres.model.get_model(config.model, 2), config
+    )
+    styles = styletransfer.model.get_model(StyleModelConfig(johnson=JohnsonConfig(width=4)), ["starry_night", "wave"])
+    config = load_config(StyleConfig, ROOT / "configs/styletransfer_johnson.yaml", ["model.johnson.width=4"])
+    styletransfer.model.save_model(folders["--style"] / "model.safetensors", styles, config)
+    return folders
 
 
 def run_line(line, number, results, photos):
@@ -100,7 +128,7 @@ def test_every_command_of_the_readme_runs(workplace, photos):
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_other_pages_run(workplace, photos):
+def test_the_commands_of_the_other_pages_run(workplace, special_models, photos):
     """Those that the README does not have; a study once is enough."""
     results = {}
     for task in SHORT:
@@ -109,7 +137,9 @@ def test_the_commands_of_the_other_pages_run(workplace, photos):
     lines = dict.fromkeys(line for page in PAGES[1:] for line in commands(page) if line not in known)
     for number, line in enumerate(lines):
         if not line.startswith(INSTALLS) and ".compare" not in line and ".train" not in line:
-            run_line(line, number, results, photos)
+            special = next((folder for option, folder in special_models.items() if f" {option} " in line), None)
+            runs = dict.fromkeys(SHORT, special) if special else results
+            run_line(line, number, runs, photos)
 
 
 @pytest.mark.slow
