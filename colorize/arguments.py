@@ -4,6 +4,8 @@ import argparse
 
 from common.cli.arguments import number_at_least
 
+STEADY = 0.9  # of a film, see common.films.steady
+
 
 def add_color_arguments(parser: argparse.ArgumentParser) -> None:
     """[--size PIXELS] [--saturation FACTOR]."""

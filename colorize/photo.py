@@ -58,6 +58,16 @@ def lay_colors(photo: np.ndarray, small: np.ndarray, saturation: float) -> np.nd
     return in_bands(set_ab, photo, enlarge(ab, *photo.shape[:2]))
 
 
+def colors_of(photo: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 or uint16 -> (H, W, 2) float32: a* and b*."""
+    return get_ab(to_tensor(photo))[0].permute(1, 2, 0).numpy()
+
+
+def with_colors(ab: np.ndarray, photo: np.ndarray) -> np.ndarray:
+    """The photo (H, W, 3) with other a* and b*, (H, W, 2), on its own L*."""
+    return in_bands(set_ab, photo, torch.from_numpy(ab).permute(2, 0, 1)[None])
+
+
 def shrink(image: Tensor, size: int) -> Tensor:
     """(N, C, H, W) -> the same with a short side of `size` pixels; never larger."""
     height, width = image.shape[-2:]

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colorize.arguments import add_color_arguments
+from colorize.arguments import STEADY, add_color_arguments
 from common.cli.predict import get_predict_parser, on_accelerator, open_model, predict_command
 from common.runtime.command import run_command
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    parser = get_predict_parser("colorize.predict", __doc__)
+    parser = get_predict_parser("colorize.predict", __doc__, steady=STEADY)
     add_color_arguments(parser)
     args = parser.parse_args()
     from colorize.model import load_model
-    from colorize.photo import color_photo, color_together
+    from colorize.photo import color_photo, color_together, colors_of, with_colors
 
     model = open_model(args, load_model, import_exported)
     options = {"size": args.size, "saturation": args.saturation}
     color = partial(color_photo, model, tile=args.tile, **options)
     together = partial(color_together, model, **options) if on_accelerator(model) else None
-    return predict_command(args, color, keep_grey=False, together=together)
+    return predict_command(args, color, keep_grey=False, together=together, split=colors_of, join=with_colors)
 
 
 def import_exported(path: Path) -> "Colorizer":

@@ -6,15 +6,26 @@ python -m styletransfer.evaluate MODEL.safetensors --data FOLDER --optimize 50 1
 
 from pathlib import Path
 
-from common.cli.arguments import mix_models, number_at_least
-from common.cli.evaluate import get_evaluate_parser, open_evaluation, write_evaluation_page
+from common.cli.arguments import add_steady_argument, mix_models, number_at_least
+from common.cli.evaluate import (
+    get_evaluate_parser,
+    is_film,
+    measure_film_command,
+    open_evaluation,
+    write_evaluation_page,
+)
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
+from styletransfer.arguments import STEADY
 
 
 def main() -> None:
     parser = get_evaluate_parser("styletransfer.evaluate", __doc__)
-    parser.add_argument("--style", type=Path, help="the style picture [style.png beside the model]")
+    parser.add_argument(
+        "--style",
+        type=Path,
+        help="the style picture [style.png beside the model]; for a film the name of a style",
+    )
     parser.add_argument("--vgg", help="VGG16 weights, as loss.vgg, if the model was trained with a file of them")
     parser.add_argument(
         "--optimize",
@@ -25,6 +36,7 @@ def main() -> None:
         help="compare with N iterations of L-BFGS",
     )
     parser.add_argument("--start", choices=["noise", "photo"], default="noise", help="where --optimize starts [noise]")
+    add_steady_argument(parser, STEADY)
     parser.add_argument(
         "--size", type=number_at_least(32, int), default=256, help="of the squares, pixels a side [256]"
     )
@@ -33,9 +45,18 @@ def main() -> None:
     from common.losses import PerceptualLoss
     from common.runtime.devices import out_of_memory_is_user_error
     from styletransfer.measure import evaluate
-    from styletransfer.model import VGG_FROM_FILE, each_style, load_model, read_loss_and_style
+    from styletransfer.model import VGG_FROM_FILE, each_style, in_style, load_model, read_loss_and_style
     from styletransfer.style import STYLE_FILE, open_style, style_file, style_to_tensor
 
+    if is_film(args):
+        from functools import partial
+
+        from styletransfer.photo import paint_photo
+
+        model = in_style(mix_models(args, load_model(args.model), load_model), args.style and str(args.style))
+        paint = partial(paint_photo, model.to(evaluation.device))
+        measure_film_command(args, evaluation, STEADY, lambda picture: (picture, picture), paint, {})
+        return
     loss_config, style_config = read_loss_and_style(args.model)
     if args.vgg is not None:
         loss_config = loss_config.model_copy(update={"vgg": args.vgg})

@@ -9,10 +9,11 @@ from common.cli.arguments import number_at_least
 from common.cli.predict import get_predict_parser, on_accelerator, open_model, predict_command
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
+from styletransfer.arguments import STEADY
 
 
 def main() -> int:
-    parser = get_predict_parser("styletransfer.predict", __doc__)
+    parser = get_predict_parser("styletransfer.predict", __doc__, steady=STEADY)
     parser.add_argument(
         "--strength",
         type=number_at_least(0.0, float, at_most=1.0),

@@ -5,13 +5,28 @@ python -m superres.evaluate MODEL.safetensors --data FOLDER --damages         JP
 python -m superres.evaluate --baseline bicubic --scale 4 --data FOLDER
 """
 
+import argparse
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from common.cli.arguments import add_perceptual_arguments, mix_models, number_at_least, user_path
-from common.cli.evaluate import get_evaluate_parser, open_evaluation, write_evaluation_page
+from common.cli.arguments import add_perceptual_arguments, add_steady_argument, mix_models, number_at_least, user_path
+from common.cli.evaluate import (
+    Evaluation,
+    get_evaluate_parser,
+    is_film,
+    measure_film_command,
+    open_evaluation,
+    write_evaluation_page,
+)
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
+from superres.arguments import STEADY
+
+if TYPE_CHECKING:
+    from superres.data import Degrade
+    from superres.model import SuperResolver
+    from superres.pairs import PairInput
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +46,7 @@ def main() -> None:
         type=number_at_least(2, int),
         help="measure so many mixtures with --blend: blend.csv, blend.png",
     )
+    add_steady_argument(parser, STEADY)
     args = parser.parse_args()
     if args.damages and args.model is None:
         raise UserError("--damages needs a MODEL")
@@ -70,6 +86,9 @@ def main() -> None:
     if args.damages:
         measure_damages(evaluation.photos, degrade.scale, models["prediction"], evaluation.folder, args.tile)
         return
+    if is_film(args):
+        measure_film_with(args, evaluation, models["prediction"], degrade)
+        return
     perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, evaluation.device)
     if args.steps is not None:
         model, other, folder = models["prediction"], load_any_model(args.blend), evaluation.folder or Path()
@@ -77,6 +96,33 @@ def main() -> None:
         return
     results = evaluate(evaluation.photos, degrade, models, evaluation.folder, perceptual=perceptual, tile=args.tile)
     write_evaluation_page(args, evaluation, results)
+
+
+def measure_film_with(
+    args: argparse.Namespace, evaluation: Evaluation, model: "SuperResolver", degrade: "Degrade | PairInput"
+) -> None:
+    """Measures how much the model flickers on the film --data, whose pictures are shrunk for it."""
+    from functools import partial
+
+    import numpy as np
+
+    from common.data.pixels import to_pixels, to_tensor
+    from common.evaluation.metrics import psnr_y
+    from common.inference.tiles import enhance
+    from superres.measure import get_border
+
+    scale = model.scale
+
+    def prepare(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        height, width = (side // scale * scale for side in picture.shape[:2])
+        sharp = picture[:height, :width]
+        return to_pixels(degrade.low_of(args.data, to_tensor(sharp))), sharp
+
+    def fidelity(result: np.ndarray, true: np.ndarray) -> float:
+        return psnr_y(to_tensor(result), to_tensor(true), get_border(scale)).item()
+
+    enlarge = partial(enhance, model, scale=scale, tile=args.tile, grid=model.grid)
+    measure_film_command(args, evaluation, STEADY, prepare, enlarge, {"PSNR-Y": fidelity})
 
 
 if __name__ == "__main__":

@@ -79,6 +79,15 @@ def add_tile_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_steady_argument(parser: argparse.ArgumentParser, default: float) -> None:
+    """[--steady AMOUNT]."""
+    parser.add_argument(
+        "--steady",
+        type=number_at_least(0.0, float, at_most=1.0),
+        help=f"of films: how much of the picture before moves along, against flicker; 0 is none [{default:g}]",
+    )
+
+
 def add_perceptual_arguments(parser: argparse.ArgumentParser) -> None:
     """[--vgg WEIGHTS] [--lpips WEIGHTS]: of `common.evaluation.perceptual.get_perceptual_metrics`."""
     parser.add_argument(

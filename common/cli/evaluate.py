@@ -1,9 +1,11 @@
 """The command line of `evaluate`."""
 
 import argparse
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from common.cli.arguments import (
     add_blend_arguments,
@@ -13,13 +15,21 @@ from common.cli.arguments import (
     model_path,
     user_path,
 )
+from common.data.formats import FILM_SUFFIXES
 from common.runtime.errors import UserError
 from common.runtime.files import check_can_write
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
     from common.evaluation.report import Results
+
+
+log = logging.getLogger(__name__)
+
+FILM_TABLE = "film.csv"  # in the folder for results
+NOT_FOR_FILMS = ("damages", "steps", "low", "optimize")
 
 
 def get_evaluate_parser(module: str, doc: str | None, baseline: str | None = None) -> argparse.ArgumentParser:
@@ -36,7 +46,9 @@ def get_evaluate_parser(module: str, doc: str | None, baseline: str | None = Non
         parser.add_argument("--baseline", choices=[baseline], help=f"measure {baseline} alone, without a model")
         add_tile_argument(parser)
     add_blend_arguments(parser)
-    parser.add_argument("--data", type=user_path, required=True, help="folder of photos, searched recursively")
+    parser.add_argument(
+        "--data", type=user_path, required=True, help="folder of photos, searched recursively; or a film: its flicker"
+    )
     parser.add_argument(
         "-o", "--output", type=user_path, help="folder for results.csv and comparison.png [beside the model]"
     )
@@ -66,7 +78,11 @@ def open_evaluation(args: argparse.Namespace) -> Evaluation:
     if folder is None and args.model is not None:
         of_model = "" if args.model.name == "model.safetensors" else f"{args.model.stem}_"  # several in one folder
         folder = args.model.parent / f"{of_model}evaluate_{args.data.resolve().name}"
-    table = "damages.csv" if getattr(args, "damages", False) else "results.csv"
+    if is_film(args) and (args.model is None or any(getattr(args, name, None) for name in NOT_FOR_FILMS)):
+        options = ", ".join(f"--{name}" for name in NOT_FOR_FILMS)
+        raise UserError(f"--data {args.data}: a film is measured with a MODEL, and without {options}")
+    table = FILM_TABLE if is_film(args) else "results.csv"
+    table = "damages.csv" if getattr(args, "damages", False) else table
     table = "blend.csv" if getattr(args, "steps", None) else table
     if folder is not None and (folder / table).exists() and not args.overwrite:
         raise UserError(f"{folder / table}: exists; add --overwrite, or give another folder with -o")
@@ -75,7 +91,51 @@ def open_evaluation(args: argparse.Namespace) -> Evaluation:
     from common.data.folders import find_photos
     from common.runtime.devices import get_device
 
-    return Evaluation(find_photos(args.data), folder, get_device(args.device))
+    device = get_device(args.device)
+    return Evaluation([] if is_film(args) else find_photos(args.data), folder, device)
+
+
+def is_film(args: argparse.Namespace) -> bool:
+    """Whether --data is a film."""
+    return args.data.suffix.lower() in FILM_SUFFIXES and not args.data.is_dir()
+
+
+def measure_film_command(
+    args: argparse.Namespace,
+    evaluation: Evaluation,
+    steady: float,
+    prepare: "Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]",
+    enhance: "Callable[[np.ndarray], np.ndarray]",
+    measures: "Mapping[str, Callable[[np.ndarray, np.ndarray], float]]",
+    unit: str = "1/255",
+    **mixing: Any,
+) -> None:
+    """Logs how much a model flickers on the film --data, plain and steady, and writes `film.csv`.
+
+    steady: the amount, unless --steady is given. unit: of what changes. The other arguments are of
+    `common.films.flicker.measure_film` and, mixing, of `common.films.steady.Steady`. Raises UserError if the film
+    cannot be read.
+    """
+    from common.data.photos import PhotoError
+    from common.films.film import check_packages
+    from common.runtime.files import atomic_write
+
+    check_packages()
+    from common.films.flicker import measure_film
+    from common.films.steady import Steady
+
+    amount = steady if args.steady is None else args.steady
+    try:
+        table = measure_film(args.data, prepare, enhance, Steady(amount, **mixing), measures)
+    except PhotoError as error:
+        raise UserError(str(error)) from None
+    log.info("flicker: change from picture to picture where the film stays the same, in %s (--steady %g)", unit, amount)
+    log.info("%s", table.round(3).to_string(na_rep=""))
+    if evaluation.folder is not None:
+        evaluation.folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(evaluation.folder / FILM_TABLE) as temporary:
+            table.to_csv(temporary, index_label="result")
+        log.info("table: %s", evaluation.folder / FILM_TABLE)
 
 
 def write_evaluation_page(args: argparse.Namespace, evaluation: Evaluation, results: "Results") -> None:

@@ -3,12 +3,13 @@
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from common.cli.arguments import (
     add_blend_arguments,
     add_device_argument,
     add_precision_argument,
+    add_steady_argument,
     add_tile_argument,
     get_parser,
     mix_models,
@@ -27,10 +28,13 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound="nn.Module")
 
 
-def get_predict_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
-    """MODEL PHOTO_OR_FOLDER... -o OUT [--overwrite | --skip-existing] [--format] [--quality] [--tile] [--device] ..."""
+def get_predict_parser(module: str, doc: str | None, steady: float = 0) -> argparse.ArgumentParser:
+    """MODEL PHOTO_OR_FOLDER... -o OUT [--overwrite | --skip-existing] [--format] [--quality] [--tile] [--device] ...
+
+    steady: the default of --steady.
+    """
     parser = get_parser(module, doc)
-    parser.set_defaults(task=module.partition(".")[0])
+    parser.set_defaults(task=module.partition(".")[0], default_steady=steady)
     parser.add_argument(
         "model", type=model_path, help="model.safetensors of a training run, or the run's folder, or an ONNX file"
     )
@@ -49,8 +53,12 @@ def get_predict_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--quality",
         type=number_at_least(1, int, at_most=100),
-        help="of JPEG and WebP, 1 to 100 [95; WebP lossless unless the photo is a lossy WebP]",
+        help="of JPEG and WebP, 1 to 100 [95; WebP lossless unless the photo is a lossy WebP]; of films [75]",
     )
+    parser.add_argument(
+        "--codec", choices=["h264", "h265", "vp9", "ffv1"], help="of films; ffv1 is lossless [h264; vp9 for .webm]"
+    )
+    add_steady_argument(parser, steady)
     parser.add_argument(
         "--trust-pickle",
         action="store_true",
@@ -118,21 +126,40 @@ def predict_command(
     keep_grey: bool = True,
     scale: int = 1,
     together: "Callable[[list[np.ndarray]], list[np.ndarray]] | None" = None,
+    **mixing: Any,
 ) -> int:
-    """Enhances the photos of `predict`, (H, W, 3) -> (scale H, scale W, 3), with the depth they have.
+    """Enhances the photos and films of `predict`, (H, W, 3) -> (scale H, scale W, 3), with the depth they have.
 
-    together: the same for photos of one size that follow each other, as many as a tile has pixels for.
-    Returns the exit status.
+    together: the same for photos of one size that follow each other, as many as a tile has pixels for. mixing: of
+    `common.films.steady.Steady`. Returns the exit status.
     """
     from common.data.photos import allow_huge_photos
-    from common.inference.batch import Together, enhance_photos, plan_outputs
+    from common.inference.batch import Together, enhance_photos, is_film, plan_outputs
 
     if args.allow_huge:
         allow_huge_photos()
     suffix = f".{args.format}" if args.format else None
     plan = plan_outputs(args.photos, args.output, args.overwrite, args.skip_existing, suffix)
     small = Together(together, args.tile**2 // scale**2) if together else None
-    return 1 if enhance_photos(plan, enhance, keep_grey, args.quality, scale, small) else 0
+    films = [entry for entry in plan if is_film(entry[0])]
+    photos = [entry for entry in plan if not is_film(entry[0])]
+    for flag, given in (("--codec", args.codec), ("--steady", args.steady)):
+        if given is not None and not films:
+            raise UserError(f"{flag}: only for films, and there is none")
+    if films:
+        from common.films.film import check_packages
+
+        check_packages()
+    failed = enhance_photos(photos, enhance, keep_grey, args.quality, scale, small) if photos else 0
+    if films:
+        from common.films.enhance import FilmOptions, enhance_films
+        from common.films.steady import Steady
+
+        amount = args.default_steady if args.steady is None else args.steady
+        quality = {} if args.quality is None else {"quality": args.quality}
+        options = FilmOptions(args.codec, scale=scale, **quality)
+        failed += enhance_films(films, enhance, lambda: Steady(amount, **mixing), options, small)
+    return 1 if failed else 0
 
 
 def on_accelerator(model: "nn.Module") -> bool:

@@ -14,7 +14,15 @@ from typing import NamedTuple
 from PIL import Image
 from tqdm import tqdm
 
-from common.data.formats import HEIF_SUFFIXES, INSTALL_HEIF, READABLE_SUFFIXES, UNREADABLE_SUFFIXES
+from common.data.formats import (
+    CAN_READ_FILMS,
+    FILM_SUFFIXES,
+    HEIF_SUFFIXES,
+    INSTALL_FILMS,
+    INSTALL_HEIF,
+    READABLE_SUFFIXES,
+    UNREADABLE_SUFFIXES,
+)
 from common.data.photos import PhotoError, open_photo
 from common.runtime.errors import UserError
 
@@ -62,8 +70,8 @@ def sample_photos() -> list[Path]:
     return paths
 
 
-def find_photos(folder: Path) -> list[Path]:
-    """All files below `folder` with a photo's ending, sorted; other and hidden files are left out,
+def find_photos(folder: Path, with_films: bool = False) -> list[Path]:
+    """All files below `folder` with a photo's ending, or a film's, sorted; other and hidden files are left out,
     and so are folders of runs and those that systems fill (`@eaDir`, `__MACOSX`).
 
     Raises UserError if the folder is missing or holds none.
@@ -72,7 +80,8 @@ def find_photos(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"{folder}: {'is a file, not a' if folder.exists() else 'no such'} folder of photos")
     photos: list[Path] = []
-    others, heif, unreadable, seen = 0, 0, 0, set()
+    others, heif, films, unreadable, seen = 0, 0, 0, 0, set()
+    endings = READABLE_SUFFIXES + (FILM_SUFFIXES if with_films and CAN_READ_FILMS else ())
     for parent, folders, names in os.walk(folder, followlinks=True, onerror=report_folder):
         if (real := os.path.realpath(parent)) in seen:  # a link that leads back
             folders.clear()
@@ -84,7 +93,7 @@ def find_photos(folder: Path) -> list[Path]:
             continue
         folders[:] = sorted(name for name in folders if not name.startswith((".", "@")) and name != "__MACOSX")
         for name in names:
-            if name.lower().endswith(READABLE_SUFFIXES) and not name.startswith("."):
+            if name.lower().endswith(endings) and not name.startswith("."):
                 path = Path(parent, name)
                 if path.is_file():
                     photos.append(path)
@@ -93,14 +102,17 @@ def find_photos(folder: Path) -> list[Path]:
             else:
                 others += 1
                 heif += name.lower().endswith(HEIF_SUFFIXES)
+                films += with_films and name.lower().endswith(FILM_SUFFIXES)
                 unreadable += name.lower().endswith(UNREADABLE_SUFFIXES)
     if unreadable:
         log.warning("%s: JPEG XL photos left out: %d (save them in another format)", folder, unreadable)
+    if films:
+        log.warning("%s: films left out: %d (to read them: %s)", folder, films, INSTALL_FILMS)
     if heif:
         log.warning("%s: HEIC photos left out: %d (to read them: %s)", folder, heif, INSTALL_HEIF)
     if not photos:
-        endings = " ".join(sorted(READABLE_SUFFIXES))
-        raise UserError(f"{folder}: no photos in this folder ({others} other files; photos end in {endings})")
+        known = " ".join(sorted(READABLE_SUFFIXES))
+        raise UserError(f"{folder}: no photos in this folder ({others} other files; photos end in {known})")
     if others:
         log.info("%s: other files left out: %d", folder, others)
     return sorted(photos)

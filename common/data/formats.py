@@ -18,6 +18,11 @@ MAX_SIDES = {**dict.fromkeys(JPEG_SUFFIXES, 65_535), ".webp": 16_383}
 # Photos that nothing reads here.
 UNREADABLE_SUFFIXES = (".jxl",)
 
+# Films, which `predict` and `evaluate` take as well, if the packages that read them are installed.
+FILM_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm")
+CAN_READ_FILMS = find_spec("av") is not None and find_spec("cv2") is not None
+INSTALL_FILMS = 'pip install "perceptual-enhance[video]"'
+
 # What phones take photos in, if the package that reads it is installed.
 HEIF_SUFFIXES = (".heic", ".heif", ".hif")
 CAN_READ_HEIF = find_spec("pillow_heif") is not None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.data.folders import RESULTS_MARKER, find_photos
-from common.data.formats import MAX_SIDES, WRITABLE_SUFFIXES
+from common.data.formats import FILM_SUFFIXES, MAX_SIDES, WRITABLE_SUFFIXES
 from common.data.photos import Photo, PhotoError, read_photo, to_srgb_photo, write_photo
 from common.runtime.devices import is_out_of_memory
 from common.runtime.errors import UserError, WriteError
@@ -48,7 +48,7 @@ def plan_outputs(
     skip_existing: bool = False,
     suffix: str | None = None,
 ) -> list[tuple[Path, Path]]:
-    """[(photo, its result's path)] for files and for folders, which are searched recursively and keep their tree.
+    """[(photo or film, its result's path)] for files and folders, which are searched recursively and keep their tree.
 
     output: the folder of the results, or for a single photo the result's own name. suffix: the results' ending, such as
     '.png'; without it they keep that of their photo. A photo in a format that is not written becomes a PNG; if another
@@ -58,17 +58,23 @@ def plan_outputs(
     result would replace a photo that is read, or a result exists and is neither to be overwritten nor skipped.
     """
     inputs, output = [Path(source) for source in inputs], Path(output)
-    names_a_picture = output.suffix.lower() in WRITABLE_SUFFIXES and not output.is_dir()
+    names_a_picture = output.suffix.lower() in (*WRITABLE_SUFFIXES, *FILM_SUFFIXES) and not output.is_dir()
     if names_a_picture and (len(inputs) > 1 or inputs[0].is_dir()):
         raise UserError(f"-o {output}: the name of one picture, for several photos; give a folder")
     plan: list[tuple[Path, Path]] = []
     for source in inputs:
-        photos = without_results(find_photos(source), source, output) if source.is_dir() else [source]
+        found = find_photos(source, with_films=True) if source.is_dir() else [source]
+        photos = without_results(found, source, output) if source.is_dir() else found
         for photo in photos:
             if not photo.is_file():
                 raise UserError(f"{photo}: no such photo or folder")
             name = photo.relative_to(source) if source.is_dir() else Path(photo.name)
-            result = output if names_a_picture else output / (name.with_suffix(suffix) if suffix else name)
+            if suffix is not None and not is_film(name):
+                name = name.with_suffix(suffix)
+            result = output if names_a_picture else output / name
+            if is_film(photo) != is_film(result):
+                kind = "a film" if is_film(photo) else "no film"
+                raise UserError(f"-o {output}: {photo} is {kind}; give a name that fits")
             plan.append((photo, result))
     kept = {result for _, result in plan}
     plan = [(photo, get_writable_path(result, kept)) for photo, result in plan]
@@ -90,6 +96,11 @@ def plan_outputs(
         raise UserError(f"{min(existing)}{more}: exists; add --overwrite or --skip-existing")
     make_results_folder(output.parent if names_a_picture else output)
     return plan
+
+
+def is_film(path: Path) -> bool:
+    """Whether a file is a film, by its ending."""
+    return path.suffix.lower() in FILM_SUFFIXES
 
 
 def without_results(photos: list[Path], source: Path, output: Path) -> list[Path]:
@@ -139,7 +150,7 @@ def make_results_folder(folder: Path) -> None:
 
 def get_writable_path(result: Path, others: set[Path]) -> Path:
     """The path with an ending that is written: `.png` in place of another one, or after it if `others` has that."""
-    if result.suffix.lower() in WRITABLE_SUFFIXES:
+    if result.suffix.lower() in WRITABLE_SUFFIXES or is_film(result):
         return result
     path = result.with_suffix(".png")
     if path in others:

@@ -1,0 +1,158 @@
+"""A film, picture by picture: decoding, enhancing and encoding side by side, in memory that does not grow."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from av.error import FFmpegError
+from av.packet import Packet
+from tqdm import tqdm
+
+from common.films.film import Film, open_film, probe
+from common.films.frames import to_frame
+from common.films.pictures import Picture, read_pictures
+from common.films.steady import Steady
+from common.films.threads import Ahead, Behind
+from common.films.writer import DEFAULT_QUALITY, FilmWriter, check_codec, default_codec
+from common.inference.batch import FAILURES, Enhance, Together, explain_failure
+from common.runtime.files import atomic_write
+from common.runtime.interrupt import StopRequest
+
+log = logging.getLogger(__name__)
+
+
+class Clock:
+    """Seconds that each part took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = dict.fromkeys(("decode", "enhance", "encode"), 0.0)
+
+    @contextmanager
+    def of(self, part: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[part] += time.perf_counter() - began
+
+    def over(self, pictures: Iterator[Picture | Packet]) -> Iterator[Picture | Packet]:
+        """The same, timed as decoding."""
+        while True:
+            with self.of("decode"):
+                item = next(pictures, None)
+            if item is None:
+                return
+            yield item
+
+
+@dataclass(frozen=True)
+class FilmOptions:
+    """How films are written. codec: of `writer.CODECS`; None for the usual one of the ending. quality: 1 to 100.
+
+    scale: how many times larger results are.
+    """
+
+    codec: str | None = None
+    quality: int = DEFAULT_QUALITY
+    scale: int = 1
+
+
+class FilmStopped(KeyboardInterrupt):
+    """Ctrl-C within a film: what there is plays."""
+
+
+def enhance_films(
+    plan: Sequence[tuple[Path, Path]],
+    enhance: Enhance,
+    make_steady: Callable[[], Steady],
+    options: FilmOptions,
+    together: Together | None = None,
+) -> int:
+    """`enhance_film` for each (film, result) of a plan; one that fails gets a line. Returns how many those were."""
+    failed = 0
+    for path, result in plan:
+        try:
+            enhance_film(path, result, enhance, make_steady(), options, together)
+        except FilmStopped as stopped:
+            log.info("%s", stopped)
+            raise
+        except FAILURES as error:
+            failed += 1
+            log.error("failed %s", explain_failure(path, error))
+        except FFmpegError as error:
+            failed += 1
+            log.error("failed %s: cannot be written as %s (%s)", path, result.name, error)
+    if failed:
+        log.error("%d of %d films failed", failed, len(plan))
+    return failed
+
+
+def enhance_film(
+    path: Path,
+    result: Path,
+    enhance: Enhance,
+    steady: Steady,
+    options: FilmOptions,
+    together: Together | None = None,
+) -> Film:
+    """Writes the film `path`, each picture enhanced and steadied, whole or not at all.
+
+    together: enhances several pictures at once. After Ctrl-C the picture at hand is finished, and what there is becomes
+    `NAME.part.mp4` and plays; FilmStopped is raised then. Raises FilmError if the film cannot be read or written.
+    """
+    film, codec, clock = probe(path), options.codec or default_codec(result), Clock()
+    check_codec(result, codec)
+    size = (options.scale * film.width, options.scale * film.height)
+    at_once = max(1, together.pixels // (film.width * film.height)) if together else 1
+    broken = count = 0
+    part = result.with_name(f"{result.stem}.part{result.suffix}")
+    result.parent.mkdir(parents=True, exist_ok=True)
+    with StopRequest() as stop, open_film(path) as source, atomic_write(result) as temporary:
+        with FilmWriter(temporary, film, source, size, codec, options.quality) as writer:
+            if writer.left_out:
+                log.warning("%s: left out, not for %s files: %s", path, result.suffix, ", ".join(writer.left_out))
+
+            def write(item: Picture | Packet) -> None:
+                with clock.of("encode"):
+                    if isinstance(item, Packet):
+                        writer.copy(item)
+                    else:
+                        writer.write(to_frame(item.pixels, film, item.like, item.pts, writer.pixel_format))
+
+            progress = tqdm(total=film.frames or None, unit="frame", leave=False, disable=None)
+            with progress, Ahead(clock.over(read_pictures(source, film))) as items, Behind(write) as written:
+                for group in in_groups(items, at_once):
+                    pictures = [item.pixels for item in group if isinstance(item, Picture)]
+                    with clock.of("enhance"):
+                        many = together.enhance(pictures) if together and len(pictures) > 1 else map(enhance, pictures)
+                        results = iter(many)
+                        for item in group:
+                            if isinstance(item, Picture):
+                                pixels = steady(item.pixels, next(results))
+                                item = Picture(pixels, item.like, item.pts, item.broken)
+                                broken, count = broken + item.broken, count + 1
+                                progress.update()
+                            written.put(item)
+                    if stop.asked:
+                        break
+        if stop.asked:
+            temporary.replace(part)
+            raise FilmStopped(f"{path}: stopped after {count} of {film.frames} pictures; {part} has these, and plays")
+    if broken:
+        log.warning("%s: %d of %d pictures are broken; each is the one before it", path, broken, count)
+    rates = ", ".join(f"{name} {count / max(seconds, 1e-9):.1f}" for name, seconds in clock.seconds.items())
+    log.info("%s  %d pictures; pictures a second: %s", result, count, rates)
+    return film
+
+
+def in_groups(items: Iterable[Picture | Packet], size: int) -> Iterator[list[Picture | Packet]]:
+    """Items one after the other, `size` pictures at a time."""
+    group: list[Picture | Packet] = []
+    for item in items:
+        group.append(item)
+        if isinstance(item, Picture) and sum(isinstance(other, Picture) for other in group) == size:
+            yield group
+            group = []
+    if group:
+        yield group

@@ -1,0 +1,94 @@
+"""What a film's file says about it, checked before work starts."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common.data.formats import CAN_READ_FILMS, INSTALL_FILMS
+from common.data.photos import PhotoError
+from common.runtime.errors import UserError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+
+PICTURES = ("image2", "png_pipe", "jpeg_pipe", "gif", "webp_pipe", "bmp_pipe", "tiff_pipe", "apng")  # FFmpeg's formats
+PROGRESSIVE = ("progressive", "unknown")
+
+
+class FilmError(PhotoError):
+    """A film that cannot be read, in a line."""
+
+
+@dataclass(frozen=True)
+class Film:
+    """What a film is. rotation: degrees counterclockwise that players turn it by; deep: more than 8 bits a channel."""
+
+    path: Path
+    width: int
+    height: int
+    rate: Fraction  # frames a second, on average
+    frames: int  # as far as the file says, or its duration; 0 if neither does
+    seconds: float
+    rotation: int
+    deep: bool
+
+
+def check_packages() -> None:
+    """Raises UserError if a package for films is missing."""
+    if not CAN_READ_FILMS:
+        raise UserError(f"films need PyAV and OpenCV: {INSTALL_FILMS}")
+
+
+def open_film(path: Path) -> "InputContainer":
+    """The file, opened. Raises FilmError if it is broken or no film."""
+    import av
+    from av.error import FFmpegError
+
+    try:
+        container = av.open(str(path), metadata_errors="ignore")
+    except (FFmpegError, OSError) as error:
+        reason = "cut off or broken" if isinstance(error, FFmpegError) else str(error.strerror)
+        raise FilmError(f"{path}: cannot be opened as a film ({reason}: {error})") from None
+    if any(name in PICTURES for name in container.format.name.split(",")):
+        container.close()
+        raise FilmError(f"{path}: a picture with the name of a film; give it a picture's ending")
+    if not container.streams.video:
+        container.close()
+        raise FilmError(f"{path}: no pictures in it, only sound")
+    return container
+
+
+def probe(path: Path) -> Film:
+    """What the file says. Raises FilmError if nothing can be made of it."""
+    with open_film(path) as container:
+        stream = container.streams.video[0]
+        first = first_frame(container, path)
+        if first.interlaced_frame:
+            raise FilmError(f"{path}: interlaced; make whole pictures first, as with ffmpeg -i IN -vf bwdif OUT")
+        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        seconds = float((stream.duration or 0) * (stream.time_base or 0)) or (container.duration or 0) / 1e6
+        return Film(
+            path=path,
+            width=first.width,
+            height=first.height,
+            rate=rate,
+            frames=stream.frames or round(seconds * rate),
+            seconds=seconds,
+            rotation=first.rotation,
+            deep=max(component.bits for component in first.format.components) > 8,
+        )
+
+
+def first_frame(container: "InputContainer", path: Path) -> "VideoFrame":
+    """The first picture. Raises FilmError if there is none."""
+    from av.error import FFmpegError
+
+    for packet in container.demux(container.streams.video[0]):
+        try:
+            for frame in packet.decode():
+                return frame
+        except FFmpegError:
+            continue
+    raise FilmError(f"{path}: not one picture can be read")

@@ -1,0 +1,77 @@
+"""The pictures of a film one after the other, none missing: one that cannot be read is the one before it."""
+
+import bisect
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+
+from common.films.film import Film
+from common.films.frames import to_array
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Picture:
+    """A picture, (H, W, 3) upright. like: the frame that it was; pts: its time; broken: it is a copy of another."""
+
+    pixels: np.ndarray
+    like: VideoFrame
+    pts: int | None
+    broken: bool = False
+
+
+def read_pictures(source: "InputContainer", film: Film) -> Iterator[Picture | Packet]:
+    """The pictures of a film in the order of their times, and the packets of its sound and subtitles between them.
+
+    Where the file is cut off, a line says so, and they end.
+    """
+    video = source.streams.video[0]
+    video.thread_type = "AUTO"
+    expected: list[int] = []  # times of pictures that are still to come
+    last: Picture | None = None
+    packets = source.demux(video, *source.streams.audio, *source.streams.subtitles)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            break
+        except FFmpegError as error:
+            log.warning("%s: cut off or broken from here on (%s)", film.path, error)
+            break
+        if packet.stream_index != video.index:
+            yield packet
+            continue
+        if packet.pts is not None and packet.size and not packet.is_discard:
+            bisect.insort(expected, packet.pts)
+        for frame in decoded(packet):
+            while expected and frame.pts is not None and expected[0] < frame.pts:
+                if (missing := expected.pop(0)) and last is not None and missing > (last.pts or 0):
+                    yield Picture(last.pixels, last.like, missing, broken=True)
+            if expected and expected[0] == frame.pts:
+                expected.pop(0)
+            if frame.is_corrupt and last is not None:
+                last = Picture(last.pixels, last.like, frame.pts, broken=True)
+            else:
+                last = Picture(to_array(frame, film), frame, frame.pts)
+            yield last
+    for missing in expected:
+        if last is not None and missing > (last.pts or 0):
+            yield Picture(last.pixels, last.like, missing, broken=True)
+
+
+def decoded(packet: Packet) -> list[VideoFrame]:
+    """The pictures that a packet completes; none if it is broken."""
+    try:
+        return [frame for frame in packet.decode() if isinstance(frame, VideoFrame)]
+    except FFmpegError:
+        return []

@@ -1,0 +1,79 @@
+"""Films for tests, made from photos, so that what should come out is known."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+from common.data.folders import sample_photos
+
+RATE = 25
+SOUND_RATE = 44_100
+
+
+def pan(n: int, size: tuple[int, int] = (64, 48), photo: str = "coffee.png", noise: float = 0) -> list[np.ndarray]:
+    """n pictures, (H, W, 3) uint8, of a window of `size` (width, height) that moves over a sample photo."""
+    (path,) = (path for path in sample_photos() if path.name == photo)
+    with Image.open(path) as image:
+        whole = image.convert("RGB").resize((2 * size[0], 2 * size[1]), Image.Resampling.BICUBIC)
+    rng = np.random.default_rng(0)
+    pictures = []
+    for i in range(n):
+        left, top = size[0] * i / (2 * n), size[1] * i / (3 * n)
+        window = np.asarray(whole.resize(size, Image.Resampling.BICUBIC, (left, top, left + size[0], top + size[1])))
+        pictures.append((window + rng.normal(0, noise, window.shape)).clip(0, 255).round().astype(np.uint8))
+    return pictures
+
+
+def write_film(
+    path: Path,
+    pictures: Sequence[np.ndarray],
+    codec: str = "libx264",
+    pixel_format: str = "yuv444p",
+    rotation: int = 0,
+    sound: bool = False,
+    matrix: int = 1,
+    pixel_range: int = 1,
+    milliseconds: Sequence[int] | None = None,
+) -> Path:
+    """Writes pictures, nearly without loss. milliseconds: when each is shown; else 25 a second. Returns the path."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=RATE)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = pixel_format
+        stream.codec_context.colorspace, stream.codec_context.color_range = matrix, pixel_range
+        stream.codec_context.time_base = Fraction(1, 1000 if milliseconds else RATE)
+        stream.codec_context.options = {"crf": "4"} if codec != "mpeg4" else {"qscale": "2"}
+        if rotation:
+            stream.set_display_rotation(rotation)
+        voice = container.add_stream("aac", rate=SOUND_RATE) if sound else None
+        for i, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(
+                format=pixel_format, dst_colorspace=matrix, dst_color_range=pixel_range
+            )
+            frame.colorspace, frame.color_range = matrix, pixel_range
+            frame.pts, frame.time_base = milliseconds[i] if milliseconds else i, stream.codec_context.time_base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        if voice is not None:
+            for i in range(len(pictures) * SOUND_RATE // RATE // 1024):
+                wave = (0.3 * np.sin((np.arange(1024) + 1024 * i) / 20)).astype(np.float32)[None]
+                samples = av.AudioFrame.from_ndarray(wave, "fltp", "mono")
+                samples.sample_rate, samples.pts, samples.time_base = SOUND_RATE, 1024 * i, Fraction(1, SOUND_RATE)
+                container.mux(voice.encode(samples))
+            container.mux(voice.encode())
+    return path
+
+
+def sound_of(path: Path) -> bytes:
+    """The bytes of a film's sound."""
+    with av.open(str(path)) as container:
+        return b"".join(bytes(packet) for packet in container.demux(container.streams.audio[0]))
+
+
+def frames_of(path: Path) -> list[av.VideoFrame]:
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
