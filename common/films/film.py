@@ -56,7 +56,7 @@ def open_film(path: Path) -> "InputContainer":
         raise FilmError(f"{path}: a picture with the name of a film; give it a picture's ending")
     if not container.streams.video:
         container.close()
-        raise FilmError(f"{path}: no pictures in it, only sound")
+        raise FilmError(f"{path}: there are no pictures in it")
     return container
 
 
