@@ -49,8 +49,7 @@ def open_film(path: Path) -> "InputContainer":
     try:
         container = av.open(str(path), metadata_errors="ignore")
     except (FFmpegError, OSError) as error:
-        reason = "cut off or broken" if isinstance(error, FFmpegError) else str(error.strerror)
-        raise FilmError(f"{path}: cannot be opened as a film ({reason}: {error})") from None
+        raise FilmError(f"{path}: cannot be opened as a film; is it cut off? ({error.strerror})") from None
     if any(name in PICTURES for name in container.format.name.split(",")):
         container.close()
         raise FilmError(f"{path}: a picture with the name of a film; give it a picture's ending")

@@ -23,7 +23,7 @@ def to_array(frame: VideoFrame, film: Film) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(rgb, film.rotation // 90))
 
 
-def to_frame(pixels: np.ndarray, film: Film, like: VideoFrame, pts: int | None, pixel_format: str) -> VideoFrame:
+def to_frame(pixels: np.ndarray, film: Film, like: VideoFrame, pts: int, pixel_format: str) -> VideoFrame:
     """The picture of `to_array`, or a larger one, with the matrix and the range of the frame `like`. pts: its time."""
     turned = np.ascontiguousarray(np.rot90(pixels, -(film.rotation // 90)))
     rgb = VideoFrame.from_ndarray(turned, format="rgb48le" if turned.dtype == np.uint16 else "rgb24")

@@ -20,7 +20,7 @@ def find_motion(now: np.ndarray, before: np.ndarray) -> np.ndarray:
     factor = min(1.0, SIDE / max(height, width))
     size = (max(16, round(width * factor)), max(16, round(height * factor)))
     small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in (now, before)]
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(small[0], small[1], None)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(small[0], small[1], None)  # pyright: ignore[reportCallIssue, reportArgumentType] (its hints are wrong)
     flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
     return flow * np.array([width / size[0], height / size[1]], np.float32)
 

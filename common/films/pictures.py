@@ -26,7 +26,7 @@ class Picture:
 
     pixels: np.ndarray
     like: VideoFrame
-    pts: int | None
+    pts: int
     broken: bool = False
 
 
@@ -37,6 +37,8 @@ def read_pictures(source: "InputContainer", film: Film) -> Iterator[Picture | Pa
     """
     video = source.streams.video[0]
     video.thread_type = "AUTO"
+    tick = max(1, round(1 / (film.rate * (video.time_base or 1 / film.rate))))
+    has_times = source.format.name != "avi"  # there they are guessed, and wrong for H.264
     expected: list[int] = []  # times of pictures that are still to come
     last: Picture | None = None
     packets = source.demux(video, *source.streams.audio, *source.streams.subtitles)
@@ -51,21 +53,24 @@ def read_pictures(source: "InputContainer", film: Film) -> Iterator[Picture | Pa
         if packet.stream_index != video.index:
             yield packet
             continue
-        if packet.pts is not None and packet.size and not packet.is_discard:
+        if has_times and packet.pts is not None and packet.size and not packet.is_discard:
             bisect.insort(expected, packet.pts)
         for frame in decoded(packet):
-            while expected and frame.pts is not None and expected[0] < frame.pts:
-                if (missing := expected.pop(0)) and last is not None and missing > (last.pts or 0):
+            pts = frame.pts if frame.pts is not None and has_times else 0 if last is None else last.pts + tick
+            while expected and expected[0] < pts:
+                if (missing := expected.pop(0)) and last is not None and missing > last.pts:
                     yield Picture(last.pixels, last.like, missing, broken=True)
-            if expected and expected[0] == frame.pts:
+            if expected and expected[0] == pts:
                 expected.pop(0)
+            if last is not None and pts <= last.pts:
+                continue  # a time cannot come twice
             if frame.is_corrupt and last is not None:
-                last = Picture(last.pixels, last.like, frame.pts, broken=True)
+                last = Picture(last.pixels, last.like, pts, broken=True)
             else:
-                last = Picture(to_array(frame, film), frame, frame.pts)
+                last = Picture(to_array(frame, film), frame, pts)
             yield last
     for missing in expected:
-        if last is not None and missing > (last.pts or 0):
+        if last is not None and missing > last.pts:
             yield Picture(last.pixels, last.like, missing, broken=True)
 
 

@@ -88,6 +88,15 @@ def test_ten_bits_stay_ten_bits(tmp_path):
     assert frames_of(tmp_path / "b.mkv")[0].format.name == "yuv420p10le"
 
 
+def test_an_avi_has_its_pictures_in_order(tmp_path):
+    pictures = pan(12)
+    path, seen = write_film(tmp_path / "a.avi", pictures, pixel_format="yuv420p"), []
+    enhance_film(path, tmp_path / "b.avi", lambda p: seen.append(p) or p, Steady(0), FilmOptions())
+    for picture, found in zip(pictures, seen, strict=True):
+        assert np.abs(picture.astype(int) - found).mean() < 4
+    assert len(frames_of(tmp_path / "b.avi")) == 12
+
+
 @pytest.mark.parametrize(("suffix", "codec"), [(".webm", "vp9"), (".avi", "h264"), (".mov", "h264"), (".mkv", "hevc")])
 def test_other_containers_and_codecs(suffix, codec, tmp_path):
     source = {".webm": "libvpx-vp9", ".avi": "mpeg4"}.get(suffix, "libx264")
