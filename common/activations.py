@@ -62,12 +62,12 @@ def draw_differences(
         show_heat(row[0], target, a.mean(dim=0), f"{name}: {first}", highest)
         show_heat(row[1], pred, b.mean(dim=0), second, highest)
         apart = (a - b).abs().mean(dim=0) if distance == "l1" else (a - b).square().mean(dim=0)
-        show_heat(row[2], target, apart, f"features differ by {measure(b[None], a[None]).item():.3g}")
+        show_heat(row[2], target, apart, f"features differ by {measure(b[None], a[None]).mean().item():.3g}")
         style, gram = gram_matrix(styles[name]), gram_matrix(ours[name])
         strongest = style[0].diagonal().topk(min(GRAM_SIDE, style.shape[-1])).indices
         shown = [matrix[0][strongest][:, strongest].sqrt() for matrix in (style, gram, (style - gram).abs())]
         highest = shown[0].quantile(0.995).item()  # few entries are far above the rest
-        titles = (f"Gram: {gram_name}", second, f"Grams differ by {measure(gram, style).item():.3g}")
+        titles = (f"Gram: {gram_name}", second, f"Grams differ by {measure(gram, style).mean().item():.3g}")
         for axis, matrix, title in zip(row[3:], shown, titles, strict=True):
             axis.imshow(matrix.cpu().numpy(), cmap="magma", vmin=0, vmax=highest)
             axis.set_title(title, fontsize=8)

@@ -16,19 +16,27 @@ from torch import Tensor, nn
 from common.config.sections import LayerTerm, LossConfig
 from common.models.vgg16 import VGG16Features
 
-LossFunction = Callable[[Tensor, Tensor], Tensor]  # (pred, target) -> mean over all images
+LossFunction = Callable[[Tensor, Tensor], Tensor]  # (pred, target) -> mean over all images, or (N,)
 
 
 def relative_mse(pred: Tensor, target: Tensor) -> Tensor:
-    """Squared error as a part of the target's mean square, averaged over images: 1 is as bad as predicting zero.
+    """(N,) squared error as a part of the target's mean square: 1 is as bad as predicting zero.
 
     All layers of a VGG count alike in it, although their activations differ a thousandfold in size.
     """
-    error, size = ((x.square().flatten(1).mean(dim=1)) for x in (pred - target, target))
-    return (error / size.clamp_min(1e-12)).mean()
+    return mean_square(pred - target) / mean_square(target).clamp_min(1e-12)
 
 
-DISTANCES: dict[str, LossFunction] = {"l1": F.l1_loss, "mse": F.mse_loss, "relative": relative_mse}
+def mean_square(x: Tensor) -> Tensor:
+    """(N, ...) -> (N,)."""
+    return x.square().flatten(1).mean(dim=1)
+
+
+DISTANCES: dict[str, LossFunction] = {  # of activations and of Gram matrices, (N,)
+    "l1": lambda pred, target: (pred - target).abs().flatten(1).mean(dim=1),
+    "mse": lambda pred, target: mean_square(pred - target),
+    "relative": relative_mse,
+}
 
 
 class TimesItsTranspose(torch.autograd.Function):
@@ -99,10 +107,12 @@ class PerceptualLoss(nn.Module):
     styles: pictures, (1, 3, H, W) each: their Gram matrices, computed once, replace those of the target. With several,
     a call says which is whose: mix, (N, styles). `names` lists the terms; after a call `terms` holds each weighted term
     by name, detached: they add up to the loss.
+    With `balanced` each style pulls alike on average, however strong its Gram matrices are; to train, not to measure.
     With `reduction` 'none' it returns the loss of each image, (N,), and so are the terms; fastai's `get_preds` sets it.
     """
 
     reduction: Literal["mean", "none"] = "mean"
+    balanced: bool = False
 
     def __init__(self, config: LossConfig, *styles: Tensor) -> None:
         super().__init__()
@@ -164,17 +174,28 @@ class PerceptualLoss(nn.Module):
         mix: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """{name: weight * term}, from images and their VGG16 activations."""
-        config = self.config
+        config, parts = self.config, self.parts_of_styles(mix)
         terms: dict[str, Tensor] = {
             name: getattr(config, name) * term(pred, target) for name, term in PIXEL_TERMS.items() if name in self.names
         }
         if config.features is not None:
-            terms["features"] = layer_distance(config.features, pred_features, target_features)
+            terms["features"] = layer_distance(config.features, pred_features, target_features, parts)
         if config.gram is not None:
             layers = config.gram.layers
             target_grams = self.grams_of_styles(mix) or gram_matrices(target_features, layers)
-            terms["gram"] = layer_distance(config.gram, gram_matrices(pred_features, layers), target_grams)
+            terms["gram"] = layer_distance(config.gram, gram_matrices(pred_features, layers), target_grams, parts)
         return terms
+
+    def parts_of_styles(self, mix: Tensor | None) -> Tensor | float:
+        """(N,) what each picture counts: inversely to its style's distance from nothing, and 1 on average of styles."""
+        if mix is None or not self.balanced or self.config.gram is None:
+            return 1.0
+        grams = dict(self.style_grams.items())
+        sizes = add_up(
+            weight * (grams[name].abs() if self.config.gram.distance == "l1" else grams[name].square()).mean(dim=(1, 2))
+            for name, weight in self.config.gram.layers.items()
+        )
+        return mix.float() @ (sizes.reciprocal() / sizes.reciprocal().mean())
 
     def grams_of_styles(self, mix: Tensor | None) -> dict[str, Tensor]:
         """{layer: (N, C, C)}, each picture's style; (1, C, C) if there is but one; {} if there is none."""
@@ -188,11 +209,14 @@ def gram_matrices(features: Mapping[str, Tensor], layers: Iterable[str]) -> dict
     return {name: gram_matrix(features[name]) for name in layers}
 
 
-def layer_distance(term: LayerTerm, pred: Mapping[str, Tensor], target: Mapping[str, Tensor]) -> Tensor:
-    """weight * sum over layers of layer weight * mean distance."""
+def layer_distance(
+    term: LayerTerm, pred: Mapping[str, Tensor], target: Mapping[str, Tensor], parts: Tensor | float = 1.0
+) -> Tensor:
+    """weight * sum over layers of layer weight * mean distance. parts: what each picture counts, (N,)."""
     distance = DISTANCES[term.distance]
     return term.weight * add_up(
-        weight * distance(pred[name], target[name].expand_as(pred[name])) for name, weight in term.layers.items()
+        weight * (parts * distance(pred[name], target[name].expand_as(pred[name]))).mean()
+        for name, weight in term.layers.items()
     )
 
 

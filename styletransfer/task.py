@@ -76,6 +76,7 @@ def train(config: Config, name: str, resume: Path | None = None, photos: PhotoSp
         checkpoint = fit_run(learn, run)
         if processes.is_main():
             best = save_best_model(learn.files, checkpoint, run)
+            learn.loss_func.balanced = False
             log.info("held-out photos:")
             models = {name: model.to(device) for name, model in each_style(best).items()}
             models = {name: model for name, model in models.items() if name in styles or name == "prediction"}
@@ -118,6 +119,7 @@ def get_learner(
     config = with_styles_named(config)
     model, loss = build(config, styles)
     start_from(model, config.train.start_from, TASK_NAME)
+    loss.balanced = True
     if config.style.kept and isinstance(model.network, TransformationNetwork):
         model.network.learn_only_new(len(config.style.kept))
     files = ModelFiles(partial(save_model, config=config), load_model, one_style)

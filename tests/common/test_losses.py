@@ -151,8 +151,8 @@ def test_perfect_predictions_cost_nothing(noise):
 def test_relative_distance_of_a_worked_example():
     pred, target = torch.zeros(2, 1, 1, 2), torch.tensor([[[[3.0, 4.0]]], [[[0.0, 2.0]]]])
     pred[0, 0, 0] = torch.tensor([3.0, 5.0])  # off by 1 of 9 + 16, and by all of 4
-    assert DISTANCES["relative"](pred, target).item() == pytest.approx((1 / 25 + 4 / 4) / 2)
-    assert DISTANCES["relative"](100 * pred, 100 * target).item() == pytest.approx((1 / 25 + 4 / 4) / 2)
+    assert DISTANCES["relative"](pred, target).mean().item() == pytest.approx((1 / 25 + 4 / 4) / 2)
+    assert DISTANCES["relative"](100 * pred, 100 * target).mean().item() == pytest.approx((1 / 25 + 4 / 4) / 2)
 
 
 @pytest.mark.parametrize("distance", ["l1", "mse", "relative"])
@@ -168,7 +168,7 @@ def test_a_style_takes_the_place_of_the_targets_grams(noise, distance):
     expected = 0
     for layer, weight in term["layers"].items():
         pred, target = gram_matrix(vgg(photos)[layer]), gram_matrix(vgg(style)[layer]).expand(2, -1, -1)
-        expected += 2 * weight * DISTANCES[distance](pred, target)
+        expected += 2 * weight * DISTANCES[distance](pred, target).mean()
     torch.testing.assert_close(styled.terms["gram"], expected)
     plain = PerceptualLoss(config)
     plain(photos, photos)

@@ -204,3 +204,18 @@ def test_two_styles_are_trained_and_a_third_is_added(tmp_path):
     measured = run("styletransfer.evaluate", tmp_path / "three", "--data", photos, "--vgg", "random")
     assert measured.returncode == 0, measured.stdout + measured.stderr
     assert all(name in measured.stdout + measured.stderr for name in ("red", "blue", "green"))
+
+
+def test_balanced_styles_pull_alike():
+    torch.manual_seed(0)
+    strong = torch.rand(1, 3, 40, 40)
+    config = LossConfig.model_validate({"vgg": "random", "gram": {**GRAM, "distance": "mse"}})
+    loss = PerceptualLoss(config, strong, 0.5 + 0.2 * (strong - 0.5))
+    grams = loss.style_grams["relu1_2"]
+    sizes = grams.square().mean(dim=(1, 2))
+    painting, photo = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
+    plain = torch.stack([loss(painting, photo, mix) for mix in torch.eye(2).split(1)])
+    loss.balanced = True
+    parts = torch.stack([loss(painting, photo, mix) for mix in torch.eye(2).split(1)]) / plain
+    torch.testing.assert_close(parts[0] * sizes[0], parts[1] * sizes[1], rtol=1e-3, atol=0)
+    assert parts.mean().item() == pytest.approx(1, rel=1e-3)
