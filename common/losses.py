@@ -195,14 +195,16 @@ class PerceptualLoss(nn.Module):
             weight * (grams[name].abs() if self.config.gram.distance == "l1" else grams[name].square()).mean(dim=(1, 2))
             for name, weight in self.config.gram.layers.items()
         )
-        return mix.float() @ (sizes.reciprocal() / sizes.reciprocal().mean())
+        return mix.as_subclass(Tensor).float() @ (sizes.reciprocal() / sizes.reciprocal().mean())
 
     def grams_of_styles(self, mix: Tensor | None) -> dict[str, Tensor]:
         """{layer: (N, C, C)}, each picture's style; (1, C, C) if there is but one; {} if there is none."""
         grams: dict[str, Tensor] = dict(self.style_grams.items())
         if mix is None:
             return grams
-        return {name: torch.einsum("ns,scd->ncd", mix.float(), gram) for name, gram in grams.items()}
+        return {
+            name: torch.einsum("ns,scd->ncd", mix.as_subclass(Tensor).float(), gram) for name, gram in grams.items()
+        }
 
 
 def gram_matrices(features: Mapping[str, Tensor], layers: Iterable[str]) -> dict[str, Tensor]:

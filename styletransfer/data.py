@@ -1,10 +1,12 @@
 """Photos in, batches of (photo, photo) out: what is painted, and what is to be recognised in it."""
 
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from fastai.data.core import DataLoaders
+from fastai.torch_core import TensorBase
 from fasttransform import ItemTransform
 from torch import Tensor
 
@@ -16,6 +18,15 @@ from common.data.pixels import checksums
 from common.runtime.seeds import derive_seed
 from styletransfer.config import Config
 from styletransfer.style import find_styles
+
+
+class StyleMix(TensorBase):
+    """(N, styles), how much of each: a tensor that fastai's `show_batch` and `show_results` can show, as a title."""
+
+    def show(self, ctx: Any = None, **_: Any) -> Any:
+        if ctx is not None:
+            ctx.set_title(f"style {int(self.as_subclass(Tensor).argmax())}", fontsize=8)
+        return ctx
 
 
 class AsTarget(ItemTransform):
@@ -37,7 +48,7 @@ class AsTarget(ItemTransform):
         if self.styles == 1:
             return photo, photo
         drawn = [derive_seed(*self.position, number) % self.styles for number in checksums(photo.as_subclass(Tensor))]
-        mix = F.one_hot(torch.tensor(drawn, device=photo.device), self.styles).float()
+        mix = StyleMix(F.one_hot(torch.tensor(drawn, device=photo.device), self.styles).float())
         return photo, mix, photo, mix
 
 

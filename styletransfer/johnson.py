@@ -99,7 +99,7 @@ class TransformationNetwork(nn.Module):
     def forward(self, x: Tensor, mix: Tensor | None = None) -> Tensor:
         if self.styles:
             mix = x.new_ones(len(x), 1) if mix is None else mix
-            mix = F.pad(mix, (self.styles - mix.shape[1], 0))
+            mix = F.pad(mix.as_subclass(Tensor), (self.styles - mix.shape[1], 0))
         height, width = x.shape[-2:]
         right, below = (torch.sym_max(-side % STRIDE, MIN_SIDE - side) for side in (width, height))  # max, for exports
         x = F.pad(x, (0, right, 0, below), mode="replicate")  # pyright: ignore[reportArgumentType] (SymInt)
