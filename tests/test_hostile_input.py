@@ -259,7 +259,7 @@ TABLE = [
     ),
     (
         "predict", "D/foreign.safetensors D/photos -o D/out",
-        "error: D/foreign.safetensors: a .safetensors file, but not one of our model files (no config in it)",
+        "error: D/foreign.safetensors: neither a model of this program nor one that spandrel recognises",
     ),
     (
         "predict", "D/unfit.safetensors D/photos -o D/out",
@@ -354,7 +354,7 @@ TABLE = [
     (
         "compare", "D/study.yaml model.nrm=batch",
         "error: command line: model.nrm: unknown key; must be one of encoder, pretrained, norm, attention, blur, "
-        "network, upsample; did you mean 'norm'?",
+        "network, upsample, architecture, options, on_bicubic; did you mean 'norm'?",
     ),
     (
         "compare", "D/study.yaml model.norm=batch",

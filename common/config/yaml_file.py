@@ -102,10 +102,7 @@ def parse_overrides(words: Iterable[str], config_class: type[BaseModel]) -> list
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise UserError(f"command line: '{word}': write an override as section.key=value, for example train.seed=1")
-        kinds = find_types(config_class, key)
-        takes_list = any(get_origin(kind) is list for kind in kinds)
-        kinds = {kind for kind in kinds if get_origin(kind) is not list}
-        if kinds & {str, Path} and kinds <= {str, Path, type(None)} and not (takes_list and value.startswith("[")):
+        if is_text(find_types(config_class, key), value):
             if not value:
                 raise UserError(f"command line: {key}: nothing after '='; write null for the default")
             changes.append(("command line", key, None if value == "null" else value))
@@ -130,6 +127,13 @@ def find_types(config_class: type[BaseModel], key: str) -> set[Any]:
         elif not name.isdigit():  # of a list entry
             return set()
     return leaf_types(annotation)
+
+
+def is_text(types: set[Any], value: str) -> bool:
+    """Whether a value of these types is the path or the name that was typed, not YAML: [a, b] may be a list of them."""
+    single = {kind for kind in types if get_origin(kind) is not list}
+    may_be_list = len(single) < len(types) and value.startswith("[") and value.endswith("]")
+    return bool(single & {str, Path}) and single <= {str, Path, type(None)} and not may_be_list
 
 
 def leaf_types(annotation: Any) -> set[Any]:
