@@ -23,18 +23,12 @@ def conv(n_in: int, n_out: int, size: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(n_in, n_out, size, stride, padding=size // 2, padding_mode="reflect")
 
 
-FASTER = 10.0  # than other weights: scales and shifts are all that a style has, and Adam moves all weights at one speed
-
-
 class StyleNorm(nn.InstanceNorm2d):
-    """Instance norm with a scale and a shift for each style, mixed for each picture.
-
-    The parameters are the scale less 1, and the shift, both over FASTER.
-    """
+    """Instance norm with a scale and a shift for each style, mixed for each picture."""
 
     def __init__(self, channels: int, styles: int) -> None:
         super().__init__(channels)
-        self.scales = nn.ParameterList(torch.zeros(channels) for _ in range(styles))
+        self.scales = nn.ParameterList(torch.ones(channels) for _ in range(styles))
         self.shifts = nn.ParameterList(torch.zeros(channels) for _ in range(styles))
 
     def forward(self, input: Tensor, mix: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -44,7 +38,7 @@ class StyleNorm(nn.InstanceNorm2d):
 
     def stacked(self) -> tuple[Tensor, Tensor]:
         """Scales and shifts, (styles, C) each."""
-        return 1 + FASTER * torch.stack(list(self.scales)), FASTER * torch.stack(list(self.shifts))
+        return torch.stack(list(self.scales)), torch.stack(list(self.shifts))
 
 
 class StyledLayers(nn.Sequential):
