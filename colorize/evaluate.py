@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from colorize.arguments import STEADY, add_color_arguments
-from common.cli.arguments import add_perceptual_arguments, add_steady_argument, mix_models
+from common.cli.arguments import add_perceptual_arguments, mix_models
 from common.cli.evaluate import (
     get_evaluate_parser,
     is_film,
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    parser = get_evaluate_parser("colorize.evaluate", __doc__, baseline="grey")
+    parser = get_evaluate_parser("colorize.evaluate", __doc__, baseline="grey", steady=STEADY)
     add_color_arguments(parser)
     add_perceptual_arguments(parser)
-    add_steady_argument(parser, STEADY)
     args = parser.parse_args()
     evaluation = open_evaluation(args)
     from colorize.measure import evaluate
@@ -52,7 +51,7 @@ def main() -> None:
             return ab_error(to_tensor(result), to_tensor(true)).item()
 
         options = {"unit": "a* and b*", "split": colors_of, "join": with_colors}
-        measure_film_command(args, evaluation, STEADY, prepare, models["prediction"], {"ab error": error}, **options)
+        measure_film_command(args, evaluation, prepare, models["prediction"], {"ab error": error}, **options)
         return
     perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, evaluation.device)
     results = evaluate(evaluation.photos, models, evaluation.folder, perceptual=perceptual)

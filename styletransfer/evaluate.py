@@ -6,7 +6,7 @@ python -m styletransfer.evaluate MODEL.safetensors --data FOLDER --optimize 50 1
 
 from pathlib import Path
 
-from common.cli.arguments import add_steady_argument, mix_models, number_at_least
+from common.cli.arguments import mix_models, number_at_least
 from common.cli.evaluate import (
     get_evaluate_parser,
     is_film,
@@ -20,7 +20,7 @@ from styletransfer.arguments import STEADY
 
 
 def main() -> None:
-    parser = get_evaluate_parser("styletransfer.evaluate", __doc__)
+    parser = get_evaluate_parser("styletransfer.evaluate", __doc__, steady=STEADY)
     parser.add_argument(
         "--style",
         type=Path,
@@ -36,7 +36,6 @@ def main() -> None:
         help="compare with N iterations of L-BFGS",
     )
     parser.add_argument("--start", choices=["noise", "photo"], default="noise", help="where --optimize starts [noise]")
-    add_steady_argument(parser, STEADY)
     parser.add_argument(
         "--size", type=number_at_least(32, int), default=256, help="of the squares, pixels a side [256]"
     )
@@ -55,7 +54,7 @@ def main() -> None:
 
         model = in_style(mix_models(args, load_model(args.model), load_model), args.style and str(args.style))
         paint = partial(paint_photo, model.to(evaluation.device))
-        measure_film_command(args, evaluation, STEADY, lambda picture: (picture, picture), paint, {})
+        measure_film_command(args, evaluation, lambda picture: (picture, picture), paint, {})
         return
     loss_config, style_config = read_loss_and_style(args.model)
     if args.vgg is not None:

@@ -12,7 +12,6 @@ import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -218,7 +217,3 @@ def start_at_zero(network: ArchitectureNetwork) -> None:
             "leave it out"
         )
     network.train(was_training)
-
-
-def is_installed() -> bool:
-    return find_spec("spandrel") is not None

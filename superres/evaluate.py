@@ -10,7 +10,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.cli.arguments import add_perceptual_arguments, add_steady_argument, mix_models, number_at_least, user_path
+from common.cli.arguments import add_perceptual_arguments, mix_models, number_at_least, user_path
 from common.cli.evaluate import (
     Evaluation,
     get_evaluate_parser,
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    parser = get_evaluate_parser("superres.evaluate", __doc__, baseline="bicubic")
+    parser = get_evaluate_parser("superres.evaluate", __doc__, baseline="bicubic", steady=STEADY)
     add_perceptual_arguments(parser)
     parser.add_argument(
         "--low", type=user_path, help="folder of low sides, under the names of the photos in --data [made from them]"
@@ -46,7 +46,6 @@ def main() -> None:
         type=number_at_least(2, int),
         help="measure so many mixtures with --blend: blend.csv, blend.png",
     )
-    add_steady_argument(parser, STEADY)
     args = parser.parse_args()
     if args.damages and args.model is None:
         raise UserError("--damages needs a MODEL")
@@ -122,7 +121,7 @@ def measure_film_with(
         return psnr_y(to_tensor(result), to_tensor(true), get_border(scale)).item()
 
     enlarge = partial(enhance, model, scale=scale, tile=args.tile, grid=model.grid)
-    measure_film_command(args, evaluation, STEADY, prepare, enlarge, {"PSNR-Y": fidelity})
+    measure_film_command(args, evaluation, prepare, enlarge, {"PSNR-Y": fidelity})
 
 
 if __name__ == "__main__":

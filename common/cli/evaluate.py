@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from common.cli.arguments import (
     add_blend_arguments,
     add_device_argument,
+    add_steady_argument,
     add_tile_argument,
     get_parser,
     model_path,
@@ -32,8 +33,13 @@ FILM_TABLE = "film.csv"  # in the folder for results
 NOT_FOR_FILMS = ("damages", "steps", "low", "optimize")
 
 
-def get_evaluate_parser(module: str, doc: str | None, baseline: str | None = None) -> argparse.ArgumentParser:
-    """MODEL --data FOLDER [-o FOLDER] [--overwrite] [--device]; with a baseline [MODEL] [--baseline NAME] [--tile]."""
+def get_evaluate_parser(
+    module: str, doc: str | None, baseline: str | None = None, steady: float = 0
+) -> argparse.ArgumentParser:
+    """MODEL --data FOLDER [-o FOLDER] [--overwrite] [--device]; with a baseline [MODEL] [--baseline NAME] [--tile].
+
+    steady: the default of --steady, for films.
+    """
     parser = get_parser(module, doc)
     parser.add_argument(
         "model",
@@ -41,11 +47,12 @@ def get_evaluate_parser(module: str, doc: str | None, baseline: str | None = Non
         type=model_path,
         help="model.safetensors of a training run, or the run's folder",
     )
-    parser.set_defaults(baseline=None)
+    parser.set_defaults(baseline=None, default_steady=steady)
     if baseline:
         parser.add_argument("--baseline", choices=[baseline], help=f"measure {baseline} alone, without a model")
         add_tile_argument(parser)
     add_blend_arguments(parser)
+    add_steady_argument(parser, steady)
     parser.add_argument(
         "--data", type=user_path, required=True, help="folder of photos, searched recursively; or a film: its flicker"
     )
@@ -81,6 +88,8 @@ def open_evaluation(args: argparse.Namespace) -> Evaluation:
     if is_film(args) and (args.model is None or any(getattr(args, name, None) for name in NOT_FOR_FILMS)):
         options = ", ".join(f"--{name}" for name in NOT_FOR_FILMS)
         raise UserError(f"--data {args.data}: a film is measured with a MODEL, and without {options}")
+    if args.steady is not None and not is_film(args):
+        raise UserError("--steady: only for a film as --data")
     table = FILM_TABLE if is_film(args) else "results.csv"
     table = "damages.csv" if getattr(args, "damages", False) else table
     table = "blend.csv" if getattr(args, "steps", None) else table
@@ -103,7 +112,6 @@ def is_film(args: argparse.Namespace) -> bool:
 def measure_film_command(
     args: argparse.Namespace,
     evaluation: Evaluation,
-    steady: float,
     prepare: "Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]",
     enhance: "Callable[[np.ndarray], np.ndarray]",
     measures: "Mapping[str, Callable[[np.ndarray, np.ndarray], float]]",
@@ -112,9 +120,8 @@ def measure_film_command(
 ) -> None:
     """Logs how much a model flickers on the film --data, plain and steady, and writes `film.csv`.
 
-    steady: the amount, unless --steady is given. unit: of what changes. The other arguments are of
-    `common.films.flicker.measure_film` and, mixing, of `common.films.steady.Steady`. Raises UserError if the film
-    cannot be read.
+    unit: of what changes. The other arguments are of `common.films.flicker.measure_film` and, mixing, of
+    `common.films.steady.Steady`. Raises UserError if the film cannot be read.
     """
     from common.data.photos import PhotoError
     from common.films.film import check_packages
@@ -124,7 +131,7 @@ def measure_film_command(
     from common.films.flicker import measure_film
     from common.films.steady import Steady
 
-    amount = steady if args.steady is None else args.steady
+    amount = args.default_steady if args.steady is None else args.steady
     try:
         table = measure_film(args.data, prepare, enhance, Steady(amount, **mixing), measures)
     except PhotoError as error:

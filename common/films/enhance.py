@@ -15,7 +15,7 @@ from common.films.film import Film, open_film, probe
 from common.films.frames import to_frame
 from common.films.pictures import Picture, read_pictures
 from common.films.steady import Steady
-from common.films.threads import Ahead, Behind
+from common.films.threads import ahead, behind
 from common.films.writer import DEFAULT_QUALITY, FilmWriter, check_codec, default_codec
 from common.inference.batch import FAILURES, Enhance, Together, explain_failure
 from common.runtime.files import atomic_write
@@ -111,7 +111,7 @@ def enhance_film(
     with StopRequest() as stop, open_film(path) as source, atomic_write(result) as temporary:
         with FilmWriter(temporary, film, source, size, codec, options.quality) as writer:
             if writer.left_out:
-                log.warning("%s: left out, not for %s files: %s", path, result.suffix, ", ".join(writer.left_out))
+                log.warning("%s: streams that are left out: %s", path, ", ".join(writer.left_out))
 
             def write(item: Picture | Packet) -> None:
                 with clock.of("encode"):
@@ -121,7 +121,7 @@ def enhance_film(
                         writer.write(to_frame(item.pixels, film, item.like, item.pts, writer.pixel_format))
 
             progress = tqdm(total=film.frames or None, unit="frame", leave=False, disable=None)
-            with progress, Ahead(clock.over(read_pictures(source, film))) as items, Behind(write) as written:
+            with progress, ahead(clock.over(read_pictures(source, film))) as items, behind(write) as put:
                 for group in in_groups(items, at_once):
                     pictures = [item.pixels for item in group if isinstance(item, Picture)]
                     with clock.of("enhance"):
@@ -133,7 +133,7 @@ def enhance_film(
                                 item = Picture(pixels, item.like, item.pts, item.broken)
                                 broken, count = broken + item.broken, count + 1
                                 progress.update()
-                            written.put(item)
+                            put(item)
                     if stop.asked:
                         break
         if stop.asked:

@@ -12,9 +12,9 @@ from common.runtime.errors import UserError
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 PICTURES = ("image2", "png_pipe", "jpeg_pipe", "gif", "webp_pipe", "bmp_pipe", "tiff_pipe", "apng")  # FFmpeg's formats
-PROGRESSIVE = ("progressive", "unknown")
 
 
 class FilmError(PhotoError):
@@ -53,16 +53,28 @@ def open_film(path: Path) -> "InputContainer":
     if any(name in PICTURES for name in container.format.name.split(",")):
         container.close()
         raise FilmError(f"{path}: a picture with the name of a film; give it a picture's ending")
-    if not container.streams.video:
+    if all(is_cover(stream) for stream in container.streams.video):
         container.close()
         raise FilmError(f"{path}: there are no pictures in it")
     return container
 
 
+def is_cover(stream: "VideoStream") -> bool:
+    """Whether a stream is a single picture that goes with the file, as albums have."""
+    from av.stream import Disposition
+
+    return Disposition.attached_pic in stream.disposition
+
+
+def video_of(container: "InputContainer") -> "VideoStream":
+    """The stream of pictures that is enhanced: the first that is no cover."""
+    return next(stream for stream in container.streams.video if not is_cover(stream))
+
+
 def probe(path: Path) -> Film:
     """What the file says. Raises FilmError if nothing can be made of it."""
     with open_film(path) as container:
-        stream = container.streams.video[0]
+        stream = video_of(container)
         first = first_frame(container, path)
         if first.interlaced_frame:
             raise FilmError(f"{path}: interlaced; make whole pictures first, as with ffmpeg -i IN -vf bwdif OUT")
@@ -84,7 +96,7 @@ def first_frame(container: "InputContainer", path: Path) -> "VideoFrame":
     """The first picture. Raises FilmError if there is none."""
     from av.error import FFmpegError
 
-    for packet in container.demux(container.streams.video[0]):
+    for packet in container.demux(video_of(container)):
         try:
             for frame in packet.decode():
                 return frame

@@ -1,6 +1,5 @@
 """How much a film's results flicker: what changes where the film itself stays the same."""
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from common.films.film import open_film, probe
 from common.films.motion import carry, difference, find_motion, lightness
 from common.films.pictures import Picture, read_pictures
 from common.films.steady import Split, Steady
-
-log = logging.getLogger(__name__)
 
 SAME = 3.0  # of 255: a pixel whose moved lightness differs by less shows the same thing
 

@@ -11,7 +11,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
-from common.films.film import Film
+from common.films.film import Film, video_of
 from common.films.frames import to_array
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def read_pictures(source: "InputContainer", film: Film) -> Iterator[Picture | Pa
 
     Where the file is cut off, a line says so, and they end.
     """
-    video = source.streams.video[0]
+    video = video_of(source)
     video.thread_type = "AUTO"
     tick = max(1, round(1 / (film.rate * (video.time_base or 1 / film.rate))))
     has_times = source.format.name != "avi"  # there they are guessed, and wrong for H.264
@@ -58,7 +58,8 @@ def read_pictures(source: "InputContainer", film: Film) -> Iterator[Picture | Pa
         for frame in decoded(packet):
             pts = frame.pts if frame.pts is not None and has_times else 0 if last is None else last.pts + tick
             while expected and expected[0] < pts:
-                if (missing := expected.pop(0)) and last is not None and missing > last.pts:
+                missing = expected.pop(0)
+                if last is not None and missing > last.pts:
                     yield Picture(last.pixels, last.like, missing, broken=True)
             if expected and expected[0] == pts:
                 expected.pop(0)

@@ -3,89 +3,85 @@
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
-AHEAD = 4  # items that wait
+WAITING = 4  # items between two parts
 END = object()
 
 
-class Ahead(Generic[Item]):
-    """An iterable that is worked through in a thread of its own, AHEAD items before they are asked for."""
+@contextmanager
+def ahead(items: Iterable[Item]) -> Iterator[Iterator[Item]]:
+    """The items, taken in a thread of their own, WAITING of them before they are asked for.
 
-    def __init__(self, items: Iterable[Item]) -> None:
-        self.items, self.waiting = items, queue.Queue[Any](AHEAD)
-        self.error: BaseException | None = None
-        self.stopped = threading.Event()
-        self.thread = threading.Thread(target=self.work, daemon=True)
+    What taking them raises is raised where they are used. At the end of the block the thread ends, too.
+    """
+    waiting: queue.Queue[Any] = queue.Queue(WAITING)
+    stopped = threading.Event()
+    errors: list[BaseException] = []
 
-    def work(self) -> None:
-        try:
-            for item in self.items:
-                while not self.stopped.is_set():
-                    try:
-                        self.waiting.put(item, timeout=0.1)
-                        break
-                    except queue.Full:
-                        continue
-                if self.stopped.is_set():
-                    return
-        except BaseException as error:  # raised again where the items are used
-            self.error = error
-        self.waiting.put(END)
-
-    def __enter__(self) -> Self:
-        self.thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stopped.set()
-        while self.thread.is_alive():
+    def put(item: object) -> None:
+        while not stopped.is_set():
             try:
-                self.waiting.get(timeout=0.1)
-            except queue.Empty:
+                waiting.put(item, timeout=0.1)
+                return
+            except queue.Full:
                 continue
 
-    def __iter__(self) -> Iterator[Item]:
-        while (item := self.waiting.get()) is not END:
+    def take_all() -> None:
+        try:
+            for item in items:
+                if stopped.is_set():
+                    return
+                put(item)
+        except BaseException as error:
+            errors.append(error)
+        put(END)
+
+    def used() -> Iterator[Item]:
+        while (item := waiting.get()) is not END:
             yield item
-        if self.error is not None:
-            raise self.error
+        if errors:
+            raise errors[0]
+
+    thread = threading.Thread(target=take_all, daemon=True)
+    thread.start()
+    try:
+        yield used()
+    finally:
+        stopped.set()
+        thread.join()
 
 
-class Behind(Generic[Item]):
-    """Calls a function with each item in a thread of its own, while the next ones are made; all are done at the end."""
+@contextmanager
+def behind(function: Callable[[Item], object]) -> Iterator[Callable[[Item], None]]:
+    """Gives put(item), which has function(item) called in a thread of its own; at the end of the block all are done.
 
-    def __init__(self, function: Callable[[Item], object]) -> None:
-        self.function, self.waiting = function, queue.Queue[Any](AHEAD)
-        self.error: BaseException | None = None
-        self.thread = threading.Thread(target=self.work, daemon=True)
+    put waits while WAITING items wait. What the function raises is raised by the next put, or at the end.
+    """
+    waiting: queue.Queue[Any] = queue.Queue(WAITING)
+    errors: list[BaseException] = []
 
-    def work(self) -> None:
-        while (item := self.waiting.get()) is not END:
-            if self.error is None:
-                try:
-                    self.function(item)
-                except BaseException as error:  # raised again where the items are made
-                    self.error = error
+    def work() -> None:
+        while (item := waiting.get()) is not END:
+            try:
+                if not errors:
+                    function(item)
+            except BaseException as error:
+                errors.append(error)
 
-    def put(self, item: Item) -> None:
-        """Waits while AHEAD items wait. Raises what the function raised."""
-        self.waiting.put(item)
-        if self.error is not None:
-            raise self.error
+    def put(item: Item) -> None:
+        waiting.put(item)
+        if errors:
+            raise errors[0]
 
-    def __enter__(self) -> Self:
-        self.thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.waiting.put(END)
-        self.thread.join()
-        if kind is None and self.error is not None:
-            raise self.error
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield put
+    finally:
+        waiting.put(END)
+        thread.join()
+    if errors:
+        raise errors[0]

@@ -11,7 +11,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from common.films.film import Film, FilmError
+from common.films.film import Film, FilmError, video_of
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -64,7 +64,7 @@ class FilmWriter:
         stream = self.container.add_stream(encoder, rate=film.rate)
         assert isinstance(stream, VideoStream)
         self.stream = stream
-        video = source.streams.video[0]
+        video = video_of(source)
         stream.width, stream.height = width, height
         stream.pix_fmt = pixel_format(width, height, film.deep, codec)
         context, origin = stream.codec_context, video.codec_context
@@ -82,20 +82,25 @@ class FilmWriter:
             stream.set_display_rotation(film.rotation)
         stream.metadata.update(video.metadata)
         self.left_out: list[str] = []
+        self.source_index = video.index
         self.copies = self.copy_streams(source)
         self.container.set_chapters(source.chapters())
         self.pixel_format = stream.pix_fmt
 
     def copy_streams(self, source: "InputContainer") -> dict[int, "Stream"]:
-        """{index in the source: stream here} of sound and subtitles."""
+        """{index in the source: stream here} of sound and subtitles; the names of others go to `left_out`."""
         copies: dict[int, Stream] = {}
-        for stream in (*source.streams.audio, *source.streams.subtitles):
-            name = f"{stream.type} ({stream.name})"
-            try:
-                copies[stream.index] = self.container.add_stream_from_template(stream)
-                copies[stream.index].metadata.update(stream.metadata)
-            except (FFmpegError, ValueError):
-                self.left_out.append(name)
+        copied = (*source.streams.audio, *source.streams.subtitles)
+        for stream in source.streams:
+            if stream in copied:
+                try:
+                    copies[stream.index] = self.container.add_stream_from_template(stream)
+                    copies[stream.index].metadata.update(stream.metadata)
+                    continue
+                except (FFmpegError, ValueError):
+                    pass
+            if stream.index != self.source_index:
+                self.left_out.append(f"{stream.type} {stream.index}")
         return copies
 
     def copy(self, packet: Packet) -> None:

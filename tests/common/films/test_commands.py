@@ -89,6 +89,14 @@ def test_options_that_do_not_fit_are_told(words, message, tmp_path, monkeypatch,
     assert message in capsys.readouterr().err
 
 
+def test_steady_is_refused_for_photos(tmp_path, capsys):
+    save_superres(tmp_path / "model.safetensors")
+    Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
+    words = [tmp_path / "model.safetensors", "--data", tmp_path, "--steady", "0.5"]
+    assert run_here("superres.evaluate", *words) == 2
+    assert "--steady: only for a film as --data" in capsys.readouterr().err
+
+
 @posix_only
 def test_ctrl_c_leaves_a_film_that_plays(tmp_path):
     film = write_film(tmp_path / "film.mp4", pan(400, size=(160, 120)), sound=True)

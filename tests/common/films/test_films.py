@@ -1,10 +1,13 @@
 """Films in and out: what must be kept is kept, and what is broken is told."""
 
 import logging
+from fractions import Fraction
+from io import BytesIO
 
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from PIL import Image
 
 from common.films.enhance import FilmOptions, enhance_film, enhance_films
@@ -107,6 +110,25 @@ def test_other_containers_and_codecs(suffix, codec, tmp_path):
     assert len(frames_of(tmp_path / f"b{suffix}")) == 10
 
 
+def test_chapters_are_kept_and_an_attachment_is_left_out_by_name(tmp_path, caplog):
+    chapter = {"id": 1, "start": 0, "end": 100, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}}
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.add_attachment("note.txt", "text/plain", b"hello")
+        container.set_chapters([chapter])
+        for i, picture in enumerate(pan(5)):
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            frame.pts = i
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    enlarge(tmp_path / "a.mkv", tmp_path / "b.mkv")
+    assert "streams that are left out: attachment 1" in caplog.text
+    with av.open(str(tmp_path / "b.mkv")) as container:
+        (found,) = container.chapters()
+    assert (found["metadata"], found["end"] * found["time_base"]) == ({"title": "one"}, Fraction(1, 10))
+
+
 def test_odd_sizes_stay_odd(tmp_path):
     path = write_film(tmp_path / "a.mkv", [picture[:47, :61].copy() for picture in pan(3)])
     enhance_film(path, tmp_path / "b.mkv", lambda picture: picture, Steady(0), FilmOptions())
@@ -156,6 +178,25 @@ def write_sound(path):
         container.mux(voice.encode())
 
 
+def write_song_with_cover(path):
+    cover = BytesIO()
+    Image.new("RGB", (64, 64), (200, 0, 0)).save(cover, "JPEG")
+    write_sound(path.with_name("sound.mp4"))
+    with av.open(str(path.with_name("sound.mp4"))) as source, av.open(str(path), "w", format="mp4") as container:
+        voice = container.add_stream_from_template(source.streams.audio[0])
+        picture = container.add_stream("mjpeg", rate=1)
+        picture.width, picture.height, picture.pix_fmt = 64, 64, "yuvj420p"
+        picture.disposition = Disposition.attached_pic
+        container.start_encoding()
+        packet = av.Packet(cover.getvalue())
+        packet.stream, packet.pts, packet.dts, packet.time_base = picture, 0, 0, Fraction(1, 1)
+        container.mux(packet)
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = voice
+                container.mux(packet)
+
+
 def write_nothing(path):
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
@@ -175,10 +216,11 @@ def cut_index(path):
         (lambda path: path.write_bytes(b""), "cannot be opened as a film"),
         (lambda path: Image.new("RGB", (40, 40)).save(path, "JPEG"), "a picture with the name of a film"),
         (write_sound, "there are no pictures in it"),
+        (write_song_with_cover, "there are no pictures in it"),
         (write_nothing, "there are no pictures in it"),
         (cut_index, "cannot be opened as a film"),
     ],
-    ids=["zeros", "empty", "a renamed JPEG", "only sound", "no frames", "no index"],
+    ids=["zeros", "empty", "a renamed JPEG", "only sound", "a song with a cover", "no frames", "no index"],
 )
 def test_what_is_no_film_gets_a_line_and_leaves_nothing(make, message, tmp_path, caplog):
     path = tmp_path / "a.mp4"
