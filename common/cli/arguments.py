@@ -84,8 +84,8 @@ def add_steady_argument(parser: argparse.ArgumentParser, default: float) -> None
     parser.add_argument(
         "--steady",
         type=number_at_least(0.0, float, at_most=1.0),
-        help="for films, against flicker: how much of the result before is mixed in, moved along with the film; 0 is none "
-        f"[{default:g}]",
+        help="for films, against flicker: how much of the result before is mixed in, moved along with the film; 0 is "
+        f"none [{default:g}]",
     )
 
 
