@@ -38,8 +38,11 @@ def write_film(
     matrix: int = 1,
     pixel_range: int = 1,
     milliseconds: Sequence[int] | None = None,
+    subtitles: Sequence[bytes] = (),
 ) -> Path:
-    """Writes pictures, nearly without loss. milliseconds: when each is shown; else 25 a second. Returns the path."""
+    """Writes pictures, nearly without loss. milliseconds: when each is shown; else 25 a second. subtitles: French ones,
+    half a second each. Returns the path.
+    """
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=RATE)
         stream.height, stream.width = pictures[0].shape[:2]
@@ -50,6 +53,8 @@ def write_film(
         if rotation:
             stream.set_display_rotation(rotation)
         voice = container.add_stream("aac", rate=SOUND_RATE) if sound else None
+        if subtitles:
+            add_subtitles(container, subtitles, "mov_text" if path.suffix == ".mp4" else "srt")
         for i, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(
                 format=pixel_format, dst_colorspace=matrix, dst_color_range=pixel_range
@@ -66,6 +71,19 @@ def write_film(
                 container.mux(voice.encode(samples))
             container.mux(voice.encode())
     return path
+
+
+def add_subtitles(container: av.container.OutputContainer, subtitles: Sequence[bytes], codec: str) -> None:
+    stream = container.add_stream(codec)
+    stream.codec_context.subtitle_header = b"[Script Info]\n"  # the encoder does not open without one
+    stream.time_base, stream.metadata["language"] = Fraction(1, 1000), "fre"
+    container.start_encoding()
+    for i, words in enumerate(subtitles):
+        packet = av.Packet(len(words).to_bytes(2, "big") + words if codec == "mov_text" else words)
+        packet.stream, packet.time_base = stream, Fraction(1, 1000)
+        packet.pts = packet.dts = 500 * i
+        packet.duration = 500
+        container.mux(packet)
 
 
 def sound_of(path: Path) -> bytes:

@@ -9,13 +9,16 @@ from PIL import Image
 from common.data.folders import find_photos
 from common.runtime.errors import UserError
 from tests.commands import raise_here, run_here
+from tests.films import frames_of
 from tests.hostile import make_folder
+from tests.hostile_films import NO_FILMS, make_films
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
     make_folder(folder)
+    make_films(folder / "films")
     return folder
 
 
@@ -427,6 +430,22 @@ TABLE = [
         "evaluate", "--data x",
         "error: give either a MODEL or --baseline",
     ),
+    *(
+        ("evaluate", f"D/model.safetensors --data D/films/{name}", f"error: D/films/{name}: {message}")
+        for name, message in NO_FILMS.items()
+    ),
+    (
+        "evaluate", "D/model.safetensors --data D/films/none.mp4",
+        "error: D/films/none.mp4: cannot be opened as a film; is it cut off? (...)",
+    ),
+    (
+        "evaluate", "--baseline bicubic --scale 2 --data D/films/one.mp4",
+        "error: --data D/films/one.mp4: a film is measured with a MODEL, and without ...",
+    ),
+    (
+        "predict", "D/model.safetensors D/films/one.mp4 -o one.png",
+        "error: -o one.png: D/films/one.mp4 is a film; give a name that fits",
+    ),
 ]  # fmt: skip
 
 
@@ -456,6 +475,24 @@ def test_a_folder_of_hostile_photos_gives_a_line_for_each_and_results_for_the_re
     assert caplog.messages[-1] == "5 of 7 photos failed"
     sizes = {path.name: Image.open(path).size for path in find_photos(tmp_path / "out")}
     assert sizes == {"dot.png": (2, 2), "line.png": (2, 10000)}
+
+
+def test_a_folder_of_hostile_films_gives_a_line_for_each_and_results_for_the_rest(folder, tmp_path, caplog):
+    assert run_here("superres.predict", folder / "model.safetensors", folder / "films", "-o", tmp_path / "out") == 1
+    said = [message.replace(f"{folder}/films/", "") for message in caplog.messages]
+    failed = [message.removeprefix("failed ") for message in said if message.startswith("failed")]
+    assert failed == [f"{name}: {message}" for name, message in sorted(NO_FILMS.items())]
+    assert f"{len(NO_FILMS)} of {len(NO_FILMS) + 3} films failed" in said
+    assert any(message.startswith("cut.mkv: ends after") for message in said)
+    films = {path.name: frames_of(path) for path in sorted((tmp_path / "out").glob("*.m*"))}
+    assert {name: (frames[0].width, frames[0].height) for name, frames in films.items()} == {
+        "cut.mkv": (128, 96),
+        "odd.mp4": (130, 94),
+        "one.mp4": (128, 96),
+    }
+    assert len(films["odd.mp4"]) == 3
+    assert len(films["one.mp4"]) == 1
+    assert 10 < len(films["cut.mkv"]) < 30
 
 
 def test_a_pickle_is_opened_on_request_only(folder, tmp_path, monkeypatch, capsys):

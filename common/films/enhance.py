@@ -9,15 +9,15 @@ from pathlib import Path
 
 from av.error import FFmpegError
 from av.packet import Packet
-from tqdm import tqdm
 
 from common.films.film import Film, open_film, probe
 from common.films.frames import to_frame
 from common.films.pictures import Picture, read_pictures
+from common.films.progress import progress_of
 from common.films.steady import Steady
 from common.films.threads import ahead, behind
 from common.films.writer import DEFAULT_QUALITY, FilmWriter, check_codec, default_codec
-from common.inference.batch import FAILURES, Enhance, Together, explain_failure
+from common.inference.batch import FAILURES, Enhance, Together, enhance_together, explain_failure
 from common.runtime.files import atomic_write
 from common.runtime.interrupt import StopRequest
 
@@ -120,19 +120,24 @@ def enhance_film(
                     else:
                         writer.write(to_frame(item.pixels, film, item.like, item.pts, writer.pixel_format))
 
-            progress = tqdm(total=film.frames or None, unit="frame", leave=False, disable=None)
-            with progress, ahead(clock.over(read_pictures(source, film))) as items, behind(write) as put:
+            with (
+                progress_of(path, film.frames) as progress,
+                ahead(clock.over(read_pictures(source, film))) as items,
+                behind(write) as put,
+            ):
                 for group in in_groups(items, at_once):
                     pictures = [item.pixels for item in group if isinstance(item, Picture)]
                     with clock.of("enhance"):
-                        many = together.enhance(pictures) if together and len(pictures) > 1 else map(enhance, pictures)
-                        results = iter(many)
+                        many = enhance_together(pictures, together) if together and len(pictures) > 1 else None
+                        if many is None:
+                            together = None  # one picture, or not enough memory for several
+                        results = iter(many or map(enhance, pictures))
                         for item in group:
                             if isinstance(item, Picture):
                                 pixels = steady(item.pixels, next(results))
                                 item = Picture(pixels, item.like, item.pts, item.broken)
                                 broken, count = broken + item.broken, count + 1
-                                progress.update()
+                                progress()
                             put(item)
                     if stop.asked:
                         break

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SHORT, SHORTEST = 0.05, 0.25  # a part, and seconds: pictures may end so much before the sound
+
 
 @dataclass
 class Picture:
@@ -41,6 +43,7 @@ def read_pictures(source: "InputContainer", film: Film) -> Iterator[Picture | Pa
     has_times = source.format.name != "avi"  # there they are guessed, and wrong for H.264
     expected: list[int] = []  # times of pictures that are still to come
     last: Picture | None = None
+    was_told = False  # that the file is cut off
     packets = source.demux(video, *source.streams.audio, *source.streams.subtitles)
     while True:
         try:
@@ -49,6 +52,7 @@ def read_pictures(source: "InputContainer", film: Film) -> Iterator[Picture | Pa
             break
         except FFmpegError as error:
             log.warning("%s: cut off or broken from here on (%s)", film.path, error)
+            was_told = True
             break
         if packet.stream_index != video.index:
             yield packet
@@ -73,6 +77,15 @@ def read_pictures(source: "InputContainer", film: Film) -> Iterator[Picture | Pa
     for missing in expected:
         if last is not None and missing > last.pts:
             yield Picture(last.pixels, last.like, missing, broken=True)
+    if last is not None and has_times and not was_told:
+        end = max([last.pts, *expected]) + tick
+        warn_if_short(film, float((end - (video.start_time or 0)) * (video.time_base or 0)))
+
+
+def warn_if_short(film: Film, seconds: float) -> None:
+    """Not all containers tell that they are cut off: a line, if a film ends well before it should."""
+    if film.seconds - seconds > max(SHORT * film.seconds, SHORTEST):
+        log.warning("%s: ends after %.1f of %.1f seconds; is it cut off?", film.path, seconds, film.seconds)
 
 
 def decoded(packet: Packet) -> list[VideoFrame]:

@@ -190,15 +190,16 @@ def enhance_photos(
                 report_failure(path, error)
 
     for group in group_by_size(read_photos(), together.pixels if together else 0):
-        results = enhance_group(group, together) if together and len(group) > 1 else None
+        pixels = [item.photo.rgb for item in group]
+        results = enhance_together(pixels, together) if together and len(group) > 1 else None
         for index, (number, path, result, photo) in enumerate(group):
             try:
-                pixels = results[index] if results else enhance(photo.rgb)
-                write_result(result, pixels, photo, quality)
+                enhanced = results[index] if results else enhance(photo.rgb)
+                write_result(result, enhanced, photo, quality)
             except FAILURES as error:
                 report_failure(path, error)
             else:
-                log.info("%d/%d %s  %d x %d", number, len(plan), result, *pixels.shape[1::-1])
+                log.info("%d/%d %s  %d x %d", number, len(plan), result, *enhanced.shape[1::-1])
     if failed:
         log.error("%d of %d photos failed", failed, len(plan))
     return failed
@@ -220,14 +221,14 @@ def group_by_size(photos: Iterable[OpenPhoto], pixels: int) -> Iterator[list[Ope
         yield group
 
 
-def enhance_group(group: list[OpenPhoto], together: Together) -> list[np.ndarray] | None:
-    """Their results, or None where memory does not suffice for all at once."""
+def enhance_together(photos: list[np.ndarray], together: Together) -> list[np.ndarray] | None:
+    """The results of photos of one size, or None where memory does not suffice for all at once."""
     try:
-        return together.enhance([item.photo.rgb for item in group])
+        return together.enhance(photos)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        log.warning("not enough memory for %d photos at once: continuing one by one", len(group))
+        log.warning("not enough memory for %d photos at once: continuing one by one", len(photos))
         return None
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from common.config.sections import StageConfig
 from common.evaluation.grid import save_grid
 from common.runtime import processes
+from common.runtime.durations import format_duration
 from common.runtime.errors import TrainingDiverged, TrainingStopped
 from common.runtime.files import atomic_write
 from common.training.ema import model_to_save
@@ -70,13 +71,6 @@ class History(Callback):
             format_duration(elapsed),
             format_duration(left),
         )
-
-
-def format_duration(seconds: float) -> str:
-    """Seconds as h:mm:ss or m:ss."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 class Pictures(Callback):

@@ -20,9 +20,9 @@ from common.pages.charts import line_chart
 from common.pages.page import REPORT_FILE, format_figure, spread, to_yaml, write_page, write_within_limit
 from common.pages.pictures import to_data_uri
 from common.runtime import processes
+from common.runtime.durations import format_duration
 from common.runtime.files import read_json
 from common.runtime.memory import peak_memory
-from common.training.run_callbacks import format_duration
 from common.training.run_photos import PHOTOS_FILE
 
 RELOAD_SECONDS = 15

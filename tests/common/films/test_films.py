@@ -2,20 +2,21 @@
 
 import logging
 from fractions import Fraction
-from io import BytesIO
 
 import av
 import numpy as np
 import pytest
-from av.stream import Disposition
-from PIL import Image
+import torch
 
+from common.films import progress
 from common.films.enhance import FilmOptions, enhance_film, enhance_films
 from common.films.film import FilmError, open_film, probe
 from common.films.frames import to_array
 from common.films.pictures import Picture, read_pictures
 from common.films.steady import Steady
+from common.inference.batch import Together
 from tests.films import frames_of, pan, sound_of, write_film
+from tests.hostile_films import NO_FILMS, make_films
 
 
 def twice(picture):
@@ -162,92 +163,89 @@ def test_a_broken_picture_is_the_one_before_it(tmp_path, caplog):
     assert np.abs(results[5].astype(int) - results[4]).mean() < 2
 
 
-def test_a_film_that_is_cut_off_ends_there(tmp_path):
-    path = write_film(tmp_path / "a.mkv", pan(60, noise=20), sound=True)
-    (tmp_path / "cut.mkv").write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    enlarge(tmp_path / "cut.mkv", tmp_path / "b.mkv")
-    assert 20 < len(frames_of(tmp_path / "b.mkv")) < 60
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hostile") / "films"
+    make_films(folder)
+    return folder
 
 
-def write_sound(path):
-    with av.open(str(path), "w") as container:
-        voice = container.add_stream("aac", rate=44_100)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
-        frame.sample_rate = 44_100
-        container.mux(voice.encode(frame))
-        container.mux(voice.encode())
+def test_a_film_that_is_cut_off_ends_there(hostile, tmp_path, caplog):
+    enlarge(hostile / "cut.mkv", tmp_path / "b.mkv")
+    assert 10 < len(frames_of(tmp_path / "b.mkv")) < 30
+    seconds = len(frames_of(tmp_path / "b.mkv")) / 25
+    assert caplog.messages == [f"{hostile}/cut.mkv: ends after {seconds:.1f} of 1.2 seconds; is it cut off?"]
 
 
-def write_song_with_cover(path):
-    cover = BytesIO()
-    Image.new("RGB", (64, 64), (200, 0, 0)).save(cover, "JPEG")
-    write_sound(path.with_name("sound.mp4"))
-    with av.open(str(path.with_name("sound.mp4"))) as source, av.open(str(path), "w", format="mp4") as container:
-        voice = container.add_stream_from_template(source.streams.audio[0])
-        picture = container.add_stream("mjpeg", rate=1)
-        picture.width, picture.height, picture.pix_fmt = 64, 64, "yuvj420p"
-        picture.disposition = Disposition.attached_pic
-        container.start_encoding()
-        packet = av.Packet(cover.getvalue())
-        packet.stream, packet.pts, packet.dts, packet.time_base = picture, 0, 0, Fraction(1, 1)
-        container.mux(packet)
-        for packet in source.demux(source.streams.audio[0]):
-            if packet.dts is not None:
-                packet.stream = voice
-                container.mux(packet)
-
-
-def write_nothing(path):
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        container.start_encoding()
-
-
-def cut_index(path):
-    write_film(path, pan(10))
-    path.write_bytes(path.read_bytes()[:2000])
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda path: path.write_bytes(b"\x00" * 1000), "cannot be opened as a film"),
-        (lambda path: path.write_bytes(b""), "cannot be opened as a film"),
-        (lambda path: Image.new("RGB", (40, 40)).save(path, "JPEG"), "a picture with the name of a film"),
-        (write_sound, "there are no pictures in it"),
-        (write_song_with_cover, "there are no pictures in it"),
-        (write_nothing, "there are no pictures in it"),
-        (cut_index, "cannot be opened as a film"),
-    ],
-    ids=["zeros", "empty", "a renamed JPEG", "only sound", "a song with a cover", "no frames", "no index"],
-)
-def test_what_is_no_film_gets_a_line_and_leaves_nothing(make, message, tmp_path, caplog):
-    path = tmp_path / "a.mp4"
-    make(path)
+@pytest.mark.parametrize(("name", "message"), NO_FILMS.items())
+def test_what_is_no_film_gets_a_line_and_leaves_nothing(name, message, hostile, tmp_path, caplog):
     with pytest.raises(FilmError) as error:
-        enlarge(path, tmp_path / "b.mp4")
-    assert message in str(error.value)
-    good = write_film(tmp_path / "good.mp4", pan(2))
-    plan = [(path, tmp_path / "out/a.mp4"), (good, tmp_path / "out/good.mp4")]
+        enlarge(hostile / name, tmp_path / name)
+    assert str(error.value) == f"{hostile / name}: {message}"
+    plan = [(hostile / name, tmp_path / "out" / name), (hostile / "one.mp4", tmp_path / "out/one.mp4")]
     assert enhance_films(plan, twice, lambda: Steady(0), FilmOptions(scale=2)) == 1
-    assert [file.name for file in (tmp_path / "out").iterdir()] == ["good.mp4"]
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["one.mp4"]
     assert "1 of 2 films failed" in caplog.text
 
 
-def test_an_interlaced_film_is_refused(tmp_path):
-    path = tmp_path / "a.mkv"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-        stream.codec_context.options = {"x264-params": "tff=1"}
-        for i in range(5):
-            frame = av.VideoFrame(64, 64, "yuv420p")
-            frame.pts = i
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    with pytest.raises(FilmError, match="interlaced"):
-        probe(path)
+def test_pictures_are_enhanced_together_in_their_order(tmp_path):
+    path, sizes = write_film(tmp_path / "a.mp4", pan(10)), []
+
+    def together(pictures):
+        sizes.append(len(pictures))
+        return [twice(picture) for picture in pictures]
+
+    pixels = 4 * 64 * 48
+    enhance_film(path, tmp_path / "b.mp4", twice, Steady(0), FilmOptions(scale=2), Together(together, pixels))
+    assert sizes == [4, 4, 2]
+    enlarge(path, tmp_path / "c.mp4")
+    assert np.array_equal(arrays(tmp_path / "b.mp4"), arrays(tmp_path / "c.mp4"))
+
+
+def test_where_memory_does_not_suffice_for_several_each_is_enhanced_alone(tmp_path, caplog):
+    path, asked = write_film(tmp_path / "a.mp4", pan(10)), []
+
+    def together(pictures):
+        asked.append(len(pictures))
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    enhance_film(path, tmp_path / "b.mp4", twice, Steady(0), FilmOptions(scale=2), Together(together, 4 * 64 * 48))
+    assert len(frames_of(tmp_path / "b.mp4")) == 10
+    assert asked == [4]  # and not again
+    assert "not enough memory for 4 photos at once" in caplog.text
+
+
+def test_off_a_terminal_a_line_a_minute_says_how_much_is_left(caplog, monkeypatch):
+    clock = iter([0, 30, 60, 90, 120, 125])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    caplog.set_level("INFO")
+    lines = progress.Lines("a.mp4", 10)
+    for _ in range(4):
+        lines()
+    assert caplog.messages == ["a.mp4: 2 of 10 pictures, about 4:00 left", "a.mp4: 4 of 10 pictures, about 3:00 left"]
+    caplog.clear()
+    monkeypatch.setattr(progress.time, "monotonic", iter([0, 70]).__next__)
+    progress.Lines("a.mp4", 0)()
+    assert caplog.messages == ["a.mp4: 1 pictures"]
+
+
+def subtitles_of(path):
+    """(words, seconds, duration) of each; MP4 has empty ones between, which are left out."""
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(container.streams.subtitles[0]) if packet.size > 2]
+        return [(bytes(packet), float(packet.pts * packet.time_base), packet.duration) for packet in packets]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_subtitles_are_copied(suffix, tmp_path):
+    path, result = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    write_film(path, pan(30), subtitles=[b"Bonjour", "à tous".encode()])
+    before = subtitles_of(path)
+    assert [words[-7:] for words, *_ in before] == [b"Bonjour", "à tous".encode()]
+    enlarge(path, result)
+    assert subtitles_of(result) == before
+    with av.open(str(result)) as container:
+        assert container.streams.subtitles[0].metadata["language"] == "fre"
 
 
 def test_reading_holds_few_pictures(tmp_path):

@@ -22,7 +22,6 @@ from common.training import run_fit, run_report
 from common.training.learner import ModelFiles, resolve_train_config
 from common.training.precision import Float16
 from common.training.resume import ResumePoint
-from common.training.run_callbacks import format_duration
 from common.training.run_fit import fit_run
 
 CPU = torch.device("cpu")
@@ -188,11 +187,6 @@ def test_what_is_left_open_is_decided_for_the_device(caplog):
 def test_fp16_without_a_gpu_is_refused():
     with pytest.raises(UserError, match="needs a CUDA GPU, this run is on cpu"):
         resolve_train_config(TrainConfig(stages=[stage()], precision="fp16"), pretrained=True, device=CPU)
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(5, "0:05"), (61.4, "1:01"), (3725, "1:02:05")])
-def test_durations_are_written_as_on_a_clock(seconds, text):
-    assert format_duration(seconds) == text
 
 
 def test_a_stop_that_is_asked_for_after_the_last_epoch_is_not_forgotten(learn, tmp_path):
