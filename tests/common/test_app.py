@@ -109,18 +109,27 @@ def test_a_photo_comes_back_as_predict_writes_it(page, server, model, photos, tm
     assert not files_of(server[1], "unique_0")
 
 
+def box_at_rest(page, handle):
+    """Where a handle is, once it moves no more: it does while its photos load."""
+    before = None
+    while (box := handle.bounding_box()) != before:
+        before = box
+        page.wait_for_timeout(500)
+    return box
+
+
 def test_the_slider_moves(page, photos):
     send(page, photos / "1.png")
     page.wait_for_selector("#messages >> text=1 of 1 photos")
     handle = page.wait_for_selector("#slider [data-testid=slider] .icon-wrap")
-    box = handle.bounding_box()
+    box = box_at_rest(page, handle)
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     before = page.screenshot(clip={"x": x - 100, "y": y - 50, "width": 200, "height": 100})
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 80, y, steps=5)
     page.mouse.up()
-    assert abs(handle.bounding_box()["x"] - box["x"] - 80) < 8
+    assert abs(box_at_rest(page, handle)["x"] - box["x"] - 80) < 8
     assert page.screenshot(clip={"x": x - 100, "y": y - 50, "width": 200, "height": 100}) != before
 
 
