@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument(
         "--style",
         type=Path,
-        help="the style picture [style.png beside the model]; for a film the name of a style",
+        help="the style picture [style.png beside the model]; for a video the name of a style",
     )
     parser.add_argument("--vgg", help="VGG16 weights, as loss.vgg, if the model was trained with a file of them")
     parser.add_argument(

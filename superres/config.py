@@ -15,7 +15,8 @@ from common.config.sections import ModelConfig, PhotosConfig, StageConfig, TaskC
 
 class DataConfig(PhotosConfig, frozen=True):
     scale: Literal[1, 2, 4, 8] = Field(
-        default=2, description="how many times larger the result is; 1: the same size, with its damages removed"
+        default=2,
+        description="2, 4 or 8: how many times larger the result is; 1: the same size, with the damage removed",
     )
     degrade: Degradations = Field(
         default=[],
@@ -25,7 +26,7 @@ class DataConfig(PhotosConfig, frozen=True):
 
     low: YamlPath | None = Field(
         default=None,
-        description="folder of low sides, with the names of the photos in path, in place of shrinking and damages",
+        description="folder of low-resolution files, named as the photos in path: the input, in place of shrunken ones",
     )
 
     @model_validator(mode="after")
@@ -47,7 +48,7 @@ KEYS = {  # of the section `model`, besides network
 class SuperresModelConfig(ModelConfig, frozen=True):
     network: Literal["unet", "srcnn", "spandrel"] = Field(
         default="unet",
-        description="unet; srcnn (9-1-5), which has none of this section's other keys; or spandrel's architectures",
+        description="unet; srcnn (9-1-5), which has none of this section's other keys; or spandrel, see architecture",
     )
     upsample: Literal["before", "after"] = Field(
         default="after",

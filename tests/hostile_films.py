@@ -12,14 +12,14 @@ from PIL import Image
 from tests.films import pan, write_film
 
 NO_FILMS = {  # a file of `make_films`: what is said of it
-    "zeros.mp4": "cannot be opened as a film; is it cut off? (Invalid data found when processing input)",
-    "empty.mp4": "cannot be opened as a film; is it cut off? (Invalid data found when processing input)",
-    "picture.mp4": "a picture with the name of a film; give it a picture's ending",
-    "sound.mp4": "there are no pictures in it",
-    "song.mp4": "there are no pictures in it",
-    "nothing.mp4": "there are no pictures in it",
-    "noindex.mp4": "cannot be opened as a film; is it cut off? (Invalid data found when processing input)",
-    "stripes.mkv": "interlaced; make whole pictures first, as with ffmpeg -i IN -vf bwdif OUT",
+    "zeros.mp4": "cannot be opened as a video; is it cut off? (Invalid data found when processing input)",
+    "empty.mp4": "cannot be opened as a video; is it cut off? (Invalid data found when processing input)",
+    "picture.mp4": "a picture with the name of a video; give it a picture's ending",
+    "sound.mp4": "there are no frames in it",
+    "song.mp4": "there are no frames in it",
+    "nothing.mp4": "there are no frames in it",
+    "noindex.mp4": "cannot be opened as a video; is it cut off? (Invalid data found when processing input)",
+    "stripes.mkv": "interlaced; deinterlace it first, as with ffmpeg -i IN -vf bwdif OUT",
 }
 
 

@@ -436,15 +436,15 @@ TABLE = [
     ),
     (
         "evaluate", "D/model.safetensors --data D/films/none.mp4",
-        "error: D/films/none.mp4: cannot be opened as a film; is it cut off? (...)",
+        "error: D/films/none.mp4: cannot be opened as a video; is it cut off? (...)",
     ),
     (
         "evaluate", "--baseline bicubic --scale 2 --data D/films/one.mp4",
-        "error: --data D/films/one.mp4: a film is measured with a MODEL, and without ...",
+        "error: --data D/films/one.mp4: a video is measured with a MODEL, and without ...",
     ),
     (
         "predict", "D/model.safetensors D/films/one.mp4 -o one.png",
-        "error: -o one.png: D/films/one.mp4 is a film; give a name that fits",
+        "error: -o one.png: D/films/one.mp4 is a video; give a name that fits",
     ),
 ]  # fmt: skip
 
@@ -482,7 +482,7 @@ def test_a_folder_of_hostile_films_gives_a_line_for_each_and_results_for_the_res
     said = [message.replace(f"{folder}/films/", "") for message in caplog.messages]
     failed = [message.removeprefix("failed ") for message in said if message.startswith("failed")]
     assert failed == [f"{name}: {message}" for name, message in sorted(NO_FILMS.items())]
-    assert f"{len(NO_FILMS)} of {len(NO_FILMS) + 3} films failed" in said
+    assert f"{len(NO_FILMS)} of {len(NO_FILMS) + 3} videos failed" in said
     assert any(message.startswith("cut.mkv: ends after") for message in said)
     films = {path.name: frames_of(path) for path in sorted((tmp_path / "out").glob("*.m*"))}
     assert {name: (frames[0].width, frames[0].height) for name, frames in films.items()} == {

@@ -86,7 +86,7 @@ def run_line(line, number, results, photos):
     _, _, module, *words = shlex.split(line)
     task, command = module.split(".")
     words = [word.replace("~/photos", str(photos)).replace("~/set5", str(photos)) for word in words]
-    words = [word.replace("runs/RUN", str(results.get(task))) for word in words]
+    words = [re.sub(r"runs/(RUN|OTHER|first|second)", str(results.get(task)), word) for word in words]
     words = ["old.jpg" if word == "out/photo.jpg" else word for word in words]
     short = ["loss.vgg=random", "data.valid=[0.png]", "data.crops_per_photo=1", f"data.path={photos}"]
     if task == "styletransfer":

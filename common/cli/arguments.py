@@ -64,8 +64,8 @@ def add_precision_argument(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=["auto", "fp32", "bf16", "fp16"],
         default="auto",
-        help="auto: fp16 on CUDA, fp32 elsewhere. bf16 takes half the time on CPUs with AVX-512 BF16; of a 2x model's "
-        "results, one value in 35 differs by 1 of 255. fp16: one in 260",
+        help="auto: fp16 on CUDA, fp32 elsewhere. bf16 is 1.5 to 2 times as fast on CPUs with AVX-512 BF16. In a 2x "
+        "result, one value in 35 differs by 1 (of 255) in bf16, one in 260 in fp16",
     )
 
 
@@ -84,8 +84,8 @@ def add_steady_argument(parser: argparse.ArgumentParser, default: float) -> None
     parser.add_argument(
         "--steady",
         type=number_at_least(0.0, float, at_most=1.0),
-        help="for films, against flicker: how much of the result before is mixed in, moved along with the film; 0 is "
-        f"none [{default:g}]",
+        help="against flicker of videos: how much of the previous result is blended in, shifted along with the motion; "
+        f"0 is none [{default:g}]",
     )
 
 
@@ -115,7 +115,9 @@ def add_blend_arguments(parser: argparse.ArgumentParser) -> None:
         "the other",
     )
     parser.add_argument(
-        "--part", type=number_at_least(0.0, float, at_most=1.0), help="of OTHER: 0 is MODEL alone [0.5]"
+        "--part",
+        type=number_at_least(0.0, float, at_most=1.0),
+        help="share of OTHER: 0 is MODEL alone, 1 is OTHER [0.5]",
     )
 
 

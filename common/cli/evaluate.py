@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FILM_TABLE = "film.csv"  # in the folder for results
+FILM_TABLE = "flicker.csv"  # in the folder for results
 NOT_FOR_FILMS = ("damages", "steps", "low", "optimize")
 
 
@@ -54,10 +54,13 @@ def get_evaluate_parser(
     add_blend_arguments(parser)
     add_steady_argument(parser, steady)
     parser.add_argument(
-        "--data", type=user_path, required=True, help="folder of photos, searched recursively; or a film: its flicker"
+        "--data",
+        type=user_path,
+        required=True,
+        help="folder of photos, searched recursively; or a video, to measure flicker",
     )
     parser.add_argument(
-        "-o", "--output", type=user_path, help="folder for results.csv and comparison.png [beside the model]"
+        "-o", "--output", type=user_path, help="folder for the results [evaluate_DATA beside the model]"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
     add_device_argument(parser)
@@ -87,9 +90,9 @@ def open_evaluation(args: argparse.Namespace) -> Evaluation:
         folder = args.model.parent / f"{of_model}evaluate_{args.data.resolve().name}"
     if is_film(args) and (args.model is None or any(getattr(args, name, None) for name in NOT_FOR_FILMS)):
         options = ", ".join(f"--{name}" for name in NOT_FOR_FILMS)
-        raise UserError(f"--data {args.data}: a film is measured with a MODEL, and without {options}")
+        raise UserError(f"--data {args.data}: a video is measured with a MODEL, and without {options}")
     if args.steady is not None and not is_film(args):
-        raise UserError("--steady: only for a film as --data")
+        raise UserError("--steady: only for a video as --data")
     table = FILM_TABLE if is_film(args) else "results.csv"
     table = "damages.csv" if getattr(args, "damages", False) else table
     table = "blend.csv" if getattr(args, "steps", None) else table
@@ -118,7 +121,7 @@ def measure_film_command(
     unit: str = "1/255",
     **mixing: Any,
 ) -> None:
-    """Logs how much a model flickers on the film --data, plain and steady, and writes `film.csv`.
+    """Logs how much a model flickers on the film --data, plain and steady, and writes `flicker.csv`.
 
     unit: of what changes. The other arguments are of `common.films.flicker.measure_film` and, mixing, of
     `common.films.steady.Steady`. Raises UserError if the film cannot be read.
@@ -136,7 +139,7 @@ def measure_film_command(
         table = measure_film(args.data, prepare, enhance, Steady(amount, **mixing), measures)
     except PhotoError as error:
         raise UserError(str(error)) from None
-    log.info("flicker: change from picture to picture where the film stays the same, in %s (--steady %g)", unit, amount)
+    log.info("flicker: change from frame to frame where the video stays the same, in %s (--steady %g)", unit, amount)
     log.info("%s", table.round(3).to_string(na_rep=""))
     if evaluation.folder is not None:
         evaluation.folder.mkdir(parents=True, exist_ok=True)

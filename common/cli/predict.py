@@ -38,7 +38,9 @@ def get_predict_parser(module: str, doc: str | None, steady: float = 0) -> argpa
     parser.add_argument(
         "model", type=model_path, help="model.safetensors of a training run, or the run's folder, or an ONNX file"
     )
-    parser.add_argument("photos", nargs="+", type=user_path, help="photos, and folders that are searched recursively")
+    parser.add_argument(
+        "photos", nargs="+", type=user_path, help="photos, videos, and folders that are searched recursively"
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -49,14 +51,14 @@ def get_predict_parser(module: str, doc: str | None, steady: float = 0) -> argpa
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace results that exist")
     existing.add_argument("--skip-existing", action="store_true", help="make only the results that do not exist")
-    parser.add_argument("--format", choices=["jpg", "png", "tif", "webp"], help="of the results [each photo's own]")
+    parser.add_argument("--format", choices=["jpg", "png", "tif", "webp"], help="of photos [each photo's own]")
     parser.add_argument(
         "--quality",
         type=number_at_least(1, int, at_most=100),
-        help="of JPEG and WebP, 1 to 100 [95; WebP lossless unless the photo is a lossy WebP]; of films [75]",
+        help="of JPEG and WebP, 1 to 100 [95; WebP lossless unless the photo is a lossy WebP]; of videos [75]",
     )
     parser.add_argument(
-        "--codec", choices=["h264", "h265", "vp9", "ffv1"], help="of films; ffv1 is lossless [h264; vp9 for .webm]"
+        "--codec", choices=["h264", "h265", "vp9", "ffv1"], help="of videos; ffv1 is lossless [h264; vp9 for .webm]"
     )
     add_steady_argument(parser, steady)
     parser.add_argument(
@@ -145,7 +147,7 @@ def predict_command(
     photos = [entry for entry in plan if not is_film(entry[0])]
     for flag, given in (("--codec", args.codec), ("--steady", args.steady)):
         if given is not None and not films:
-            raise UserError(f"{flag}: only for films, and there is none")
+            raise UserError(f"{flag}: only for videos, and there is none")
     if films:
         from common.films.film import check_packages
 

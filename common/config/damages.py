@@ -32,7 +32,7 @@ Qualities = Annotated[list[Annotated[int, Field(ge=1, le=100)]], Two, BeforeVali
 class DamageConfig(Section, frozen=True):
     """One kind of damage."""
 
-    chance: Chance = Field(default=1.0, description="of each photo to get it")
+    chance: Chance = Field(default=1.0, description="chance that a photo gets it")
 
     @model_validator(mode="after")
     def ranges_rise(self) -> "DamageConfig":
@@ -44,7 +44,7 @@ class DamageConfig(Section, frozen=True):
 
 class BlurConfig(DamageConfig, frozen=True):
     sigma: Sigmas = Field(description="Gaussian sigma, in pixels of the picture that is blurred")
-    anisotropic: Chance = Field(default=0.0, description="of a blur to have two sigmas and an angle")
+    anisotropic: Chance = Field(default=0.0, description="chance that a blur has two sigmas and an angle")
 
 
 class ResizeConfig(DamageConfig, frozen=True):
@@ -53,8 +53,10 @@ class ResizeConfig(DamageConfig, frozen=True):
 
 class NoiseConfig(DamageConfig, frozen=True):
     sigma: Sigmas = Field(description="in 1/255; of Poisson noise at middle grey")
-    grey: Chance = Field(default=0.0, description="of noise to be the same in red, green and blue")
-    poisson: Chance = Field(default=0.0, description="of noise to be stronger where it is bright, as that of sensors")
+    grey: Chance = Field(default=0.0, description="chance that noise is the same in red, green and blue")
+    poisson: Chance = Field(
+        default=0.0, description="chance that noise is stronger where it is bright, as that of sensors"
+    )
 
 
 class JpegConfig(DamageConfig, frozen=True):

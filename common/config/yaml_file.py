@@ -255,6 +255,8 @@ def describe_keys(section: type[BaseModel], prefix: str = "") -> list[str]:
         is_list = getattr(field.annotation, "__origin__", None) is list
         key = f"{prefix}{name}{'.0' if inner and is_list else ''}"
         if inner:
+            if field.description:
+                lines.append(f"  {prefix + name:28} {field.description}")
             lines += describe_keys(inner, f"{key}.")
         else:
             default = "" if field.is_required() else f"[{'null' if field.default is None else field.default}] "

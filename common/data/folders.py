@@ -107,7 +107,7 @@ def find_photos(folder: Path, with_films: bool = False) -> list[Path]:
     if unreadable:
         log.warning("%s: JPEG XL photos left out: %d (save them in another format)", folder, unreadable)
     if films:
-        log.warning("%s: films left out: %d (to read them: %s)", folder, films, INSTALL_FILMS)
+        log.warning("%s: videos left out: %d (to read them: %s)", folder, films, INSTALL_FILMS)
     if heif:
         log.warning("%s: HEIC photos left out: %d (to read them: %s)", folder, heif, INSTALL_HEIF)
     if not photos:

@@ -84,7 +84,7 @@ def enhance_films(
             failed += 1
             log.error("failed %s: cannot be written as %s (%s)", path, result.name, error)
     if failed:
-        log.error("%d of %d films failed", failed, len(plan))
+        log.error("%d of %d videos failed", failed, len(plan))
     return failed
 
 
@@ -143,11 +143,11 @@ def enhance_film(
                         break
         if stop.asked:
             temporary.replace(part)
-            raise FilmStopped(f"{path}: stopped after {count} of {film.frames} pictures; {part} has these, and plays")
+            raise FilmStopped(f"{path}: stopped after {count} of {film.frames} frames; {part} has these, and plays")
     if broken:
-        log.warning("%s: %d of %d pictures are broken; each is the one before it", path, broken, count)
+        log.warning("%s: %d of %d frames are broken; each is replaced by the one before it", path, broken, count)
     rates = ", ".join(f"{name} {count / max(seconds, 1e-9):.1f}" for name, seconds in clock.seconds.items())
-    log.info("%s  %d pictures; pictures a second: %s", result, count, rates)
+    log.info("%s  %d frames; frames a second: %s", result, count, rates)
     return film
 
 

@@ -38,7 +38,7 @@ class Film:
 def check_packages() -> None:
     """Raises UserError if a package for films is missing."""
     if not CAN_READ_FILMS:
-        raise UserError(f"films need PyAV and OpenCV: {INSTALL_FILMS}")
+        raise UserError(f"videos need PyAV and OpenCV: {INSTALL_FILMS}")
 
 
 def open_film(path: Path) -> "InputContainer":
@@ -49,13 +49,13 @@ def open_film(path: Path) -> "InputContainer":
     try:
         container = av.open(str(path), metadata_errors="ignore")
     except (FFmpegError, OSError) as error:
-        raise FilmError(f"{path}: cannot be opened as a film; is it cut off? ({error.strerror})") from None
+        raise FilmError(f"{path}: cannot be opened as a video; is it cut off? ({error.strerror})") from None
     if any(name in PICTURES for name in container.format.name.split(",")):
         container.close()
-        raise FilmError(f"{path}: a picture with the name of a film; give it a picture's ending")
+        raise FilmError(f"{path}: a picture with the name of a video; give it a picture's ending")
     if all(is_cover(stream) for stream in container.streams.video):
         container.close()
-        raise FilmError(f"{path}: there are no pictures in it")
+        raise FilmError(f"{path}: there are no frames in it")
     return container
 
 
@@ -77,7 +77,7 @@ def probe(path: Path) -> Film:
         stream = video_of(container)
         first = first_frame(container, path)
         if first.interlaced_frame:
-            raise FilmError(f"{path}: interlaced; make whole pictures first, as with ffmpeg -i IN -vf bwdif OUT")
+            raise FilmError(f"{path}: interlaced; deinterlace it first, as with ffmpeg -i IN -vf bwdif OUT")
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         seconds = float((stream.duration or 0) * (stream.time_base or 0)) or (container.duration or 0) / 1e6
         return Film(
@@ -102,4 +102,4 @@ def first_frame(container: "InputContainer", path: Path) -> "VideoFrame":
                 return frame
         except FFmpegError:
             continue
-    raise FilmError(f"{path}: not one picture can be read")
+    raise FilmError(f"{path}: not one frame can be read")

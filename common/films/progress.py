@@ -40,5 +40,5 @@ class Lines:
             return
         self.told = now
         left = (now - self.began) / self.count * (self.total - self.count)
-        of_all = f" of {self.total} pictures, about {format_duration(left)} left" if left > 0 else " pictures"
+        of_all = f" of {self.total} frames, about {format_duration(left)} left" if left > 0 else " frames"
         log.info("%s: %d%s", self.path, self.count, of_all)

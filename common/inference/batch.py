@@ -73,7 +73,7 @@ def plan_outputs(
                 name = name.with_suffix(suffix)
             result = output if names_a_picture else output / name
             if is_film(photo) != is_film(result):
-                kind = "a film" if is_film(photo) else "no film"
+                kind = "a video" if is_film(photo) else "no video"
                 raise UserError(f"-o {output}: {photo} is {kind}; give a name that fits")
             plan.append((photo, result))
     kept = {result for _, result in plan}

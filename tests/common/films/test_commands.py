@@ -60,24 +60,24 @@ def test_each_task_takes_films_among_photos(task, save, scale, tmp_path, caplog)
     (folder / "broken.mov").write_bytes(b"\x00" * 500)
     model = save(tmp_path / "model.safetensors")
     assert run_here(f"{task}.predict", model, folder, "-o", tmp_path / "out") == 1
-    assert "broken.mov: cannot be opened as a film; is it cut off?" in caplog.text
+    assert "broken.mov: cannot be opened as a video; is it cut off?" in caplog.text
     result = tmp_path / "out/films/a.mp4"
     written = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.[mp]*"))
     assert written == ["a.png", "films/a.mp4"]
     assert (len(frames_of(result)), frames_of(result)[0].width) == (12, scale * 64)
     assert sound_of(result) == sound_of(folder / "films/a.mp4")
     assert not run_here(f"{task}.evaluate", model, "--data", folder / "films/a.mp4", "-o", tmp_path / "measured")
-    table = pd.read_csv(tmp_path / "measured/film.csv", index_col="result")
+    table = pd.read_csv(tmp_path / "measured/flicker.csv", index_col="result")
     assert list(table.index) == ["film", "plain", "steady"]
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["photo.png", "-o", "out", "--codec", "h264"], "--codec: only for films, and there is none"),
-        (["photo.png", "-o", "out", "--steady", "0.5"], "--steady: only for films, and there is none"),
-        (["photo.png", "-o", "out.mp4"], "photo.png is no film; give a name that fits"),
-        (["film.mp4", "-o", "out.png"], "film.mp4 is a film; give a name that fits"),
+        (["photo.png", "-o", "out", "--codec", "h264"], "--codec: only for videos, and there is none"),
+        (["photo.png", "-o", "out", "--steady", "0.5"], "--steady: only for videos, and there is none"),
+        (["photo.png", "-o", "out.mp4"], "photo.png is no video; give a name that fits"),
+        (["film.mp4", "-o", "out.png"], "film.mp4 is a video; give a name that fits"),
     ],
 )
 def test_options_that_do_not_fit_are_told(words, message, tmp_path, monkeypatch, capsys):
@@ -94,7 +94,7 @@ def test_steady_is_refused_for_photos(tmp_path, capsys):
     Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
     words = [tmp_path / "model.safetensors", "--data", tmp_path, "--steady", "0.5"]
     assert run_here("superres.evaluate", *words) == 2
-    assert "--steady: only for a film as --data" in capsys.readouterr().err
+    assert "--steady: only for a video as --data" in capsys.readouterr().err
 
 
 @posix_only

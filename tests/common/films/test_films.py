@@ -158,7 +158,7 @@ def test_a_broken_picture_is_the_one_before_it(tmp_path, caplog):
         enlarge(tmp_path / "broken.mkv", tmp_path / "b.mkv")
     after = frames_of(tmp_path / "b.mkv")
     assert len(after) == 20
-    assert "1 of 20 pictures are broken; each is the one before it" in caplog.text
+    assert "1 of 20 frames are broken; each is replaced by the one before it" in caplog.text
     results = arrays(tmp_path / "b.mkv")
     assert np.abs(results[5].astype(int) - results[4]).mean() < 2
 
@@ -185,7 +185,7 @@ def test_what_is_no_film_gets_a_line_and_leaves_nothing(name, message, hostile, 
     plan = [(hostile / name, tmp_path / "out" / name), (hostile / "one.mp4", tmp_path / "out/one.mp4")]
     assert enhance_films(plan, twice, lambda: Steady(0), FilmOptions(scale=2)) == 1
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["one.mp4"]
-    assert "1 of 2 films failed" in caplog.text
+    assert "1 of 2 videos failed" in caplog.text
 
 
 def test_pictures_are_enhanced_together_in_their_order(tmp_path):
@@ -222,11 +222,11 @@ def test_off_a_terminal_a_line_a_minute_says_how_much_is_left(caplog, monkeypatc
     lines = progress.Lines("a.mp4", 10)
     for _ in range(4):
         lines()
-    assert caplog.messages == ["a.mp4: 2 of 10 pictures, about 4:00 left", "a.mp4: 4 of 10 pictures, about 3:00 left"]
+    assert caplog.messages == ["a.mp4: 2 of 10 frames, about 4:00 left", "a.mp4: 4 of 10 frames, about 3:00 left"]
     caplog.clear()
     monkeypatch.setattr(progress.time, "monotonic", iter([0, 70]).__next__)
     progress.Lines("a.mp4", 0)()
-    assert caplog.messages == ["a.mp4: 1 pictures"]
+    assert caplog.messages == ["a.mp4: 1 frames"]
 
 
 def subtitles_of(path):
