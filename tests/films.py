@@ -1,6 +1,6 @@
 """Films for tests, made from photos, so that what should come out is known."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -34,25 +34,29 @@ def write_film(
     codec: str = "libx264",
     pixel_format: str = "yuv444p",
     rotation: int = 0,
+    mirrored: bool = False,
     sound: bool = False,
+    sound_first: bool = False,
     matrix: int = 1,
     pixel_range: int = 1,
     milliseconds: Sequence[int] | None = None,
     subtitles: Sequence[bytes] = (),
 ) -> Path:
     """Writes pictures, nearly without loss. milliseconds: when each is shown; else 25 a second. subtitles: French ones,
-    half a second each. Returns the path.
+    half a second each. sound_first: its stream comes before that of the pictures. Returns the path.
     """
     with av.open(str(path), "w") as container:
+        voice = container.add_stream("aac", rate=SOUND_RATE) if sound and sound_first else None
         stream = container.add_stream(codec, rate=RATE)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = pixel_format
         stream.codec_context.colorspace, stream.codec_context.color_range = matrix, pixel_range
         stream.codec_context.time_base = Fraction(1, 1000 if milliseconds else RATE)
-        stream.codec_context.options = {"crf": "4"} if codec != "mpeg4" else {"qscale": "2"}
-        if rotation:
-            stream.set_display_rotation(rotation)
-        voice = container.add_stream("aac", rate=SOUND_RATE) if sound else None
+        stream.codec_context.options = {"libx264": {"crf": "4"}, "mpeg4": {"qscale": "2"}}.get(codec, {})
+        if rotation or mirrored:
+            stream.set_display_rotation(rotation, mirrored)
+        if sound and not sound_first:
+            voice = container.add_stream("aac", rate=SOUND_RATE)
         if subtitles:
             add_subtitles(container, subtitles, "mov_text" if path.suffix == ".mp4" else "srt")
         for i, picture in enumerate(pictures):
@@ -84,6 +88,25 @@ def add_subtitles(container: av.container.OutputContainer, subtitles: Sequence[b
         packet.pts = packet.dts = 500 * i
         packet.duration = 500
         container.mux(packet)
+
+
+def rewrite_film(
+    path: Path, result: Path, change: Callable[[int, av.Packet], av.Packet | bytes | None] = lambda _, packet: packet
+) -> Path:
+    """Copies a film's packets of pictures: what `change` makes of (number, packet), or leaves out. Returns the path."""
+    with av.open(str(path)) as source, av.open(str(result), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0], opaque=True)
+        packets = (packet for packet in source.demux(video=0) if packet.dts is not None)
+        for number, packet in enumerate(packets):
+            changed = change(number, packet)
+            if isinstance(changed, bytes):
+                data, changed = changed, av.Packet(changed)
+                assert bytes(changed) == data
+                changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base
+            if changed is not None:
+                changed.stream = stream
+                container.mux(changed)
+    return result
 
 
 def sound_of(path: Path) -> bytes:

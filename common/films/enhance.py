@@ -16,7 +16,7 @@ from common.films.pictures import Picture, read_pictures
 from common.films.progress import progress_of
 from common.films.steady import Steady
 from common.films.threads import ahead, behind
-from common.films.writer import DEFAULT_QUALITY, FilmWriter, check_codec, default_codec
+from common.films.writer import DEFAULT_QUALITY, FilmWriter, check_result, default_codec
 from common.inference.batch import FAILURES, Enhance, Together, enhance_together, explain_failure
 from common.runtime.files import atomic_write
 from common.runtime.interrupt import StopRequest
@@ -102,23 +102,24 @@ def enhance_film(
     `NAME.part.mp4` and plays; FilmStopped is raised then. Raises FilmError if the film cannot be read or written.
     """
     film, codec, clock = probe(path), options.codec or default_codec(result), Clock()
-    check_codec(result, codec)
+    check_result(result, codec, film)
     size = (options.scale * film.width, options.scale * film.height)
     at_once = max(1, together.pixels // (film.width * film.height)) if together else 1
     broken = count = 0
-    part = result.with_name(f"{result.stem}.part{result.suffix}")
+    stopped, part = False, free_name_for_part(result)
     result.parent.mkdir(parents=True, exist_ok=True)
     with StopRequest() as stop, open_film(path) as source, atomic_write(result) as temporary:
         with FilmWriter(temporary, film, source, size, codec, options.quality) as writer:
-            if writer.left_out:
-                log.warning("%s: streams that are left out: %s", path, ", ".join(writer.left_out))
+            if left_out := [*film.lost, *writer.left_out]:
+                log.warning("%s: left out of the result: %s", path, ", ".join(left_out))
 
             def write(item: Picture | Packet) -> None:
                 with clock.of("encode"):
                     if isinstance(item, Packet):
                         writer.copy(item)
                     else:
-                        writer.write(to_frame(item.pixels, film, item.like, item.pts, writer.pixel_format))
+                        frame = to_frame(item.pixels, film, item.like, item.pts, writer.pixel_format, size)
+                        writer.write(frame, item.like.duration)
 
             with (
                 progress_of(path, film.frames) as progress,
@@ -126,6 +127,9 @@ def enhance_film(
                 behind(write) as put,
             ):
                 for group in in_groups(items, at_once):
+                    if stop.asked:
+                        stopped = True
+                        break
                     pictures = [item.pixels for item in group if isinstance(item, Picture)]
                     with clock.of("enhance"):
                         many = enhance_together(pictures, together) if together and len(pictures) > 1 else None
@@ -139,25 +143,37 @@ def enhance_film(
                                 broken, count = broken + item.broken, count + 1
                                 progress()
                             put(item)
-                    if stop.asked:
-                        break
-        if stop.asked:
+        if stopped:
             temporary.replace(part)
             raise FilmStopped(f"{path}: stopped after {count} of {film.frames} frames; {part} has these, and plays")
     if broken:
         log.warning("%s: %d of %d frames are broken; each is replaced by the one before it", path, broken, count)
     rates = ", ".join(f"{name} {count / max(seconds, 1e-9):.1f}" for name, seconds in clock.seconds.items())
     log.info("%s  %d frames; frames a second: %s", result, count, rates)
+    if stop.asked:
+        raise FilmStopped(f"{result}: was finished; stopped before the next")
     return film
 
 
+def free_name_for_part(result: Path) -> Path:
+    """`NAME.part.mp4`, or if there is one, `NAME.part2.mp4`, and so on."""
+    names = (f"{result.stem}.part{number}{result.suffix}" for number in ("", *range(2, 10_000)))
+    return next(path for name in names if not (path := result.with_name(name)).exists())
+
+
 def in_groups(items: Iterable[Picture | Packet], size: int) -> Iterator[list[Picture | Packet]]:
-    """Items one after the other, `size` pictures at a time."""
+    """Items one after the other: up to `size` pictures of one shape at a time, and the packets between them."""
     group: list[Picture | Packet] = []
+    shapes: list[tuple[int, ...]] = []
     for item in items:
-        group.append(item)
-        if isinstance(item, Picture) and sum(isinstance(other, Picture) for other in group) == size:
+        if isinstance(item, Picture) and shapes and item.pixels.shape != shapes[0]:
             yield group
-            group = []
+            group, shapes = [], []
+        group.append(item)
+        if isinstance(item, Picture):
+            shapes.append(item.pixels.shape)
+        if not shapes or len(shapes) == size:
+            yield group
+            group, shapes = [], []
     if group:
         yield group

@@ -1,5 +1,7 @@
 """What a film's file says about it, checked before work starts."""
 
+import math
+import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +25,12 @@ class FilmError(PhotoError):
 
 @dataclass(frozen=True)
 class Film:
-    """What a film is. rotation: degrees counterclockwise that players turn it by; deep: more than 8 bits a channel."""
+    """What a film is.
+
+    rotation: degrees counterclockwise that players turn it by; mirrored: whether they mirror it then, left to right.
+    deep: more than 8 bits a channel. matrix (FFmpeg's AVColorSpace) and full_range: of its result's YCbCr.
+    lost: what its result will not have.
+    """
 
     path: Path
     width: int
@@ -32,7 +39,11 @@ class Film:
     frames: int  # as far as the file says, or its duration; 0 if neither does
     seconds: float
     rotation: int
+    mirrored: bool
     deep: bool
+    matrix: int
+    full_range: bool
+    lost: tuple[str, ...]
 
 
 def check_packages() -> None:
@@ -73,13 +84,15 @@ def video_of(container: "InputContainer") -> "VideoStream":
 
 def probe(path: Path) -> Film:
     """What the file says. Raises FilmError if nothing can be made of it."""
+    from common.films.colors import is_full, matrix_of
+
     with open_film(path) as container:
         stream = video_of(container)
         first = first_frame(container, path)
-        if first.interlaced_frame:
-            raise FilmError(f"{path}: interlaced; deinterlace it first, as with ffmpeg -i IN -vf bwdif OUT")
+        check_progressive(first, path)
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         seconds = float((stream.duration or 0) * (stream.time_base or 0)) or (container.duration or 0) / 1e6
+        rotation, mirrored = orientation_of(first)
         return Film(
             path=path,
             width=first.width,
@@ -87,9 +100,37 @@ def probe(path: Path) -> Film:
             rate=rate,
             frames=stream.frames or round(seconds * rate),
             seconds=seconds,
-            rotation=first.rotation,
+            rotation=rotation,
+            mirrored=mirrored,
             deep=max(component.bits for component in first.format.components) > 8,
+            matrix=matrix_of(first),
+            full_range=is_full(first),
+            lost=lost_of(first),
         )
+
+
+def check_progressive(frame: "VideoFrame", path: Path) -> None:
+    """Raises FilmError if two half pictures are woven into one."""
+    if frame.interlaced_frame:
+        raise FilmError(f"{path}: interlaced; deinterlace it first, as with ffmpeg -i IN -vf bwdif OUT")
+
+
+def orientation_of(frame: "VideoFrame") -> tuple[int, bool]:
+    """(rotation, mirrored), as in `Film`, of FFmpeg's display matrix: nine numbers, of which four say it."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return 0, False
+    a, b, _, c, d, *_ = struct.unpack("9i", bytes(matrix))
+    mirrored = a * d < b * c
+    return round(-math.degrees(math.atan2(b, -a if mirrored else a))), mirrored
+
+
+def lost_of(frame: "VideoFrame") -> tuple[str, ...]:
+    """What frames like this one have, and results have not."""
+    lost = ["transparency"] if any(component.is_alpha for component in frame.format.components) else []
+    if frame.side_data.get("MASTERING_DISPLAY_METADATA") or frame.side_data.get("CONTENT_LIGHT_LEVEL"):
+        lost.append("HDR10's numbers of screen and brightness")
+    return tuple(lost)
 
 
 def first_frame(container: "InputContainer", path: Path) -> "VideoFrame":

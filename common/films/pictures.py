@@ -4,18 +4,19 @@ import bisect
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from av.error import FFmpegError
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
-from common.films.film import Film, video_of
+from common.films.film import Film, check_progressive, video_of
 from common.films.frames import to_array
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 log = logging.getLogger(__name__)
 
@@ -35,32 +36,28 @@ class Picture:
 def read_pictures(source: "InputContainer", film: Film) -> Iterator[Picture | Packet]:
     """The pictures of a film in the order of their times, and the packets of its sound and subtitles between them.
 
-    Where the file is cut off, a line says so, and they end.
+    Where the file is cut off, a line says so, and they end. Raises FilmError if a frame is interlaced.
     """
     video = video_of(source)
-    video.thread_type = "AUTO"
+    video.thread_type = "SLICE"  # with threads for frames, a broken one takes those beside it along
     tick = max(1, round(1 / (film.rate * (video.time_base or 1 / film.rate))))
-    has_times = source.format.name != "avi"  # there they are guessed, and wrong for H.264
+    times = times_in(source)
     expected: list[int] = []  # times of pictures that are still to come
     last: Picture | None = None
-    was_told = False  # that the file is cut off
-    packets = source.demux(video, *source.streams.audio, *source.streams.subtitles)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            break
-        except FFmpegError as error:
-            log.warning("%s: cut off or broken from here on (%s)", film.path, error)
-            was_told = True
-            break
-        if packet.stream_index != video.index:
+    was_told = False
+    for packet in packets_of(source, video):
+        if isinstance(packet, Packet) and packet.stream is not video:
             yield packet
             continue
-        if has_times and packet.pts is not None and packet.size and not packet.is_discard:
-            bisect.insort(expected, packet.pts)
-        for frame in decoded(packet):
-            pts = frame.pts if frame.pts is not None and has_times else 0 if last is None else last.pts + tick
+        if isinstance(packet, FFmpegError):
+            log.warning("%s: cut off or broken from here on (%s)", film.path, packet)
+            was_told = True
+        elif times and (time := getattr(packet, times)) is not None and is_shown(packet):
+            bisect.insort(expected, time)
+        for frame in decoded(packet, video):
+            check_progressive(frame, film.path)
+            time = getattr(frame, times) if times else None
+            pts = time if time is not None else 0 if last is None else last.pts + tick
             while expected and expected[0] < pts:
                 missing = expected.pop(0)
                 if last is not None and missing > last.pts:
@@ -77,20 +74,43 @@ def read_pictures(source: "InputContainer", film: Film) -> Iterator[Picture | Pa
     for missing in expected:
         if last is not None and missing > last.pts:
             yield Picture(last.pixels, last.like, missing, broken=True)
-    if last is not None and has_times and not was_told:
-        end = max([last.pts, *expected]) + tick
-        warn_if_short(film, float((end - (video.start_time or 0)) * (video.time_base or 0)))
+    if last is not None and times and not was_told:
+        end = max([last.pts + (last.like.duration or tick), *expected])
+        start = video.start_time if video.duration and video.start_time else 0  # else the file's length counts from 0
+        warn_if_short(film, float((end - start) * (video.time_base or 0)))
+
+
+def times_in(source: "InputContainer") -> Literal["pts", "dts"] | None:
+    """Which of a frame's times can be believed: AVI has only those of decoding, and none if frames change places."""
+    if source.format.name != "avi":
+        return "pts"
+    return None if video_of(source).codec_context.has_b_frames else "dts"
+
+
+def packets_of(source: "InputContainer", video: "VideoStream") -> Iterator[Packet | FFmpegError]:
+    """The packets, of which the last of each stream are empty; where the file is broken, an error ends them."""
+    try:
+        yield from source.demux(video, *source.streams.audio, *source.streams.subtitles)
+    except FFmpegError as error:
+        yield error
+
+
+def is_shown(packet: Packet) -> bool:
+    """Whether a packet has a picture to show: VP8 has some that only later ones are made from."""
+    hidden = packet.stream.codec_context.name == "vp8" and packet.size and not bytes(packet)[0] & 0x10
+    return bool(packet.size) and not packet.is_discard and not hidden
+
+
+def decoded(packet: Packet | FFmpegError, video: "VideoStream") -> list[VideoFrame]:
+    """The pictures that a packet completes, none if it is broken; after an error of the file, those that are left."""
+    try:
+        frames = packet.decode() if isinstance(packet, Packet) else video.codec_context.decode(None)
+        return [frame for frame in frames if isinstance(frame, VideoFrame)]
+    except FFmpegError:
+        return []
 
 
 def warn_if_short(film: Film, seconds: float) -> None:
     """Not all containers tell that they are cut off: a line, if a film ends well before it should."""
     if film.seconds - seconds > max(SHORT * film.seconds, SHORTEST):
         log.warning("%s: ends after %.1f of %.1f seconds; is it cut off?", film.path, seconds, film.seconds)
-
-
-def decoded(packet: Packet) -> list[VideoFrame]:
-    """The pictures that a packet completes; none if it is broken."""
-    try:
-        return [frame for frame in packet.decode() if isinstance(frame, VideoFrame)]
-    except FFmpegError:
-        return []
