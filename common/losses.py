@@ -187,13 +187,17 @@ class PerceptualLoss(nn.Module):
         return terms
 
     def parts_of_styles(self, mix: Tensor | None) -> Tensor | float:
-        """(N,) what each picture counts: inversely to its style's distance from nothing, and 1 on average of styles."""
-        if mix is None or not self.balanced or self.config.gram is None:
+        """(N,) what each picture counts: inversely to its style's distance from nothing, and 1 on average of styles.
+
+        Relative distances pull alike by themselves.
+        """
+        gram = self.config.gram
+        if mix is None or not self.balanced or gram is None or gram.distance == "relative":
             return 1.0
         grams = dict(self.style_grams.items())
         sizes = add_up(
-            weight * (grams[name].abs() if self.config.gram.distance == "l1" else grams[name].square()).mean(dim=(1, 2))
-            for name, weight in self.config.gram.layers.items()
+            weight * (grams[name].abs() if gram.distance == "l1" else grams[name].square()).mean(dim=(1, 2))
+            for name, weight in gram.layers.items()
         )
         return mix.as_subclass(Tensor).float() @ (sizes.reciprocal() / sizes.reciprocal().mean())
 

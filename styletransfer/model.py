@@ -1,7 +1,7 @@
 """The style network: a photo in, the same photo in one style out."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -73,13 +73,22 @@ def load_model(path: Path) -> Stylizer:
     """
     values, state = read_model_file(path, TASK_NAME)
     config = validate_section(path, StyleModelConfig, values.get("model"))
-    return fill_weights(path, get_model(config.without_pretrained(), values.get("styles", ())), state)
+    return fill_weights(path, get_model(config.without_pretrained(), style_names_of(path, values)), state)
 
 
-def read_style_names(path: Path) -> list[str]:
-    """The styles of a model file's model, if it has several. Raises UserError as `load_model` does."""
+def read_styles(path: Path) -> tuple[list[str], StyleModelConfig]:
+    """The styles of a model file's model, if it has several, and its network. Raises UserError as `load_model` does."""
     values, _ = read_model_file(path, TASK_NAME)
-    return list(values.get("styles", ()))
+    return style_names_of(path, values), validate_section(path, StyleModelConfig, values.get("model"))
+
+
+def style_names_of(path: Path, values: Mapping[str, Any]) -> list[str]:
+    """The styles that a model file's config names; none of a model of one. Raises UserError if those are no names."""
+    names = values.get("styles", [])
+    are_names = isinstance(names, list) and all(isinstance(name, str) and name for name in names)
+    if not are_names or len(set(names)) < len(names):
+        raise UserError(f"{path}: the styles in its config must be different names, not {names!s:.60}")
+    return names
 
 
 def in_style(model: Stylizer, words: str | None) -> Stylizer:
@@ -105,8 +114,8 @@ def in_style(model: Stylizer, words: str | None) -> Stylizer:
         except ValueError:
             raise UserError(f"--style {words}: '{amount}' is no number; write a mix as NAME:0.6,OTHER:0.4") from None
     total = sum(parts.values())
-    if not all(0 <= part < float("inf") for part in parts.values()) or total <= 0:
-        raise UserError(f"--style {words}: each part must be 0 or more, and one of them more")
+    if min(parts.values()) < 0 or not 0 < total < float("inf"):  # no NaN either
+        raise UserError(f"--style {words}: each part must be 0 or more, and one of them more; all must be finite")
     network = cast(TransformationNetwork, model.network)
     return Stylizer(network.in_style([part / total for part in parts.values()]), model.residual).train(model.training)
 

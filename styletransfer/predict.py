@@ -31,10 +31,9 @@ def main() -> int:
     from styletransfer.model import Stylizer, in_style, load_model
     from styletransfer.photo import paint_photo, paint_together
 
-    model = open_model(args, load_model, partial(import_exported_model, model_class=Stylizer))
-    if isinstance(model, Stylizer):
-        model = in_style(model, args.style)
-    elif args.style is not None:
+    import_exported = partial(import_exported_model, model_class=Stylizer)
+    model = open_model(args, load_model, import_exported, prepare=partial(in_style, words=args.style))
+    if args.style is not None and not isinstance(model, Stylizer):
         raise UserError("--style: an ONNX file has one style; choose it when the file is made (styletransfer.export)")
     options = {"strength": args.strength, "keep_colors": args.keep_colors}
     paint = partial(paint_photo, model, tile=args.tile, **options)

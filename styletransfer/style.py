@@ -20,12 +20,13 @@ STYLE_FILE = "style.png"  # its copy in the run folder
 STYLES_FOLDER = "styles"  # of several
 SAMPLE_STYLE = "ihc.png"  # stained tissue under a microscope: brown hatching, pale blue dabs
 MIN_SIDE = 32
+RESERVED_NAMES = ("photo", "style", "prediction")  # of other pictures beside the styles'
 
 
 def find_styles(config: StyleConfig) -> dict[str, Path]:
     """{name: picture} of a config, in order. A name is the file's, without its ending.
 
-    Raises UserError if there is none, if two have one name, or a name could not be given to `--style`.
+    Raises UserError if there is none, if two have one name, or a name could not be given to `--style` or in a table.
     """
     image = config.image
     if image is None:
@@ -41,8 +42,12 @@ def find_styles(config: StyleConfig) -> dict[str, Path]:
     for name in everyone:
         if everyone.count(name) > 1:
             raise UserError(f"style.image: {everyone.count(name)} styles with the name {name}; rename the files")
-        if set(":,./") & set(name):
-            raise UserError(f"style.image: {name}: a style's name may have no ':', ',', '.' or '/'; rename the file")
+        if set(":,./") & set(name) or any(letter.isspace() for letter in name):
+            raise UserError(
+                f"style.image: {name}: a style's name may have no blank, ':', ',', '.' or '/'; rename the file"
+            )
+        if name in RESERVED_NAMES:
+            raise UserError(f"style.image: {name}: tables call something else so; rename the file")
     return dict(zip(names, paths, strict=True))
 
 
@@ -86,6 +91,8 @@ def open_style(config: StyleConfig, run: Path | None = None, name: str = "") -> 
     for copy in (run / STYLE_FILE, style_file(run, name)) if run is not None else ():
         if copy.exists():
             return open_photo(copy)
+    if isinstance(config.image, Path) and config.image.expanduser().is_dir():
+        raise UserError(f"style.image = {config.image}: a folder; give one picture")
     (path,) = find_styles(config).values()
     try:
         picture = open_photo(path.expanduser())

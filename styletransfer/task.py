@@ -35,7 +35,7 @@ from styletransfer.model import (
     get_model,
     in_style,
     load_model,
-    read_style_names,
+    read_styles,
     save_model,
 )
 from styletransfer.style import (
@@ -91,12 +91,17 @@ def with_styles_named(config: Config) -> Config:
     if is_conditional(style) and not isinstance(style.image, list):
         style = style.model_copy(update={"image": list(find_styles(style).values())})
     if style.add and style.kept is None and config.train.start_from is not None:
-        kept = read_style_names(config.train.start_from.expanduser())
+        kept, network = read_styles(config.train.start_from.expanduser())
         if not kept:
             raise UserError(
                 f"style.add: {config.train.start_from} has one style; begin with a model that was trained with a "
                 "list or a folder as style.image"
             )
+        for key, value in network.johnson or ():
+            if value != getattr(config.model.johnson, key):
+                raise UserError(
+                    f"style.add: {config.train.start_from} has johnson.{key} = {value}; set model.johnson.{key}={value}"
+                )
         style = style.model_copy(update={"kept": kept})
     find_styles(style)  # their names must differ from those kept
     return config.model_copy(update={"style": style})

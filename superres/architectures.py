@@ -88,14 +88,20 @@ def allowed_precision(image: Tensor, allowed: set[torch.dtype]) -> AbstractConte
 
 
 def pad(image: Tensor, sizes: SizeRequirements) -> Tensor:
-    """`image` with its right and bottom mirrored outwards to a size that fits, as spandrel does it."""
-    right, bottom = sizes.get_padding(image.shape[-1], image.shape[-2])
-    mirrored = [min(right, image.shape[-1] - 1), min(bottom, image.shape[-2] - 1)]
-    if any(mirrored):
-        image = F.pad(image, (0, mirrored[0], 0, mirrored[1]), mode="reflect")
-    if right > mirrored[0] or bottom > mirrored[1]:  # more than there is to mirror
-        image = F.pad(image, (0, right - mirrored[0], 0, bottom - mirrored[1]), mode="replicate")
-    return image
+    """`image` with its right and bottom mirrored outwards to a size that fits, as spandrel does it.
+
+    Where there is less to mirror, the border is repeated. No `if` asks for a side: an export would keep one answer.
+    """
+    if sizes.none:
+        return image
+    height, width = image.shape[-2:]
+    right, below = (torch.sym_max(-side % sizes.multiple_of, sizes.minimum - side) for side in (width, height))
+    if sizes.square:
+        side = torch.sym_max(width + right, height + below)
+        right, below = side - width, side - height
+    mirrored: list[Any] = [0, torch.sym_min(right, width - 1), 0, torch.sym_min(below, height - 1)]  # SymInt in exports
+    repeated: list[Any] = [0, right - mirrored[1], 0, below - mirrored[3]]
+    return F.pad(F.pad(image, mirrored, mode="reflect"), repeated, mode="replicate")
 
 
 @cache

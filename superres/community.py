@@ -60,6 +60,8 @@ def load_community_model(path: Path) -> SuperResolver:
     channels = descriptor.input_channels, descriptor.output_channels
     if channels not in ((3, 3), (1, 1)):
         raise UserError(f"{path}: {name} with {channels[0]} channels in and {channels[1]} out; a photo has 3")
+    if not all(weights.isfinite().all() for weights in descriptor.model.parameters()):
+        raise UserError(f"{path}: some of its weights are infinite or not numbers; it is broken, or its training was")
     tags = f" ({', '.join(descriptor.tags)})" if descriptor.tags else ""
     log.info("%s: %s%s, %dx, as spandrel reads it", path.name, name, tags, descriptor.scale)
     if descriptor.tiling is not ModelTiling.SUPPORTED:
@@ -72,7 +74,7 @@ def read_state(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{path}: no such model file")
     try:
-        if path.suffix not in PICKLE_SUFFIXES:
+        if path.suffix.lower() not in PICKLE_SUFFIXES:
             return dict(safetensors.torch.load_file(path))
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and pickle raise many kinds

@@ -98,6 +98,17 @@ class Config(TaskConfig, frozen=True):
     def network_side(self, stage: StageConfig) -> int:
         return stage.crop // self.data.scale if self.model.upsample == "after" else stage.crop
 
+    def works_in_fp16(self) -> bool:
+        if self.model.network != "spandrel":
+            return True
+        from superres.model import check_architecture  # as below
+
+        try:
+            check_architecture(self.model, self.data.scale, "fp16")
+        except ValueError:
+            return False
+        return True
+
     @model_validator(mode="after")
     def architecture_can_be_trained(self) -> "Config":
         if self.model.network == "spandrel":

@@ -34,7 +34,18 @@ def main() -> int:
 
         export_spandrel(args.spandrel, model)
         return 0
-    return export_command(args, model, PlainResolver, TASK_NAME, scale=model.scale)
+    try:
+        return export_command(args, model, PlainResolver, TASK_NAME, scale=model.scale)
+    except UserError:
+        raise
+    except Exception as error:  # of torch's exporter or of onnxruntime, which have many
+        if not hasattr(model.unet, "precisions"):
+            raise  # no network of spandrel's: a bug
+        name, why = type(model.unet.net).__name__, type(error).__name__
+        raise UserError(
+            f"{name} cannot be written as ONNX ({why}; --debug shows where). Other programs may open its weights: "
+            "--spandrel OUT.safetensors"
+        ) from error
 
 
 if __name__ == "__main__":

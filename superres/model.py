@@ -138,7 +138,8 @@ def load_any_model(path: Path) -> SuperResolver:
 
 def is_of_others(path: Path) -> bool:
     """Whether a model file was not written by this program, by its name or its metadata."""
-    return path.suffix in COMMUNITY_SUFFIXES or (path.suffix == ".safetensors" and has_no_metadata(path))
+    suffix = path.suffix.lower()
+    return suffix in COMMUNITY_SUFFIXES or (suffix == ".safetensors" and has_no_metadata(path))
 
 
 def read_data_config(path: Path) -> DataConfig:

@@ -94,16 +94,22 @@ def load_ready(
 
 
 def open_model(
-    args: argparse.Namespace, load_model: Callable[[Path], Model], import_exported: Callable[[Path], Model]
+    args: argparse.Namespace,
+    load_model: Callable[[Path], Model],
+    import_exported: Callable[[Path], Model],
+    prepare: Callable[[Model], Model] = lambda model: model,
 ) -> Model:
-    """The MODEL of `predict`, mixed with --blend, ready on its --device. import_exported opens an export.pkl."""
+    """The MODEL of `predict`, mixed with --blend, ready on its --device.
+
+    import_exported opens an export.pkl. prepare: what else is done to a torch model, before it is made ready.
+    """
     if args.model.suffix.lower() == ".onnx":
         return open_onnx(args)  # pyright: ignore[reportReturnType] (it is called as a Model is)
     from common.inference.ready import ready
     from common.runtime.devices import get_device
 
     model = (import_exported if args.trust_pickle else load_model)(args.model)
-    return ready(mix_models(args, model, load_model), get_device(args.device), args.precision)
+    return ready(prepare(mix_models(args, model, load_model)), get_device(args.device), args.precision)
 
 
 def open_onnx(args: argparse.Namespace) -> "OnnxModel":

@@ -158,7 +158,7 @@ class TrainConfig(Section, frozen=True):
     )
     device: str = Field(default="auto", description="auto (a GPU if there is one), cpu, cuda, cuda:1, mps, xpu")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
-        default="auto", description="auto: fp16 on CUDA, else fp32"
+        default="auto", description="auto: fp16 on CUDA if the network can, else fp32"
     )
     accumulate: Count = Field(
         default=1, description="compute each batch in this many parts: less memory, the same result"
@@ -199,6 +199,10 @@ class TaskConfig(Section, frozen=True):
     def network_side(self, stage: StageConfig) -> int:
         """Pixels a side of what the network is given of a crop."""
         return stage.crop
+
+    def works_in_fp16(self) -> bool:
+        """Whether the network can be trained in fp16, which `train.precision: auto` then chooses on CUDA."""
+        return True
 
     @model_validator(mode="after")
     def batch_norm_has_several_values(self) -> "TaskConfig":

@@ -5,6 +5,11 @@ import math
 TILE, OVERLAP = 1024, 32  # pixels: the largest side of a tile of the result; what two tiles of the photo share
 
 
+def least_side(overlap: int, grid: int = 1) -> int:
+    """The side of the smallest tiles allowed: 3 overlaps, and enough for the next one to start further on the grid."""
+    return max(3 * overlap, overlap + grid)
+
+
 def tile_starts(length: int, tile: int, overlap: int, grid: int = 1) -> list[int]:
     """Where tiles of `tile` pixels start so that they cover `length` evenly and share at least `overlap` pixels.
 

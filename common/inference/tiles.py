@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from common.data.pixels import peak_of, to_pixels, to_tensor
-from common.inference.tile_layout import OVERLAP, TILE, smallest_tile, tile_starts
+from common.inference.tile_layout import OVERLAP, TILE, least_side, smallest_tile, tile_starts
 from common.runtime.devices import is_out_of_memory
 
 log = logging.getLogger(__name__)
@@ -29,13 +29,14 @@ def enhance(
     same.
 
     The result is exactly `scale` times as large. If it fits into `tile` x `tile` pixels it is made in one piece, else
-    in tiles no larger (but of at least 3 overlaps) that share `overlap` pixels of the photo or more, with linear
-    cross-fades. They start at multiples of `grid` pixels of it, for networks whose output depends on that grid. Besides
-    the photo and the result only one row of tiles is held. `model` must be in eval mode, on the device to run on.
+    in tiles no larger (but of at least 3 overlaps, and an overlap and `grid`) that share `overlap` pixels of the photo
+    or more, with linear cross-fades. They start at multiples of `grid` pixels of it, for networks whose output depends
+    on that grid. Besides the photo and the result only one row of tiles is held. `model` must be in eval mode, on the
+    device to run on.
 
     Where memory runs out it begins again with tiles of half the size, and raises MemoryError if they cannot be smaller.
     """
-    smallest = 3 * overlap * scale
+    smallest = scale * least_side(overlap, grid)
     tile = max(smallest, min(tile, scale * max(photo.shape[:2])))
     while True:
         try:
@@ -66,7 +67,7 @@ def device_of(model: nn.Module) -> torch.device:
 
 def enhance_in_tiles(model: nn.Module, photo: np.ndarray, scale: int, tile: int, overlap: int, grid: int) -> np.ndarray:
     """`enhance` with tiles of one size."""
-    tile = max(tile // scale, 3 * overlap)
+    tile = max(tile // scale, least_side(overlap, grid))
     device = device_of(model)
     height, width = photo.shape[:2]
     tile_height, tile_width = (smallest_tile(side, tile, overlap, grid) for side in (height, width))

@@ -7,17 +7,25 @@ from torch import nn
 
 from common.runtime.errors import UserError
 
+SETTINGS = ("scale", "upsample", "residual", "styles")  # a model's attributes that say what its weights are for
+
 
 @torch.no_grad()
 def blend(model: nn.Module, other: nn.Module, part: float, path: Path) -> None:
     """Moves the weights of `model`, in place, to `part` of the way to those of `other`: 0 leaves them as they are.
 
     It works best between a model and one that was trained from it. path: of `other`, for messages. Raises UserError if
-    the two are not of one shape.
+    the two are not of one shape, or their weights are for different things.
     """
+    for name in SETTINGS:
+        own, its = getattr(model, name, None), getattr(other, name, None)
+        if own != its:
+            raise UserError(f"--blend {path}: its {name} is {its}, MODEL's is {own}, so their weights cannot be mixed")
     ours, theirs = model.state_dict(), other.state_dict()
+    layers, other_layers = dict(model.named_modules()), dict(other.named_modules())
     differing = [name for name in {**ours, **theirs} if name not in ours or name not in theirs]
     differing += [name for name in ours if name in theirs and ours[name].shape != theirs[name].shape]
+    differing += sorted(layers.keys() ^ other_layers.keys())  # also those without weights, such as a blur
     if differing:
         raise UserError(
             f"--blend {path}: not of the same shape as MODEL, so their weights cannot be mixed: {len(differing)} "

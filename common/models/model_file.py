@@ -75,7 +75,7 @@ def read_model_file(path: Path, task: str) -> tuple[dict[str, Any], StateDict]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such model file")
-    if path.suffix in PICKLE_SUFFIXES:
+    if path.suffix.lower() in PICKLE_SUFFIXES:
         raise UserError(
             f"{path}: a pickle, and opening one can run any code that somebody put into it. Give the model.safetensors "
             "that training wrote beside it; or, if you know who made an export.pkl, predict with --trust-pickle"

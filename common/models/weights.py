@@ -29,7 +29,7 @@ def read_weights_file(
     try:
         if weights in words:
             return dict(torchvision.get_state_dict(progress=True, check_hash=True, weights_only=True))
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             return safetensors.torch.load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
         if not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()):

@@ -43,14 +43,18 @@ Model = TypeVar("Model", bound=nn.Module)
 adamw = partial(OptimWrapper, opt=torch.optim.AdamW, fused=True, foreach=False)
 
 
-def resolve_train_config(train: TrainConfig, pretrained: bool, device: torch.device) -> TrainConfig:
+def resolve_train_config(
+    train: TrainConfig, pretrained: bool, device: torch.device, works_in_fp16: Callable[[], bool] = lambda: True
+) -> TrainConfig:
     """Returns the config with everything that it leaves open decided for this device.
 
     Without a pretrained encoder there is nothing worth freezing, so no stage freezes it; a warning says so.
+    works_in_fp16: whether the network does; asked only if it matters.
     Raises UserError if the device does not support the precision.
     """
-    on_gpu = device.type == "cuda"
-    precision = train.precision if train.precision != "auto" else "fp16" if on_gpu else "fp32"
+    on_gpu, precision = device.type == "cuda", train.precision
+    if precision == "auto":
+        precision = "fp16" if on_gpu and works_in_fp16() else "fp32"
     if precision == "fp16" and not on_gpu:
         raise UserError(f"train.precision = fp16: needs a CUDA GPU, this run is on {device}; set auto, fp32 or bf16")
     workers = train.workers if train.workers is not None else min(8, processes.usable_cores()) if on_gpu else 0

@@ -39,7 +39,8 @@ def collect_pairs(dls: DataLoaders, n: int) -> tuple[list[Image.Image], list[Ima
     targets: list[Image.Image] = []
     notes: list[str] = []
     transforms = [transform for transform in dls.train.after_batch.fs if hasattr(transform, "drawn")]
-    for x, y in islice(dls.train, -(-n // dls.train.bs)):
+    for batch in islice(dls.train, -(-n // dls.train.bs)):
+        x, y = batch[0], batch[len(batch) // 2]  # there may be more inputs than the photos, and as many targets
         inputs += [to_image(picture.as_subclass(Tensor).float()) for picture in x]
         targets += [to_image(picture.as_subclass(Tensor).float()) for picture in y]
         drawn = [transform.drawn for transform in transforms if len(transform.drawn) == len(x)]

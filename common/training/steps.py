@@ -48,7 +48,7 @@ def prepare_training(
     device = processes.join(config.train.device)
     config = with_fetched_photos(config)
     has_trained_encoder = config.model.has_pretrained_encoder or config.train.start_from is not None
-    train = resolve_train_config(config.train, has_trained_encoder, device)
+    train = resolve_train_config(config.train, has_trained_encoder, device, config.works_in_fp16)
     config = config.model_copy(update={"train": train})
     photos = photos or get_run_photos(resume, config, get_photos)
     set_seed(config.train.seed)

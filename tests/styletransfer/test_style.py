@@ -5,6 +5,7 @@ from PIL import Image
 from common.runtime.errors import UserError
 from styletransfer.config import StyleConfig
 from styletransfer.style import STYLE_FILE, open_style
+from tests.commands import run_here
 
 
 def test_the_sample_is_shrunk_to_its_short_side():
@@ -29,3 +30,10 @@ def test_a_tiny_style_is_refused(tmp_path):
     Image.new("RGB", (400, 31)).save(tmp_path / "tiny.png")
     with pytest.raises(UserError, match=r"style.image = .*tiny.png: 400 x 31 px; each side must have at least 32"):
         open_style(StyleConfig(image=tmp_path / "tiny.png"))
+
+
+def test_a_folder_in_place_of_one_picture_is_refused(tmp_path):
+    Image.new("RGB", (40, 40)).save(tmp_path / "wave.png")
+    with pytest.raises(UserError, match=r"style.image = .*: a folder; give one picture"):
+        open_style(StyleConfig(image=tmp_path))
+    assert run_here("styletransfer.optimize", tmp_path / "wave.png", tmp_path, "-o", tmp_path / "out.png") == 2

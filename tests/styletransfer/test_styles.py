@@ -1,22 +1,29 @@
 """Several styles in one network."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch import nn
 
+from common.cli.configs import CONFIGS
 from common.config.sections import LossConfig
 from common.config.yaml_file import load_config
-from common.losses import PerceptualLoss
+from common.inference.ready import ready
+from common.losses import DISTANCES, PerceptualLoss
+from common.models.model_file import read_model_file, write_model_file
 from common.models.unet import parameter_groups
 from common.runtime.errors import UserError
 from styletransfer.config import Config, JohnsonConfig, StyleConfig, StyleModelConfig
 from styletransfer.data import AsTarget
 from styletransfer.johnson import StyleNorm, TransformationNetwork
-from styletransfer.model import get_model, in_style
+from styletransfer.model import TASK_NAME, get_model, in_style, load_model, read_styles, save_model
+from styletransfer.photo import paint_photo
 from styletransfer.style import find_styles
-from tests.commands import run
+from styletransfer.task import with_styles_named
+from tests.commands import run, run_here
 
 GRAM = {"weight": 1, "layers": {"relu1_2": 1}}
 SMALL = StyleModelConfig(johnson=JohnsonConfig(width=4))
@@ -109,16 +116,21 @@ def test_the_style_of_a_photo_follows_from_seed_epoch_and_pixels_alone():
 
 
 def test_styles_are_named_after_their_files(tmp_path):
-    for name in ("wave.png", "night sky.jpg", "a.b.png"):
+    for name in ("wave.png", "night_sky.jpg"):
         Image.new("RGB", (40, 40)).save(tmp_path / name)
-    listed = StyleConfig(image=[tmp_path / "wave.png", tmp_path / "night sky.jpg"])
-    assert list(find_styles(listed)) == ["wave", "night sky"]
-    with pytest.raises(UserError, match=r"a\.b: a style's name may have no"):
-        find_styles(StyleConfig(image=tmp_path))
-    (tmp_path / "a.b.png").unlink()
-    assert sorted(find_styles(StyleConfig(image=tmp_path))) == ["night sky", "wave"]
+    listed = StyleConfig(image=[tmp_path / "wave.png", tmp_path / "night_sky.jpg"])
+    assert list(find_styles(listed)) == ["wave", "night_sky"]
+    assert sorted(find_styles(StyleConfig(image=tmp_path))) == ["night_sky", "wave"]
     with pytest.raises(UserError, match="2 styles with the name wave"):
         find_styles(StyleConfig(image=[tmp_path / "wave.png"], add=True, kept=["wave"]))
+
+
+@pytest.mark.parametrize("name", ["a.b", "night sky", " wave", "wave\u00a0", "photo", "style", "prediction"])
+def test_a_name_that_a_command_or_a_table_would_misread_is_refused(name, tmp_path):
+    with pytest.raises(
+        UserError, match=r"a style's name may have no blank, ':', .*; rename|tables call something else"
+    ):
+        find_styles(StyleConfig(image=[tmp_path / f"{name}.png", tmp_path / "wave.png"]))
 
 
 @pytest.mark.parametrize(
@@ -129,6 +141,8 @@ def test_styles_are_named_after_their_files(tmp_path):
         ("wave:much", "'much' is no number"),
         ("wave:0", "each part must be 0 or more, and one of them more"),
         ("wave:2,night:-1", "each part must be 0 or more, and one of them more"),
+        ("wave:nan", "all must be finite"),
+        ("wave:1e308,night:1e308", "all must be finite"),
     ],
 )
 def test_a_style_that_is_not_there_is_told(words, message):
@@ -161,6 +175,50 @@ def test_a_mistake_in_the_config_is_told(words, message):
     with pytest.raises(UserError) as error:
         load_config(Config, None, [f"loss.gram={GRAM}", stages, *words])
     assert message in str(error.value)
+
+
+def write_model(folder: Path) -> Path:
+    """A model file of two styles that paint differently, and of width 4."""
+    torch.manual_seed(0)
+    model = get_model(SMALL, ["wave", "night"]).eval()
+    with_random_styles(model.network)
+    config = load_config(Config, CONFIGS / "styletransfer_johnson.yaml", ["model.johnson.width=4"])
+    save_model(folder / "model.safetensors", model, config)
+    return folder / "model.safetensors"
+
+
+def test_styles_are_added_to_the_network_that_the_file_has(tmp_path):
+    words = ["style.add=true", f"style.image={tmp_path / 'red.png'}", f"train.start_from={write_model(tmp_path)}"]
+    add = [
+        load_config(Config, CONFIGS / "styletransfer_johnson.yaml", [*words, f"model.johnson.width={w}"])
+        for w in (4, 8)
+    ]
+    assert with_styles_named(add[0]).style.kept == ["wave", "night"]
+    with pytest.raises(UserError, match=r"style.add: .* has johnson.width = 4; set model.johnson.width=4"):
+        with_styles_named(add[1])
+
+
+@pytest.mark.parametrize("styles", [None, 5, [1, 2], ["a", "a"], "ab", ["a", ""], [["a"], ["b"]], {"a": 1}])
+def test_damaged_names_of_styles_are_refused(styles, tmp_path):
+    path = write_model(tmp_path)
+    values, _ = read_model_file(path, TASK_NAME)
+    write_model_file(path, get_model(SMALL, ["a", "b"]), TASK_NAME, {**values, "styles": styles})
+    for read in (load_model, read_styles):
+        with pytest.raises(UserError, match="the styles in its config must be different names, not "):
+            read(path)
+
+
+def test_a_chosen_style_is_painted_in_the_precision_asked_for(photos, tmp_path):
+    path, photo = write_model(tmp_path), np.asarray(Image.open(photos / "0.png"))
+    words = [path, photos / "0.png", "-o", tmp_path / "out.png", "--style", "night"]
+    assert run_here("styletransfer.predict", *words, "--precision", "bf16") == 0
+    painted = np.asarray(Image.open(tmp_path / "out.png"))
+    exact, half = (
+        paint_photo(ready(in_style(load_model(path), "night"), torch.device("cpu"), precision), photo)
+        for precision in ("fp32", "bf16")
+    )
+    assert np.array_equal(painted, half)
+    assert not np.array_equal(painted, exact)
 
 
 @pytest.mark.slow
@@ -206,13 +264,14 @@ def test_two_styles_are_trained_and_a_third_is_added(tmp_path):
     assert all(name in measured.stdout + measured.stderr for name in ("red", "blue", "green"))
 
 
-def test_balanced_styles_pull_alike():
+@pytest.mark.parametrize("distance", ["l1", "mse", "relative"])
+def test_balanced_styles_pull_alike(distance):
     torch.manual_seed(0)
     strong = torch.rand(1, 3, 40, 40)
-    config = LossConfig.model_validate({"vgg": "random", "gram": {**GRAM, "distance": "mse"}})
+    config = LossConfig.model_validate({"vgg": "random", "gram": {**GRAM, "distance": distance}})
     loss = PerceptualLoss(config, strong, 0.5 + 0.2 * (strong - 0.5))
-    grams = loss.style_grams["relu1_2"]
-    sizes = grams.square().mean(dim=(1, 2))
+    grams = loss.style_grams["relu1_2"].detach()
+    sizes = DISTANCES[distance](torch.zeros_like(grams), grams)  # relative: 1 each
     painting, photo = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
     plain = torch.stack([loss(painting, photo, mix) for mix in torch.eye(2).split(1)])
     loss.balanced = True

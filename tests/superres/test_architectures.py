@@ -6,17 +6,21 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from spandrel import ModelLoader
+from spandrel import ModelLoader, SizeRequirements
 
 from common.config.yaml_file import load_config
+from common.data.folders import PhotoSplit
 from common.inference.ready import ready
 from common.inference.tiles import enhance
 from common.models.unet import parameter_groups
 from common.runtime.errors import UserError
-from superres.architectures import find_architectures
+from common.training.steps import prepare_training
+from superres.architectures import find_architectures, pad
 from superres.config import Config
+from superres.data import get_photos
 from superres.model import get_model, load_model, resize_bicubic, save_model
 from superres.spandrel_export import export_spandrel
+from tests.commands import run_here
 
 SMALL = {  # small enough for seconds
     "Compact": {"num_feat": 8, "num_conv": 2},
@@ -154,6 +158,51 @@ def test_a_mistake_in_the_config_is_told(name, options, scale, keys, message):
     with pytest.raises(UserError) as error:
         config_of(name, options, scale, **keys)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "precision"), [("SAFMN", "fp32"), ("Compact", "fp16")])
+def test_auto_on_a_gpu_is_a_precision_that_the_architecture_works_in(name, precision, monkeypatch):
+    monkeypatch.setattr("common.training.steps.processes.join", lambda name: torch.device("cuda"))
+    config, _, _ = prepare_training(config_of(name, SMALL[name]), get_photos, photos=PhotoSplit([], []))
+    assert config.train.precision == precision
+    config_of(name, SMALL[name], **{"train.precision": precision})  # as --resume reads what the run has saved
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (24, 40), (41, 29)])
+@pytest.mark.parametrize("sizes", [(0, 8, False), (16, 1, False), (40, 4, False), (0, 32, True), (0, 1, False)])
+def test_pictures_are_padded_as_spandrel_says(size, sizes):
+    requirements, image = SizeRequirements(*sizes), torch.rand(1, 3, *size)
+    right, below = requirements.get_padding(size[1], size[0])
+    first = min(right, size[1] - 1), min(below, size[0] - 1)  # what can be mirrored
+    mirrored = np.pad(image[0].numpy(), [(0, 0), (0, first[1]), (0, first[0])], mode="reflect")
+    expected = np.pad(mirrored, [(0, 0), (0, below - first[1]), (0, right - first[0])], mode="edge")
+    assert np.array_equal(pad(image, requirements)[0], expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SPAN", "SAFMN"])
+def test_an_onnx_file_enlarges_any_photo_as_the_model_does(name, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    config, image = config_of(name, SMALL[name]), torch.rand(1, 3, 37, 150)
+    model = get_model(config.model, 2).eval()
+    save_model(tmp_path / "model.safetensors", model, config)
+    assert run_here("superres.export", tmp_path / "model.safetensors", "-o", tmp_path / "model.onnx") == 0
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    with torch.inference_mode():
+        expected = model(image).clamp(0, 1).numpy()
+    np.testing.assert_allclose(session.run(["result"], {"image": image.numpy()})[0], expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.slow
+def test_an_architecture_that_no_onnx_file_can_hold_is_refused(tmp_path, capsys):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    config = config_of("SwinIR", SMALL["SwinIR"])  # it counts its windows in Python, so a file fits one size alone
+    save_model(tmp_path / "model.safetensors", get_model(config.model, 2), config)
+    assert run_here("superres.export", tmp_path / "model.safetensors", "-o", tmp_path / "model.onnx") == 2
+    assert "SwinIR cannot be written as ONNX (" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
 
 
 def test_on_bicubic_it_is_bicubic_at_first_and_no_file_for_others(tmp_path):

@@ -44,6 +44,23 @@ def test_a_file_of_others_gives_the_pictures_that_spandrel_gives(suffix, tmp_pat
     assert np.abs(result - (255 * expected[0].permute(1, 2, 0).numpy())).max() <= 0.51
 
 
+@pytest.mark.parametrize("suffix", [".PTH", ".SAFETENSORS"])
+def test_an_ending_in_capitals_is_the_same(suffix, tmp_path):
+    path, state = tmp_path / f"THEIRS{suffix}", compact(2).state_dict()
+    save_file(state, path) if suffix == ".SAFETENSORS" else torch.save(state, path)
+    opened = load_any_model(path).unet.net.state_dict()
+    assert all(torch.equal(opened[name], value) for name, value in state.items())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(value, tmp_path):
+    state = compact(2).state_dict()
+    state["body.2.weight"][0, 0, 0, 0] = value
+    torch.save(state, tmp_path / "broken.pth")
+    with pytest.raises(UserError, match="some of its weights are infinite or not numbers"):
+        load_any_model(tmp_path / "broken.pth")
+
+
 @pytest.mark.parametrize(
     ("network", "scale"),
     [(UpCunet3x(), 3), (DnCNN(in_nc=1, out_nc=1), 1), (MixDehazeNet(), 1), (SCUNet(config=[1] * 7), 1)],

@@ -73,7 +73,7 @@ def test_strength_and_part_are_dials_of_predict(models, photos, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--blend", "WIDE"], "--blend .*: not of the same shape as MODEL"),
+        (["--blend", "WIDE"], "--blend .*: its upsample is after, MODEL's is before"),
         (["--steps", "3"], "--steps needs --blend OTHER"),
     ],
 )

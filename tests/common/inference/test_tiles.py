@@ -167,3 +167,20 @@ def test_what_takes_minutes_is_told_after_the_first_row(caplog, monkeypatch):
     caplog.set_level("INFO")
     enhance(nn.Identity(), np.zeros((2000, 1000, 3), np.uint8), tile=512)
     assert caplog.messages == ["1000 x 2000 px: 15 tiles, about 3 minutes"]
+
+
+@pytest.mark.parametrize("tile", [64, 128, 320])
+def test_tiles_of_a_coarse_grid_have_room_to_move_on(tile):
+    photo = np.random.default_rng(0).integers(0, 256, (200, 450, 3), np.uint8)
+    model = Nearest(scale=2)
+    result = enhance(model, photo, scale=2, tile=tile, grid=128)
+    assert np.array_equal(result, photo.repeat(2, axis=0).repeat(2, axis=1))
+    assert max(map(max, model.sizes)) == 160  # an overlap of 32, and the grid
+
+
+def test_where_memory_runs_out_on_a_coarse_grid_tiles_are_halved_to_its_limit(caplog):
+    model = Small(limit=160, error=CPU_IS_FULL)
+    photo = np.random.default_rng(0).integers(0, 256, (200, 450, 3), np.uint8)
+    result = enhance(model, photo, scale=2, grid=128)
+    assert np.array_equal(result, photo.repeat(2, axis=0).repeat(2, axis=1))
+    assert [message.rpartition("with ")[2] for message in caplog.messages] == ["450 (--tile)", "320 (--tile)"]

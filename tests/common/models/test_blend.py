@@ -6,6 +6,8 @@ from torch import nn
 
 from common.models.blend import blend
 from common.runtime.errors import UserError
+from superres.model import SuperResolver
+from superres.srcnn import SRCNN
 
 
 class Small(nn.Module):
@@ -24,6 +26,37 @@ def test_weights_are_mixed_and_counts_are_not(part, weight):
     assert model.layer.weight.tolist() == [[weight, weight]]
     assert model.layer.bias.item() == 10 * weight
     assert model.count.item() == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "its"),
+    [
+        ("scale", 2, 4),
+        ("upsample", "before", "after"),
+        ("residual", True, False),
+        ("styles", ["wave", "night"], ["night", "wave"]),
+    ],
+)
+def test_models_whose_weights_are_for_different_things_are_refused(name, own, its):
+    model, other = Small(1.0), Small(3.0)
+    setattr(model, name, own)
+    setattr(other, name, its)
+    with pytest.raises(UserError) as error:
+        blend(model, other, 0.5, Path("other"))
+    assert f"--blend other: its {name} is {its}, MODEL's is {own}, so" in str(error.value)
+    assert model.layer.weight.tolist() == [[1, 1]]
+
+
+def test_a_layer_without_weights_that_the_other_lacks_is_told():
+    model, other = (nn.Sequential(nn.Conv2d(3, 3, 1), *more) for more in ([nn.AvgPool2d(2)], []))
+    with pytest.raises(UserError, match="1 differ, such as 1"):
+        blend(model, other, 0.5, Path("other"))
+
+
+def test_models_of_tasks_that_differ_so_are_refused():
+    networks = [SuperResolver(SRCNN(), scale, upsample="before") for scale in (2, 4)]
+    with pytest.raises(UserError, match="its scale is 4, MODEL's is 2"):
+        blend(*networks, 0.5, Path("other"))
 
 
 def test_models_of_two_shapes_are_refused():

@@ -46,6 +46,16 @@ def test_what_ages_a_photo_is_said_too(get_dls):
     assert notes == ["", ""]
 
 
+def test_with_several_styles_the_photos_are_shown_not_the_mix(get_dls, tmp_path):
+    for name in ("wave", "night"):
+        Image.new("RGB", (40, 40)).save(tmp_path / f"{name}.png")
+    images = f"style.image=[{tmp_path / 'wave.png'}, {tmp_path / 'night.png'}]"
+    gram = "loss.gram={weight: 1, layers: {relu1_2: 1}}"
+    inputs, targets, _ = collect_pairs(get_dls("styletransfer", "model.johnson={}", gram, images), 3)
+    assert [picture.size for picture in inputs] == [(32, 32)] * 3
+    assert [picture.tobytes() for picture in inputs] == [picture.tobytes() for picture in targets]
+
+
 def test_a_sheet_holds_all_pairs(get_dls):
     one, five = (draw_data(get_dls("superres", "data.crops_per_photo=2"), n) for n in (1, 5))
     assert five.width > 3 * one.width
