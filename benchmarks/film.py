@@ -1,4 +1,4 @@
-"""Makes a film of which the truth is known, to measure flicker: pan, zoom, a thing that moves across, a cut, noise.
+"""Makes a video of which the truth is known, to measure flicker: pan, zoom, a disc that moves across, a cut, noise.
 
 python -m benchmarks.film OUT.mp4
 python -m colorize.evaluate MODEL.safetensors --data OUT.mp4
@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
-from av.video.stream import VideoStream
 from PIL import Image, ImageDraw, ImageFilter
 
 from common.cli.arguments import number_at_least
 from common.data.folders import sample_photos
+from common.films.film import check_packages
 from common.runtime.command import run_command
+from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
 
 SCENES = ("chelsea.png", "rocket.jpg"), ("coffee.png", "astronaut.png")  # (what is seen, what moves across) of each
@@ -25,11 +25,21 @@ RATE = 25
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=Path, help="OUT.mp4")
-    parser.add_argument("--pictures", type=number_at_least(2, int), default=60, help="of all scenes [60]")
-    parser.add_argument("--size", type=number_at_least(32, int), nargs=2, default=(320, 240), help="[320 240]")
+    parser.add_argument("output", type=Path, help="OUT.mp4 or .mkv")
+    parser.add_argument(
+        "--frames", type=number_at_least(2, int), default=60, help="how many frames, half of them in each scene [60]"
+    )
+    parser.add_argument(
+        "--size", type=number_at_least(32, int), nargs=2, default=(320, 240), help="width and height [320 240]"
+    )
     parser.add_argument("--noise", type=number_at_least(0.0, float), default=2.0, help="sigma, of 255 [2]")
     args = parser.parse_args()
+    if args.output.suffix not in (".mp4", ".mkv"):
+        raise UserError(f"{args.output}: must end in .mp4 or .mkv")
+    check_packages()
+    import av
+    from av.video.stream import VideoStream
+
     rng = np.random.default_rng(0)
     with atomic_write(args.output) as temporary, av.open(str(temporary), "w") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"crf": "4"})
@@ -37,16 +47,14 @@ def main() -> None:
         (stream.width, stream.height), stream.pix_fmt = args.size, "yuv444p"
         count = 0
         for seen, moving in SCENES:
-            for picture in scene(
-                open_sample(seen), open_sample(moving), args.pictures // len(SCENES), tuple(args.size)
-            ):
+            for picture in scene(open_sample(seen), open_sample(moving), args.frames // len(SCENES), tuple(args.size)):
                 noisy = np.asarray(picture) + rng.normal(0, args.noise, (*picture.size[::-1], 3))
                 frame = av.VideoFrame.from_ndarray(noisy.round().clip(0, 255).astype(np.uint8), "rgb24")
                 frame.pts, frame.time_base = count, Fraction(1, RATE)
                 container.mux(stream.encode(frame))
                 count += 1
         container.mux(stream.encode())
-    print(f"{args.output}: {count} pictures, {args.size[0]} x {args.size[1]}, noise {args.noise:g}")
+    print(f"{args.output}: {count} frames, {args.size[0]} x {args.size[1]}, noise {args.noise:g}")
 
 
 def open_sample(name: str) -> Image.Image:

@@ -4,7 +4,9 @@ import os
 import sys
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -17,6 +19,7 @@ from common.config.sections import LossConfig
 from common.losses import PerceptualLoss, gram_matrix
 from common.models.vgg16 import VGG16Features
 from tests.commands import run_here
+from tests.films import frames_of
 
 CPU = torch.device("cpu")
 
@@ -109,6 +112,18 @@ def test_figures_are_short():
     assert [format_number(number) for number in (1234567.8, 99.94, 0.012345, None)] == [
         "1,234,568", "99.9", "0.0123", "does not fit",
     ]  # fmt: skip
+
+
+def test_the_film_has_its_scenes_and_noise(tmp_path, capsys):
+    path = tmp_path / "a.mp4"
+    assert not run_here("benchmarks.film", path, "--frames", "8", "--size", "64", "48", "--noise", "3")
+    assert "8 frames, 64 x 48, noise 3" in capsys.readouterr().out
+    frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in frames_of(path)]
+    changes = [np.abs(after - before).mean() for before, after in pairwise(frames)]
+    assert len(frames) == 8
+    assert max(changes) == changes[3]  # the cut
+    assert run_here("benchmarks.film", tmp_path / "a.webm") == 2
+    assert "must end in .mp4 or .mkv" in capsys.readouterr().err
 
 
 def test_a_loss_is_split_into_terms_and_layers_that_add_up(noise):

@@ -132,9 +132,10 @@ def enhance_film(
                         break
                     pictures = [item.pixels for item in group if isinstance(item, Picture)]
                     with clock.of("enhance"):
-                        many = enhance_together(pictures, together) if together and len(pictures) > 1 else None
-                        if many is None:
-                            together = None  # one picture, or not enough memory for several
+                        many = None
+                        if together and len(pictures) > 1:
+                            many = enhance_together(pictures, together)
+                            together = together if many else None  # where memory does not suffice, not again
                         results = iter(many or map(enhance, pictures))
                         for item in group:
                             if isinstance(item, Picture):

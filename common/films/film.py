@@ -58,7 +58,7 @@ def open_film(path: Path) -> "InputContainer":
     from av.error import FFmpegError
 
     try:
-        container = av.open(str(path), metadata_errors="ignore")
+        container = av.open(str(path.absolute()), metadata_errors="ignore")  # a:b.mp4 would name a protocol
     except (FFmpegError, OSError) as error:
         raise FilmError(f"{path}: cannot be opened as a video; is it cut off? ({error.strerror})") from None
     if any(name in PICTURES for name in container.format.name.split(",")):

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from common.films.film import open_film, probe
 from common.films.motion import carry, difference, find_motion, lightness
 from common.films.pictures import Picture, read_pictures
+from common.films.progress import progress_of
 from common.films.steady import Split, Steady
 
 SAME = 3.0  # of 255: a pixel whose moved lightness differs by less shows the same thing
@@ -50,10 +50,10 @@ class Flicker:
 def pictures_of(path: Path) -> Iterator[np.ndarray]:
     """The pictures of a film, upright, 8 bits."""
     film = probe(path)
-    with open_film(path) as source:
-        items = read_pictures(source, film)
-        for item in tqdm(items, total=film.frames or None, unit="frame", leave=False, disable=None):
+    with open_film(path) as source, progress_of(path, film.frames) as progress:
+        for item in read_pictures(source, film):
             if isinstance(item, Picture):
+                progress()
                 yield item.pixels if item.pixels.dtype == np.uint8 else (item.pixels >> 8).astype(np.uint8)
 
 

@@ -89,9 +89,10 @@ class FilmWriter:
         quality: int = DEFAULT_QUALITY,
     ) -> None:
         self.ending = path.suffix.lower()
-        self.container = av.open(str(path), "w", options={"movflags": "+faststart"} if is_mp4(path) else {})
+        options = {"movflags": "+faststart"} if is_mp4(path) else {}
+        self.container = av.open(str(path.absolute()), "w", options=options)
         self.container.metadata.update(source.metadata)
-        encoder, option, worst, best, options = CODECS[codec]
+        encoder, option, worst, best, others = CODECS[codec]
         width, height = size
         stream = self.container.add_stream(encoder, rate=film.rate)
         assert isinstance(stream, VideoStream)
@@ -110,7 +111,7 @@ class FilmWriter:
         if video.sample_aspect_ratio:
             context.sample_aspect_ratio = video.sample_aspect_ratio
         rate = {option: f"{worst + (best - worst) * (quality - 1) / 99:.0f}"} if option else {}
-        context.options = {**options, **rate}
+        context.options = {**others, **rate}
         if self.ending == AVI:
             context.max_b_frames = 0
         if film.rotation or film.mirrored:

@@ -188,8 +188,9 @@ def test_what_is_no_film_gets_a_line_and_leaves_nothing(name, message, hostile, 
     assert "1 of 2 videos failed" in caplog.text
 
 
-def test_pictures_are_enhanced_together_in_their_order(tmp_path):
-    path, sizes = write_film(tmp_path / "a.mp4", pan(10)), []
+@pytest.mark.parametrize("sound", [False, True])
+def test_pictures_are_enhanced_together_in_their_order(sound, tmp_path):
+    path, sizes = write_film(tmp_path / "a.mp4", pan(10), sound=sound, sound_first=sound), []
 
     def together(pictures):
         sizes.append(len(pictures))

@@ -3,6 +3,7 @@
 import os
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 
 import av
 import numpy as np
@@ -104,6 +105,14 @@ def test_a_film_in_rgb_becomes_ycbcr_and_says_so(width, tmp_path):
     frame = frames_of(tmp_path / "b.mov")[0]
     assert frame.format.name.startswith("yuv")
     assert int(frame.colorspace) == 6
+
+
+@posix_only  # Windows has no such names
+def test_a_colon_in_a_name_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_film(tmp_path / "a.mp4", pan(3)).rename("clip:1.mp4")
+    copy(Path("clip:1.mp4"), Path("clip:2.mp4"))
+    assert len(frames_of(tmp_path / "clip:2.mp4")) == 3
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
