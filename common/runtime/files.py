@@ -1,15 +1,30 @@
 """Writing files so that a crash never leaves a half-written one."""
 
+import errno
 import json
+import logging
 import os
 import re
 import secrets
+import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from platform import node
 from typing import Any
 
 from common.runtime.errors import UserError, WriteError
+
+log = logging.getLogger(__name__)
+
+# What drives answer to a wish that they cannot fulfil: old CIFS, NFS, shared folders of virtual machines.
+NOT_SUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK}
+PAUSES = (0.1, 0.3, 1.0)  # seconds between tries to replace a file that another program holds open
+DAY = 24 * 60 * 60
+
+said: set[int] = set()  # reasons of drives that were told: once each
 
 
 @contextmanager
@@ -17,22 +32,48 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Gives a temporary path beside `path` (same ending, short name); on success it is synced and renamed to `path`.
 
     If the block raises, `path` keeps what it had and the temporary file is removed. Raises WriteError if the disk is
-    full or refuses.
+    full or refuses, or another program keeps `path` open where that counts (Windows).
     """
     path = Path(path)
-    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    temporary = path.with_name(temporary_name() + path.suffix)
     try:
         yield temporary
         with temporary.open("r+b") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        fsync_folder(path.parent)
+            sync(file.fileno(), path)
+        replace_patiently(temporary, path)
+        sync_folder(path.parent)
     except Exception as error:
         if reason := os_error_reason(error):
             raise WriteError(f"{path}: cannot be written ({reason})") from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def side_file() -> Iterator[None]:
+    """For files that a training can do without, such as its page: one that cannot be written is left as it was, with a
+    line."""
+    try:
+        yield
+    except WriteError as error:
+        log.warning("skipped %s; the training goes on", error)
+
+
+def replace_patiently(temporary: Path, path: Path) -> None:
+    """Renames; tried again for a moment where another program, such as Excel or a virus scanner, holds `path` open."""
+    for pause in PAUSES:
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            time.sleep(pause)
+    try:
+        temporary.replace(path)
+    except PermissionError as error:
+        raise WriteError(
+            f"{path}: cannot be replaced ({error.strerror}): is it open in another program, or another user's?"
+        ) from error
 
 
 def check_can_write(folder: Path) -> None:
@@ -42,19 +83,70 @@ def check_can_write(folder: Path) -> None:
         raise UserError(f"{nearest}: nothing can be written here; give another folder")
 
 
-def remove_temporary_files(folder: Path) -> None:
-    """Removes what a process that was killed while writing has left below `folder`."""
-    for path in Path(folder).rglob(".*"):
-        if re.fullmatch(r"\.[0-9a-f]{16}(\..*)?", path.name):
-            path.unlink()
+def temporary_name() -> str:
+    """A new name, which says whose it is: .unfinished-MACHINE-PROCESS-RANDOM."""
+    return f".unfinished-{machine_number()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def fsync_folder(folder: Path) -> None:
+@cache
+def machine_number() -> str:
+    return f"{zlib.crc32(node().encode()):08x}"
+
+
+def remove_temporary_files(folder: Path, below: bool = False) -> None:
+    """Removes what processes that were killed while writing have left in `folder`, or anywhere below it.
+
+    That is what a process of this machine has left that is gone, and what nobody wrote to for a day.
+    """
+    for path in folder.rglob(".unfinished-*") if below else folder.glob(".unfinished-*"):
+        found = re.match(r"\.unfinished-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}", path.name)
+        if found is None:
+            continue
+        try:
+            is_old = time.time() - path.stat().st_mtime > DAY
+            if is_old or (found[1] == machine_number() and is_gone(int(found[2]))):
+                path.unlink()
+        except OSError as error:  # its process has just finished, or another user's file
+            log.debug("%s: %s", path, error)
+
+
+def is_gone(process: int) -> bool:
+    """Whether no process has this number. On Windows, where a question ends the process, False."""
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False  # another user's
+    return False
+
+
+def sync(handle: int, path: Path) -> None:
+    """Waits until the file or folder `handle` is on the disk, where the drive can tell."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NOT_SUPPORTED:
+            raise
+        if error.errno not in said:
+            said.add(error.errno)
+            log.warning(
+                "WARNING: %s: this drive does not confirm what is written (%s): a power cut may undo it",
+                path, error.strerror,
+            )  # fmt: skip
+
+
+def sync_folder(folder: Path) -> None:
     """Makes a rename outlast a power cut, where folders can be synced (not on Windows)."""
     if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            handle = os.open(folder, os.O_RDONLY)
+        except OSError:
+            return  # a folder that may be written, but not read
+        try:
+            sync(handle, folder)
         finally:
             os.close(handle)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from common.pages.page import flatten
 from common.runtime import processes
 from common.runtime.command import end_log_file, log_to_file
 from common.runtime.errors import ReportedError, UserError
-from common.runtime.files import read_json, remove_temporary_files, write_json
+from common.runtime.files import NOT_SUPPORTED, read_json, remove_temporary_files, write_json
 from common.training.resume import RESUME_FILE, START_POSITION, check_changes, read_resume_point
 from common.training.run_photos import PHOTOS_FILE, save_photo_split
 from common.training.run_report import write_run_page
@@ -33,6 +33,8 @@ Config = TypeVar("Config", bound=TaskConfig)
 AnySection = TypeVar("AnySection", bound=Section)
 
 PACKAGES = ("torch", "torchvision", "fastai", "kornia", "numpy", "pillow", "safetensors")
+
+PACKAGE = Path(__file__).parent.parent  # common
 
 held_locks: dict[Path, BaseFileLock] = {}  # of run folders; kept here, as a lock that is collected is released
 folders: list[Path] = []  # of the runs of this process, the last one last
@@ -141,7 +143,7 @@ def continue_run(folder: Path, config: TaskConfig, device: torch.device) -> Path
     earlier = load_config(type(config), folder / "config.yaml")
     position = read_resume_point(folder / RESUME_FILE) or START_POSITION
     changes = check_changes(earlier, with_absolute_paths(config), position, folder)
-    remove_temporary_files(folder)
+    remove_temporary_files(folder, below=True)
     save_config(with_absolute_paths(config), folder / "config.yaml")
     starts = read_json(folder / "environment.json")
     now = describe_environment(starts[0]["task"], config, device)
@@ -150,9 +152,10 @@ def continue_run(folder: Path, config: TaskConfig, device: torch.device) -> Path
     log.info("run folder: %s", folder)
     for change in changes:
         log.info("changed: %s", change)
-    for key in ("packages", "device", "processes", "git_commit"):
-        if now[key] != starts[-1][key]:
-            log.warning("changed, so the last digits may differ: %s: %s -> %s", key, starts[-1][key], now[key])
+    for key in ("packages", "device", "processes", "version", "git_commit"):
+        before = starts[-1].get(key, now[key])  # older runs have no version
+        if now[key] != before:
+            log.warning("changed, so the last digits may differ: %s: %s -> %s", key, before, now[key])
     log.info("continues in train.stages.{stage}, after {epoch} epochs and {step} steps of it".format(**position))
     return folder
 
@@ -167,6 +170,14 @@ def lock_folder(folder: Path) -> None:
         lock.acquire()
     except Timeout:
         raise UserError(f"{folder}: another process is working in it") from None
+    except OSError as error:
+        if error.errno not in NOT_SUPPORTED:
+            raise UserError(f"{folder}: nothing can be written here ({error.strerror})") from None
+        log.warning(
+            "WARNING: %s: this drive has no locks (%s): take care that no other process trains in the same folder",
+            folder, error.strerror,
+        )  # fmt: skip
+        return
     held_locks[folder] = lock
 
 
@@ -184,14 +195,31 @@ def describe_environment(task_name: str, config: TaskConfig, device: torch.devic
         "device": torch.cuda.get_device_name(device)
         if device.type == "cuda"
         else f"{device} ({torch.get_num_threads()} threads)",
+        "version": own_version(),
         "git_commit": git_commit(),
     }
 
 
-def git_commit() -> str | None:
-    """The commit of this checkout, with '-dirty' if files have changed, or None outside git."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
+def git_commit(package: Path = PACKAGE) -> str | None:
+    """The commit of the checkout that `package`, ours, belongs to, with '-dirty' if files have changed.
+
+    None outside git, and for an installation that only lies in somebody's repository.
+    """
+
+    def ask(*words: str) -> str:
+        command = ["git", "-C", str(package), *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+
+    try:
+        ask("ls-files", "--error-unmatch", "__init__.py")
+        return ask("describe", "--always", "--dirty", "--abbrev=40")
     except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def own_version() -> str | None:
+    """The version of the installed program; None for files that nobody installed."""
+    try:
+        return version("perceptual-enhance")
+    except PackageNotFoundError:
         return None

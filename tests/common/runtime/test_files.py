@@ -1,9 +1,34 @@
+import errno
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from common.runtime import files
 from common.runtime.errors import WriteError
-from common.runtime.files import atomic_write, os_error_reason, remove_temporary_files
+from common.runtime.files import atomic_write, os_error_reason, remove_temporary_files, side_file
+from tests.commands import posix_only
+
+
+@pytest.fixture
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(files, "PAUSES", (0.0, 0.0, 0.0))
+
+
+def refuse_to_replace(monkeypatch, times):
+    """os.replace, which says as often that another program holds the file open. Returns the list of tries."""
+    tries, replace = [], Path.replace
+
+    def refuse(self, target):
+        tries.append(target)
+        if len(tries) <= times:
+            raise PermissionError(13, "Permission denied", str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    return tries
 
 
 def test_a_disk_that_refuses_is_named_whatever_library_says_it(tmp_path):
@@ -22,11 +47,90 @@ def test_a_disk_that_refuses_is_named_whatever_library_says_it(tmp_path):
         temporary.write_text("x")
 
 
+@posix_only
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
-    for name in (".0123456789abcdef.pt", ".lock", ".hidden", "0123456789abcdef.pt"):
+    own = files.temporary_name()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    other_machine = f".unfinished-{(int(files.machine_number(), 16) + 1) % 2**32:08x}-{ended.pid}-0123abcd.pt"
+    for name in (
+        own,  # of a process at work
+        own.replace(f"-{os.getpid()}-", f"-{ended.pid}-") + ".pt",  # left by one that is gone
+        other_machine,  # nobody here can tell
+        other_machine + ".old",  # but nobody wrote to this one for two days
+        ".unfinished-business.txt",
+        ".lock",
+        ".0123456789abcdef.png",
+    ):
         (tmp_path / name).write_text("x")
+    os.utime(tmp_path / f"{other_machine}.old", (0, files.time.time() - 2 * files.DAY))
     remove_temporary_files(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", ".lock", "0123456789abcdef.pt"]
+    kept = {own, other_machine, ".unfinished-business.txt", ".lock", ".0123456789abcdef.png"}
+    assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+@posix_only
+def test_leftovers_below_a_folder_are_removed_only_if_asked_for(tmp_path):
+    left = tmp_path / "checkpoints" / ".unfinished-00000000-1-0123abcd.pt"
+    left.parent.mkdir()
+    left.write_text("x")
+    os.utime(left, (0, 0))
+    remove_temporary_files(tmp_path)
+    assert left.exists()
+    remove_temporary_files(tmp_path, below=True)
+    assert not left.exists()
+
+
+def test_a_file_that_another_program_holds_open_for_a_moment_is_replaced(tmp_path, monkeypatch, no_pauses):
+    (tmp_path / "a.txt").write_text("old")
+    tries = refuse_to_replace(monkeypatch, times=3)
+    with atomic_write(tmp_path / "a.txt") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert len(tries) == 4
+
+
+def test_a_side_file_that_stays_open_elsewhere_is_left_as_it_was_with_a_line(tmp_path, monkeypatch, no_pauses, caplog):
+    path = tmp_path / "history.csv"
+    path.write_text("old")
+    refuse_to_replace(monkeypatch, times=10)
+    with side_file(), atomic_write(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+    assert caplog.messages == [
+        f"skipped {path}: cannot be replaced (Permission denied): is it open in another program, or another user's?; "
+        "the training goes on"
+    ]
+    with pytest.raises(WriteError, match="open in another program"), atomic_write(path) as temporary:
+        temporary.write_text("new")
+
+
+@posix_only
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_drive_that_cannot_sync_is_written_to_with_one_line(tmp_path, monkeypatch, caplog, number):
+    def refuse(handle):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    monkeypatch.setattr(files, "said", set())
+    for name in ("a.txt", "b.txt"):
+        with atomic_write(tmp_path / name) as temporary:
+            temporary.write_text("x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "b.txt"]
+    assert len(caplog.messages) == 1
+    assert f"this drive does not confirm what is written ({os.strerror(number)})" in caplog.messages[0]
+
+
+@posix_only
+def test_a_disk_that_fails_while_it_syncs_is_an_error(tmp_path, monkeypatch):
+    def fail(handle):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(WriteError, match="Input/output error"), atomic_write(tmp_path / "a.txt") as temporary:
+        temporary.write_text("x")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_name_as_long_as_the_system_allows_can_be_written(tmp_path):
