@@ -16,6 +16,7 @@ from fasttransform import Transform
 from PIL import Image
 
 from common.config.sections import PhotosConfig, RandomPartsConfig, StageConfig, TrainConfig
+from common.data.doubles import Looks, find_doubles
 from common.data.folders import PhotoSplit, find_photos, keep_usable_photos, sample_photos, split_photos
 from common.data.loader import SeededDL
 from common.data.photos import PhotoCache, PhotoError
@@ -31,8 +32,10 @@ PhotoOpener = Callable[[Path], Image.Image]
 def find_and_split_photos(data: PhotosConfig, train: TrainConfig, open_photo: PhotoOpener) -> PhotoSplit:
     """The photos of the config's folder that `open_photo` opens. Raises UserError if there are too few to train on."""
     paths = sample_photos() if data.path is None else find_photos(data.path)
-    paths = keep_usable_photos(paths, open_photo)
-    photos = split_photos(paths, data.valid, train.seed, data.path and data.path.expanduser())
+    looks = Looks(open_photo)
+    paths = keep_usable_photos(paths, looks)
+    doubles = find_doubles(paths, looks.seen)
+    photos = split_photos(paths, data.valid, train.seed, data.path and data.path.expanduser(), doubles)
     check_batch_sizes(len(photos.train), data, train)
     log.info("%d photos to train on, %d held out", len(photos.train), len(photos.held_out))
     return photos

@@ -2,11 +2,11 @@
 
 import logging
 import os
-import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from common.data.formats import (
     READABLE_SUFFIXES,
     UNREADABLE_SUFFIXES,
 )
+from common.data.names import nfc
 from common.data.photos import PhotoError, open_photo
 from common.runtime.errors import UserError
 
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 # Photos of one folder that are decoded before training starts; in larger folders the rest are checked when first used.
 CHECKED_AT_START = 2000
+
+MAX_NAMED = 3  # examples in a message
 
 # What the folders of runs, of studies and of results have in them; their pictures are no photos.
 RESULTS_MARKER = ".results-of-predict"  # an empty file in the folders that predict makes
@@ -153,20 +156,43 @@ def why_unusable(path: Path, open_photo: Callable[[Path], Image.Image]) -> str |
     return None
 
 
-def split_photos(paths: list[Path], valid: float | list[str], seed: int, folder: Path | None = None) -> PhotoSplit:
+def split_photos(
+    paths: Sequence[Path],
+    valid: float | list[str],
+    seed: int,
+    folder: Path | None = None,
+    doubles: Sequence[Sequence[Path]] = (),
+) -> PhotoSplit:
     """Photos to train on, and those held out.
 
-    valid: a part between 0 and 1, drawn with `seed`, or names or patterns (`chelsea.png`, `test/*`) that are matched
-    with a photo's name and with its path below `folder`. Raises UserError if a name matches nothing or a side is empty.
+    valid: names or patterns (`chelsea.png`, `test/*`) that are matched with a photo's name and with its path below
+    `folder`; or a part between 0 and 1, which is about how many are drawn: each photo by itself, by `seed` and its path
+    below `folder`, so that whatever else comes or goes moves none to the other side. doubles: groups of photos that are
+    the same; one on both sides goes to one, with a line: where it was named, else to training.
+
+    Raises UserError if a name matches nothing or a side is empty.
     """
+    names = {path: name_below(path, folder) for path in paths}
     if isinstance(valid, list):
-        held_out = [path for path in paths if any(matches_pattern(path, pattern, folder) for pattern in valid)]
         for pattern in valid:
-            if not any(matches_pattern(path, pattern, folder) for path in held_out):
+            if not any(matches_pattern(name, pattern) for name in names.values()):
                 raise UserError(f"data.valid: '{pattern}' matches no photo of {folder or 'the sample photos'}")
+        chosen = {path for path in paths if any(matches_pattern(names[path], pattern) for pattern in valid)}
+        gathered = chosen.union(*(group for group in doubles if chosen & set(group)))
     else:
-        held_out = random.Random(seed).sample(paths, max(1, round(len(paths) * valid)))
-    held_out = set(held_out)
+        numbers = {path: draw_number(seed, name) for path, name in names.items()}
+        highest = {path: max(numbers[double] for double in group) for group in doubles for path in group}
+        chosen, gathered = draw(numbers, valid), draw(numbers | highest, valid)
+    held_out = gathered if len(gathered) < len(paths) else chosen
+    torn = [group for group in doubles if 0 < len(chosen & set(group)) < len(group)]
+    if torn:
+        examples = "; ".join(" = ".join(sorted(names[path] for path in group)) for group in torn[:MAX_NAMED])
+        result = "all of them are held out" if isinstance(valid, list) else "all of them are trained on"
+        log.warning(
+            "WARNING: photos that are the same would be held out and trained on: %s%s: %s",
+            examples, "; ..." * (len(torn) > MAX_NAMED),
+            result if held_out is gathered else "they are, since nothing else is left",
+        )  # fmt: skip
     train = [path for path in paths if path not in held_out]
     if not train or not held_out:
         raise UserError(
@@ -176,6 +202,23 @@ def split_photos(paths: list[Path], valid: float | list[str], seed: int, folder:
     return PhotoSplit(train, [path for path in paths if path in held_out])
 
 
-def matches_pattern(path: Path, pattern: str, folder: Path | None) -> bool:
-    below = path.relative_to(folder) if folder is not None else path.name
-    return any(name == pattern or fnmatch(name, pattern) for name in (path.name, str(below)))
+def draw_number(seed: int, name: str) -> float:
+    """A number from 0 to 1 that follows from the photo's name alone."""
+    return int.from_bytes(sha256(f"{seed}/{name}".encode(errors="surrogateescape")).digest()[:8]) / 2**64
+
+
+def draw(numbers: Mapping[Path, float], part: float) -> set[Path]:
+    """The photos whose number is below `part`: at least those with the lowest, and not those with the highest."""
+    lowest, *others = sorted(set(numbers.values()))
+    limit = max((number for number in others[:-1] if number < part), default=lowest)
+    return {path for path, number in numbers.items() if number <= limit}
+
+
+def name_below(path: Path, folder: Path | None) -> str:
+    """Its path below the folder of photos, written in the same way on every system."""
+    return nfc(path.name if folder is None else path.relative_to(folder).as_posix())
+
+
+def matches_pattern(name: str, pattern: str) -> bool:
+    """Whether a pattern means a photo of this name, with or without its folders."""
+    return any(part == nfc(pattern) or fnmatch(part, nfc(pattern)) for part in (name, name.rpartition("/")[2]))
