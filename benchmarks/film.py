@@ -7,12 +7,11 @@ python -m colorize.evaluate MODEL.safetensors --data OUT.mp4
 import argparse
 from collections.abc import Iterator
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from common.cli.arguments import number_at_least
+from common.cli.arguments import number_at_least, user_path
 from common.data.folders import sample_photos
 from common.films.film import check_packages
 from common.runtime.command import run_command
@@ -25,7 +24,7 @@ RATE = 25
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("output", type=Path, help="OUT.mp4 or .mkv")
+    parser.add_argument("output", type=user_path, help="OUT.mp4 or .mkv")
     parser.add_argument(
         "--frames", type=number_at_least(2, int), default=60, help="how many frames, half of them in each scene [60]"
     )

@@ -4,12 +4,11 @@ python -m benchmarks.tiling MODEL.safetensors PHOTO [--tile 512] [-o DIFFERENCE.
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from common.cli.arguments import number_at_least
+from common.cli.arguments import number_at_least, user_path
 from common.data.photos import read_photo
 from common.inference.tile_layout import OVERLAP, smallest_tile, tile_starts
 from common.inference.tiles import enhance
@@ -20,12 +19,12 @@ from superres.model import load_model
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("photo", type=Path)
+    parser.add_argument("model", type=user_path)
+    parser.add_argument("photo", type=user_path)
     parser.add_argument(
         "--tile", type=number_at_least(192, int), default=512, help="side in pixels of the result [512]"
     )
-    parser.add_argument("-o", "--output", type=Path, help="the difference, 16 times amplified around grey")
+    parser.add_argument("-o", "--output", type=user_path, help="the difference, 16 times amplified around grey")
     args = parser.parse_args()
     model = load_model(args.model).to(get_device())
     scale = model.scale

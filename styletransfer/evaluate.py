@@ -4,9 +4,7 @@ python -m styletransfer.evaluate MODEL.safetensors --data FOLDER
 python -m styletransfer.evaluate MODEL.safetensors --data FOLDER --optimize 50 100 300 500 --size 512
 """
 
-from pathlib import Path
-
-from common.cli.arguments import mix_models, number_at_least
+from common.cli.arguments import mix_models, number_at_least, user_path
 from common.cli.evaluate import (
     get_evaluate_parser,
     is_film,
@@ -23,7 +21,7 @@ def main() -> None:
     parser = get_evaluate_parser("styletransfer.evaluate", __doc__, steady=STEADY)
     parser.add_argument(
         "--style",
-        type=Path,
+        type=user_path,
         help="the style picture [style.png beside the model]; for a video the name of a style",
     )
     parser.add_argument("--vgg", help="VGG16 weights, as loss.vgg, if the model was trained with a file of them")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from common.config.sections import LossConfig, ModelConfig
+from common.data.names import nfc
 from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
 from common.runtime.errors import UserError
@@ -88,7 +89,7 @@ def style_names_of(path: Path, values: Mapping[str, Any]) -> list[str]:
     are_names = isinstance(names, list) and all(isinstance(name, str) and name for name in names)
     if not are_names or len(set(names)) < len(names):
         raise UserError(f"{path}: the styles in its config must be different names, not {names!s:.60}")
-    return names
+    return [nfc(name) for name in names]
 
 
 def in_style(model: Stylizer, words: str | None) -> Stylizer:
@@ -102,8 +103,8 @@ def in_style(model: Stylizer, words: str | None) -> Stylizer:
         return model
     if words is None:
         raise UserError(f"this model has several styles; choose one or a mix with --style: {', '.join(model.styles)}")
-    parts = dict.fromkeys(model.styles, 0.0)
-    for word in words.split(","):
+    parts = dict.fromkeys(map(nfc, model.styles), 0.0)
+    for word in nfc(words).split(","):
         name, colon, amount = word.strip().partition(":")
         if name not in parts:
             near = difflib.get_close_matches(name, model.styles, n=1)

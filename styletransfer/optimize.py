@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.cli.arguments import add_device_argument, get_parser, number_at_least
+from common.cli.arguments import add_device_argument, get_parser, number_at_least, user_path
 from common.cli.configs import CONFIGS
 from common.config.yaml_file import load_config
 from common.data.formats import WRITABLE_SUFFIXES
@@ -60,15 +60,17 @@ def main() -> None:
 
 def read_arguments() -> argparse.Namespace:
     parser = get_parser("styletransfer.optimize", __doc__)
-    parser.add_argument("photo", type=Path, help="the photo to paint")
-    parser.add_argument("style", type=Path, help="the picture in whose style")
+    parser.add_argument("photo", type=user_path, help="the photo to paint")
+    parser.add_argument("style", type=user_path, help="the picture in whose style")
     parser.add_argument(
         "config",
         nargs="*",
         metavar="CONFIG.yaml section.key=value",
         help="whose loss and style.size are used [configs/styletransfer_johnson.yaml loss.features.weight=1]",
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the picture to write, such as painted.png")
+    parser.add_argument(
+        "-o", "--output", type=user_path, required=True, help="the picture to write, such as painted.png"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace it if it exists")
     parser.add_argument(
         "--size", type=number_at_least(32, int), default=256, help="short side of the result, in pixels [256]"

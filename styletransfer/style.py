@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from common.data.folders import find_photos, sample_photos
+from common.data.names import in_either_form, nfc
 from common.data.photos import PhotoError, open_photo, shrunk_size
 from common.data.pixels import to_tensor
 from common.runtime.errors import UserError
@@ -35,10 +36,10 @@ def find_styles(config: StyleConfig) -> dict[str, Path]:
         paths = [path.expanduser() for path in image]
     else:
         paths = find_photos(image.expanduser()) if image.expanduser().is_dir() else [image.expanduser()]
-    names = [path.stem for path in paths]
+    names = [nfc(path.stem) for path in paths]
     if len(paths) == 1 and not is_conditional(config):
         return dict(zip(names, paths, strict=True))
-    everyone = [*names, *(config.kept or [])]
+    everyone = [*names, *map(nfc, config.kept or [])]
     for name in everyone:
         if everyone.count(name) > 1:
             raise UserError(f"style.image: {everyone.count(name)} styles with the name {name}; rename the files")
@@ -59,7 +60,7 @@ def is_conditional(config: StyleConfig) -> bool:
 
 def style_names(config: StyleConfig) -> list[str]:
     """Of a network with several styles, those it had before first; none for a network of one style."""
-    return [*(config.kept or []), *find_styles(config)] if is_conditional(config) else []
+    return [*map(nfc, config.kept or []), *find_styles(config)] if is_conditional(config) else []
 
 
 def open_styles(config: StyleConfig, run: Path | None = None) -> dict[str, Image.Image]:
@@ -79,7 +80,7 @@ def save_styles(run: Path, styles: dict[str, Image.Image], config: StyleConfig) 
 
 def style_file(run: Path, name: str) -> Path:
     """Where a run folder has one of several styles."""
-    return run / STYLES_FOLDER / f"{name}.png"
+    return in_either_form(run, Path(STYLES_FOLDER, f"{name}.png"))
 
 
 def open_style(config: StyleConfig, run: Path | None = None, name: str = "") -> Image.Image:

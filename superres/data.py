@@ -16,12 +16,12 @@ from common.config.sections import StageConfig
 from common.data.damages import damage, draw_passes
 from common.data.dataloaders import PhotoOpener, find_and_split_photos, get_photo_dls
 from common.data.folders import PhotoSplit
-from common.data.photos import open_photo, open_photo_for_crops
+from common.data.photos import open_photo_for_crops
 from common.data.pixels import checksums, round_to_8_bits
 from common.runtime.seeds import derive_seed
 from superres.config import Config, DataConfig
 from superres.model import resize_bicubic
-from superres.pairs import PairCrop, PairInput, PairMiddle, check_pairs, partner
+from superres.pairs import PairCrop, PairInput, PairMiddle, check_pairs, open_side, partner
 
 
 class Degrade(ItemTransform):
@@ -92,6 +92,7 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
     if data.low is not None and data.path is not None:
         crops = [PairCrop(stage.crop, data.scale), PairMiddle(largest, data.scale)]
         find = partial(partner, folder=data.path, low=data.low)
-        return make(open_photo=open_photo, item_tfms=crops, batch_tfms=[], get_input=find)
+        opener = partial(open_side, folder=data.path, min_side=largest, scale=data.scale)
+        return make(open_photo=opener, item_tfms=crops, batch_tfms=[], get_input=find)
     crops = [RandomCrop(stage.crop, split_idx=0), CropPad(largest, split_idx=1), DihedralItem(p=1.0)]
     return make(open_photo=get_photo_opener(config), item_tfms=crops, batch_tfms=[Degrade(data.scale, data.degrade)])

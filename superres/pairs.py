@@ -13,7 +13,8 @@ from PIL import Image
 from skimage.registration import phase_cross_correlation
 from torch import Tensor
 
-from common.data.photos import PhotoError, open_photo
+from common.data.names import in_either_form
+from common.data.photos import PhotoError, open_photo, open_photo_for_crops
 from common.data.pixels import to_tensor
 from common.runtime.errors import UserError
 
@@ -26,7 +27,13 @@ TOLERATED_SHIFT = 0.25  # pixels of the low side
 
 def partner(photo: Path, folder: Path, low: Path) -> Path:
     """Where the low side of a photo below `folder` is."""
-    return low.expanduser() / photo.relative_to(folder.expanduser())
+    return in_either_form(low.expanduser(), photo.relative_to(folder.expanduser()))
+
+
+def open_side(path: Path, folder: Path, min_side: int, scale: int) -> Image.Image:
+    """One side of a pair; PhotoError if it has no room for a crop of `min_side` pixels of the photo below `folder`."""
+    is_photo = path.is_relative_to(folder.expanduser())
+    return open_photo_for_crops(path, min_side if is_photo else min_side // scale)
 
 
 def check_pairs(photos: Sequence[Path], folder: Path, low: Path, scale: int) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from common.cli.arguments import user_path
 from common.cli.configs import CONFIGS, get_config_parser, read_config
 from common.config.sections import TaskConfig
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError, WriteError
@@ -39,7 +40,7 @@ def read_train_arguments(
     Raises UserError for a mistake in the config.
     """
     parser = get_config_parser(module, doc, config_class, "[--resume RUN]")
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="continue the stopped run in this folder")
+    parser.add_argument("--resume", type=user_path, metavar="RUN", help="continue the stopped run in this folder")
     args = parser.parse_intermixed_args()
     path = CONFIGS / demo
     if args.resume is not None:

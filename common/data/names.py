@@ -1,7 +1,11 @@
-"""File names that differ although they look alike: Unicode has two forms of 'é', and Macs use the other one."""
+"""Names that look alike: Unicode has two forms of 'é', of which Macs use the other, and some drives take A for a."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from unicodedata import normalize
+
+from common.runtime.files import temporary_name
 
 
 def nfc(name: object) -> str:
@@ -16,3 +20,28 @@ def in_either_form(folder: Path, name: Path) -> Path:
         forms = (part, nfc(part), normalize("NFD", part))
         path = next((path / form for form in forms if (path / form).exists()), path / part)
     return path
+
+
+def get_name_key(folder: Path) -> Callable[[object], str]:
+    """A function of paths, the same for two that are one file on the drive of `folder`, which exists.
+
+    It finds out with a file that it writes; where it cannot, all names count as different.
+    """
+    probe = folder / f"{temporary_name()}é"
+    ignores_case = ignores_form = False
+    with suppress(OSError):
+        probe.touch()
+        ignores_case = probe.with_name(probe.name.upper()).exists()
+        ignores_form = probe.with_name(normalize("NFD", probe.name)).exists()
+        probe.unlink()
+
+    def name_key(path: object) -> str:
+        name = nfc(path) if ignores_form else str(path)
+        return name.casefold() if ignores_case else name
+
+    return name_key
+
+
+def look_alike(path: object) -> str:
+    """The same for all paths that are one file on some drive."""
+    return nfc(path).casefold()

@@ -1,6 +1,7 @@
 """Many photos in, as many photos out: names kept, nothing overwritten unasked, one broken photo stops no other."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,10 +10,11 @@ import numpy as np
 
 from common.data.folders import RESULTS_MARKER, find_photos
 from common.data.formats import FILM_SUFFIXES, MAX_SIDES, WRITABLE_SUFFIXES
+from common.data.names import get_name_key, in_either_form, look_alike
 from common.data.photos import Photo, PhotoError, read_photo, to_srgb_photo, write_photo
 from common.runtime.devices import is_out_of_memory
 from common.runtime.errors import UserError, WriteError
-from common.runtime.files import atomic_write, check_can_write
+from common.runtime.files import atomic_write, check_can_write, remove_temporary_files
 from common.runtime.memory import machine_memory, release_freed_memory
 
 log = logging.getLogger(__name__)
@@ -78,24 +80,45 @@ def plan_outputs(
             plan.append((photo, result))
     kept = {result for _, result in plan}
     plan = [(photo, get_writable_path(result, kept)) for photo, result in plan]
-    sources: dict[Path, Path] = {}
-    for photo, result in plan:
-        if result in sources:
-            raise UserError(f"{sources[result]} and {photo} would both become {result}: give them one at a time")
-        sources[result] = photo
-    originals = {photo.resolve() for photo, _ in plan}
-    for _, result in plan:
-        if result.resolve() in originals:
-            raise UserError(f"{result}: is one of the photos to read; give another folder with -o")
+    check_names(plan, output)
+    alike = Counter(look_alike(result) for _, result in plan)
+    root = output.parent if names_a_picture else output
+    plan = [  # a result that exists may have its name from a Mac
+        (photo, in_either_form(root, result.relative_to(root)) if alike[look_alike(result)] == 1 else result)
+        for photo, result in plan
+    ]
+    originals = {file_number(photo) for photo, _ in plan}
     existing = {result for _, result in plan if result.exists()}
+    for result in existing:
+        if file_number(result) in originals:
+            raise UserError(f"{result}: is one of the photos to read; give another folder with -o")
     if skip_existing:
         log.info("%d of %d results exist and are skipped", len(existing), len(plan))
         plan = [(photo, result) for photo, result in plan if result not in existing]
     elif existing and not overwrite:
         more = f" and {len(existing) - 1} more" * (len(existing) > 1)
         raise UserError(f"{min(existing)}{more}: exists; add --overwrite or --skip-existing")
-    make_results_folder(output.parent if names_a_picture else output)
+    make_results_folder(root)
+    for folder in {result.parent for _, result in plan}:
+        remove_temporary_files(folder)
     return plan
+
+
+def check_names(plan: Sequence[tuple[Path, Path]], output: Path) -> None:
+    """Raises UserError if two results would be one file, also on a drive that does not tell upper from lower case."""
+    if len({look_alike(result) for _, result in plan}) == len(plan):
+        return
+    key = get_name_key(next(path for path in (output, *output.absolute().parents) if path.is_dir()))
+    sources: dict[str, Path] = {}
+    for photo, result in plan:
+        if (other := sources.setdefault(key(result), photo)) is not photo:
+            raise UserError(f"{other} and {photo} would both become {result}: give them one at a time")
+
+
+def file_number(path: Path) -> tuple[int, int]:
+    """The same for all names of a file."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def is_film(path: Path) -> bool:

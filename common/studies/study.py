@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import Field
 
-from common.cli.arguments import add_perceptual_arguments, get_parser
+from common.cli.arguments import add_perceptual_arguments, get_parser, user_path
 from common.cli.configs import find_config
 from common.config.sections import Section, TaskConfig, YamlPath
 from common.config.yaml_file import load_config, load_config_with_changes, parse_overrides, save_config
@@ -68,7 +68,7 @@ def read_compare_arguments(
     usage = f"python -m {module} STUDY.yaml [section.key=value ...]\n       python -m {module} --resume FOLDER"
     parser = get_parser(module, doc, usage=usage)
     parser.add_argument("study", nargs="*", metavar="STUDY.yaml section.key=value", help="keys are for every variant")
-    parser.add_argument("--resume", type=Path, metavar="FOLDER", help="continue the stopped study in this folder")
+    parser.add_argument("--resume", type=user_path, metavar="FOLDER", help="continue the stopped study in this folder")
     add_perceptual_arguments(parser)
     args = parser.parse_intermixed_args()
     task_name = module.partition(".")[0]

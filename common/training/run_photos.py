@@ -9,6 +9,7 @@ from typing import TypeVar
 from common.config.sections import TaskConfig
 from common.data.dataloaders import check_batch_sizes
 from common.data.folders import PhotoSplit, sample_photos
+from common.data.names import in_either_form
 from common.runtime import processes
 from common.runtime.errors import UserError
 from common.runtime.files import read_json, write_json
@@ -49,7 +50,10 @@ def read_photo_split(path: Path, folder: Path | None) -> PhotoSplit:
     names = read_json(path)
     try:
         train, held_out = (
-            [samples.get(name, Path(name)) if folder is None else folder.expanduser() / name for name in names[part]]
+            [
+                samples.get(name, Path(name)) if folder is None else in_either_form(folder.expanduser(), Path(name))
+                for name in names[part]
+            ]
             for part in ("train", "held out")
         )
     except (LookupError, TypeError):

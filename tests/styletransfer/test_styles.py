@@ -1,6 +1,7 @@
 """Several styles in one network."""
 
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from styletransfer.data import AsTarget
 from styletransfer.johnson import StyleNorm, TransformationNetwork
 from styletransfer.model import TASK_NAME, get_model, in_style, load_model, read_styles, save_model
 from styletransfer.photo import paint_photo
-from styletransfer.style import find_styles
+from styletransfer.style import find_styles, style_file
 from styletransfer.task import with_styles_named
 from tests.commands import run, run_here
 
@@ -149,6 +150,22 @@ def test_a_style_that_is_not_there_is_told(words, message):
     with pytest.raises(UserError) as error:
         in_style(get_model(SMALL, ["wave", "night"]), words)
     assert message in str(error.value)
+
+
+def test_a_styles_name_is_the_same_in_both_forms_of_unicode(tmp_path):
+    composed, decomposed = (normalize(form, "café") for form in ("NFC", "NFD"))
+    (tmp_path / "styles").mkdir()
+    for folder in (tmp_path, tmp_path / "styles"):
+        Image.new("RGB", (8, 8)).save(folder / f"{decomposed}.png")
+    assert list(find_styles(StyleConfig(image=[tmp_path / f"{decomposed}.png", Path("wave.png")]))) == [
+        composed,
+        "wave",
+    ]
+    model = get_model(SMALL, [decomposed, "wave"])  # as a Mac saved it
+    assert all(in_style(model, name) for name in (composed, f"{decomposed}:0.5, wave"))
+    assert style_file(tmp_path, composed).is_file()
+    with pytest.raises(UserError, match="2 styles with the name café"):
+        find_styles(StyleConfig(image=[Path(f"{decomposed}.png"), Path(f"{composed}.jpg")]))
 
 
 def test_parts_of_a_mix_add_up_to_one():

@@ -1,4 +1,5 @@
 import re
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,25 @@ def test_what_cannot_be_a_pair_is_refused_by_name(photos, low):
         config_for(photos, low, "data.degrade=photo")
     with pytest.raises(UserError, match="low: needs path"):
         load_config(Config, None, ["data.low=x", "loss.l1=1", STAGES])
+
+
+def test_a_small_photo_that_was_not_checked_is_skipped_with_a_line(photos, low, monkeypatch, caplog):
+    monkeypatch.setattr("common.data.folders.CHECKED_AT_START", 5)
+    for folder, size in ((photos, (60, 80)), (low, (30, 40))):  # the largest crop has 64
+        Image.open(photos / "4.png").resize(size).save(folder / "5.png")
+    config = config_for(photos, low, "data.crops_per_photo=4")
+    dls = get_dls(get_photos(config), config, config.train.stages[1], CPU)
+    assert sum(len(x) for x, _ in dls.train) == 20  # others took the places of its four crops
+    (line,) = [message for message in caplog.messages if "5.png" in message]
+    assert line.endswith("5.png: 30 x 40 px, smaller than the 32 px crop")
+
+
+def test_the_sides_of_a_pair_may_be_named_in_both_forms_of_unicode(photos, low):
+    (photos / "1.png").rename(photos / normalize("NFC", "é.png"))
+    (low / "1.png").rename(low / normalize("NFD", "é.png"))
+    config = config_for(photos, low)
+    split = get_photos(config)
+    assert sum(len(x) for x, _ in get_dls(split, config, config.train.stages[0], CPU).train) == 4
 
 
 def test_a_shift_between_the_sides_is_measured_and_told(tmp_path, caplog):

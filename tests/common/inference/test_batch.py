@@ -1,3 +1,8 @@
+import os
+from functools import partial
+from pathlib import Path
+from unicodedata import normalize
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -5,7 +10,8 @@ from PIL import Image
 from common.data.folders import RESULTS_MARKER, find_photos
 from common.inference.batch import enhance_photos, plan_outputs
 from common.runtime.errors import UserError
-from common.runtime.files import check_can_write
+from common.runtime.files import check_can_write, temporary_name
+from tests.commands import posix_only
 
 
 def names_in(folder):
@@ -53,6 +59,61 @@ def test_two_photos_of_one_name_are_refused(photos, tmp_path):
     (photos / "1.png").rename(photos / "other" / "0.png")
     with pytest.raises(UserError, match=r"would both become .*0\.png"):
         plan_outputs([photos / "0.png", photos / "other"], tmp_path)
+
+
+def on_a_drive(monkeypatch, fold):
+    """As if files were found under every name with the same fold(name)."""
+
+    def exists(path, **_):
+        return path.parent.is_dir() and fold(path.name) in {fold(other.name) for other in path.parent.iterdir()}
+
+    monkeypatch.setattr(Path, "exists", exists)
+
+
+def test_photos_whose_names_one_drive_tells_apart_and_another_not(tmp_path, monkeypatch):
+    for name in ("Photo.png", "photo.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    assert len(plan_outputs([tmp_path / "Photo.png", tmp_path / "photo.png"], tmp_path / "out")) == 2
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [RESULTS_MARKER]  # nothing is left of finding out
+    on_a_drive(monkeypatch, str.casefold)
+    with pytest.raises(UserError, match=r"Photo.png and .*/photo.png would both become .*/photo.png"):
+        plan_outputs([tmp_path / "Photo.png", tmp_path / "photo.png"], tmp_path / "out", overwrite=True)
+
+
+def test_two_photos_whose_names_differ_in_unicodes_form_alone(tmp_path, monkeypatch):
+    pair = [tmp_path / normalize(form, "é.png") for form in ("NFC", "NFD")]
+    for path in pair:
+        Image.new("RGB", (8, 8)).save(path)
+    plan = plan_outputs(pair, tmp_path / "out")
+    assert [result.name for _, result in plan] == [path.name for path in pair]
+    (tmp_path / "out" / pair[0].name).touch()  # the batch was stopped, and goes on
+    assert plan_outputs(pair, tmp_path / "out", skip_existing=True) == plan[1:]
+    on_a_drive(monkeypatch, partial(normalize, "NFC"))
+    with pytest.raises(UserError, match="would both become"):
+        plan_outputs(pair, tmp_path / "out", overwrite=True)
+
+
+def test_a_result_with_the_name_in_its_other_form_exists(tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    for folder, form in ((photos, "NFC"), (out, "NFD")):
+        (folder / normalize(form, "été")).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(folder / normalize(form, "été/café.png"))
+    assert plan_outputs([photos], out, skip_existing=True) == []
+    with pytest.raises(UserError, match="exists; add --overwrite"):
+        plan_outputs([photos], out)
+    assert [result.exists() for _, result in plan_outputs([photos], out, overwrite=True)] == [True]
+
+
+@posix_only
+def test_what_a_killed_predict_left_is_removed_by_the_next_into_that_folder(photos, tmp_path):
+    left = tmp_path / "out/.unfinished-00000000-1-0123abcd.png"
+    left.parent.mkdir()
+    left.touch()
+    os.utime(left, (0, 0))
+    own = left.with_name(temporary_name())
+    own.touch()
+    plan_outputs([photos], tmp_path / "out")
+    assert list(left.parent.iterdir()) == [own]
 
 
 def test_a_missing_photo_is_refused_before_any_work(photos, tmp_path):

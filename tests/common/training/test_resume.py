@@ -1,3 +1,5 @@
+from unicodedata import normalize
+
 import pytest
 import torch
 
@@ -113,6 +115,15 @@ def test_a_run_keeps_its_photos_wherever_they_lie_later(photos, tmp_path, caplog
     (moved / "1.png").unlink()
     with pytest.raises(UserError, match="too few photos of this run are here"):
         read_photo_split(tmp_path / "photos.json", moved)
+
+
+def test_a_runs_photos_are_found_under_their_names_other_form(photos, tmp_path):
+    (photos / "1.png").rename(photos / normalize("NFC", "é.png"))
+    split = [photos / "3.png"], [photos / normalize("NFC", "é.png")]
+    save_photo_split(tmp_path / "photos.json", split, photos)
+    split[1][0].rename(photos / normalize("NFD", "é.png"))  # copied to a Mac
+    train, (held_out,) = read_photo_split(tmp_path / "photos.json", photos)
+    assert (train, held_out.name) == (split[0], normalize("NFD", "é.png"))
 
 
 def test_sample_photos_are_found_again(tmp_path):
