@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from common.pages.private_paths import hide_user
 from common.runtime.files import atomic_write
 
 REPORT_FILE = "report.html"
@@ -16,11 +17,12 @@ MAX_BYTES = 5_000_000  # what mail programs take without complaint
 
 @cache
 def get_templates() -> Environment:
-    """The templates of this folder; what is put into them is escaped."""
+    """The templates of this folder; what is put into them is escaped, and does not name the user."""
     folder = Path(__file__).parent / "templates"
     return Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
+        finalize=hide_user,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -163,9 +163,15 @@ def get_frames(folder: Path, n: int) -> tuple[list[tuple[str, str | None]], list
     return columns, [(epoch, frame) for epoch, frame in frames if frame is not None]
 
 
-@lru_cache(maxsize=500)
 def encode_column(file: Path, label: str) -> str | None:
-    """A column of the pictures of an epoch, which never change once they are written."""
+    """A column of the pictures of an epoch, which seldom change once they are written."""
+    found = file.stat()
+    return encode_version(file, label, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=500)
+def encode_version(file: Path, label: str, modified: int, size: int) -> str | None:
+    """The same, of the file that was written at that time: a new run may have the folder's name."""
     column = read_columns(file).get(label)
     return None if column is None else to_data_uri(column, max_side=1024, quality=75)
 
@@ -204,7 +210,8 @@ def read_messages(log_file: Path) -> list[str]:
 
 
 def list_commands(run: Path, task: str) -> list[str]:
-    folder = shlex.quote(str(run))
+    here = Path.cwd()
+    folder = shlex.quote(str(run.relative_to(here) if run.is_relative_to(here) else run))
     return [
         f"python -m {task}.train --resume {folder}",
         f"python -m {task}.predict {folder} PHOTO_OR_FOLDER -o OUT",

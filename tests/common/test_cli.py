@@ -8,9 +8,11 @@ import pytest
 
 from common.cli.configs import CONFIGS, find_config
 from common.cli.predict import get_predict_parser
+from tests.commands import run_here
 
+TASKS = ("superres", "colorize", "styletransfer")
 MODULES = [
-    *(f"{task}.{command}" for task in ("superres", "colorize", "styletransfer")
+    *(f"{task}.{command}" for task in TASKS
       for command in ("train", "predict", "evaluate", "compare", "export", "app")),
     "styletransfer.optimize",
 ]  # fmt: skip
@@ -54,6 +56,18 @@ def test_shipped_configs_are_found_from_any_folder(tmp_path, monkeypatch):
     assert find_config(Path("mine.yaml")) == Path("mine.yaml")
     Path("superres_2x.yaml").write_text("x")
     assert find_config(Path("superres_2x.yaml")) == Path("superres_2x.yaml")  # one's own comes first
+
+
+def test_a_tilde_that_the_shell_leaves_is_the_home_folder_in_every_option(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for command in ("train", "compare"):
+        assert run_here(f"superres.{command}", "--resume=~/nothing") == 2
+        assert f"--resume {tmp_path / 'nothing'}: " in capsys.readouterr().err
+    (tmp_path / "mine.yaml").write_text("x")
+    assert find_config(Path("~/mine.yaml")) == tmp_path / "mine.yaml"
+    code = (path for package in ("common", *TASKS, "benchmarks") for path in (CONFIGS.parent / package).rglob("*.py"))
+    assert [str(path) for path in code if "type=Path" in path.read_text(encoding="utf-8")] == []  # but user_path
 
 
 def test_a_runs_folder_stands_for_its_model_and_a_tilde_for_the_home_folder(tmp_path, monkeypatch):
