@@ -10,7 +10,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from common.data.photoshop import unpack_resources
 from common.data.png_chunks import TEXTS, get_keyword, read_chunks, unpack_xmp
-from common.data.tag_table import DROPPED, IPTC, IPTC_RESOURCE, ORIENTATION, PHOTOSHOP, STORAGE, XMP
+from common.data.tag_table import DROPPED, IPTC, IPTC_RESOURCE, ORIENTATION, PHOTOSHOP, RESOLUTION_X, STORAGE, XMP
 from common.data.tags import Tag, Tags, get_numbers, read_tags
 
 PHOTOSHOP_START = b"Photoshop 3.0\0"  # of a JPEG's APP13
@@ -59,7 +59,7 @@ def read_metadata(path: Path, image: Image.Image, tags: Tags, size: tuple[int, i
     comments = [content for name, content in segments if name == "COM"] or [image.info.get("comment", b"")]
     return Metadata(
         tags=tags,
-        dpi=image.info.get("dpi") if image.info.get("dpi") != (1, 1) else None,  # which Pillow says of a TIFF without
+        dpi=find_dpi(image, tags),
         chunks=tuple(chunk for chunk in chunks if is_kept(*chunk)),
         xmp=xmp if isinstance(xmp, bytes) else None,
         xmp_extension=tuple(content for _, content in segments if content.startswith(XMP_EXTENSION)),
@@ -84,6 +84,13 @@ def read_photo_tags(path: Path, image: Image.Image) -> Tags:
     while block.startswith(b"Exif\0\0"):
         block = block[6:]
     return read_tags(BytesIO(block), not_wanted=DROPPED) if block else Tags()
+
+
+def find_dpi(image: Image.Image, tags: Tags) -> tuple[float, float] | None:
+    """What the file says. Pillow says (1, 1) of a TIFF without, and 72 of a JPEG with EXIF that has none."""
+    is_invented = image.format in ("JPEG", "MPO") and RESOLUTION_X not in tags.main and not image.info.get("jfif_unit")
+    dpi = image.info.get("dpi")
+    return None if dpi == (1, 1) or is_invented else dpi
 
 
 def get_bytes(tags: Tags, number: int) -> bytes:

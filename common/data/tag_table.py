@@ -46,8 +46,9 @@ PATHS = range(2000, 3000)  # in parts of the picture's sides: kept, unless it is
 XMP_SIZES = {"tiff:ImageWidth": 0, "tiff:ImageLength": 1, "exif:PixelXDimension": 0, "exif:PixelYDimension": 1}
 XMP_DROPPED = (
     "xmp:Thumbnails", "tiff:BitsPerSample", "tiff:Compression", "tiff:PhotometricInterpretation",
-    "tiff:SamplesPerPixel", "tiff:PlanarConfiguration", "tiff:YCbCrSubSampling", "tiff:YCbCrPositioning", "exif:CompressedBitsPerPixel",
-    "exif:SubjectArea", "exif:SubjectLocation", "exif:FocalPlaneXResolution", "exif:FocalPlaneYResolution",
+    "tiff:SamplesPerPixel", "tiff:PlanarConfiguration", "tiff:YCbCrSubSampling", "tiff:YCbCrPositioning",
+    "exif:CompressedBitsPerPixel", "exif:SubjectArea", "exif:SubjectLocation", "exif:FocalPlaneXResolution",
+    "exif:FocalPlaneYResolution",
 )  # fmt: skip
 XMP_OF_COLORS = ("exif:ColorSpace", "photoshop:ICCProfile", "tiff:WhitePoint", "tiff:PrimaryChromaticities")
 PANORAMA = {  # Google's, in pixels: multiplied
