@@ -68,6 +68,14 @@ def get_transform(profile: bytes, mode: str) -> ImageCmsTransform | None:
     return transform
 
 
+def is_srgb(profile: bytes | None, mode: str) -> bool:
+    """Whether numbers in Pillow's `mode` count as sRGB's: those without a profile, and with a broken one, too."""
+    try:
+        return not profile or get_transform(profile, mode) is None
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return True
+
+
 def fits_result(profile: bytes, mode: str) -> bool:
     """Whether a picture of Pillow's `mode` may keep the profile, saved as grey or RGB with its numbers as they are."""
     try:

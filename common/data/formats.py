@@ -3,9 +3,10 @@
 from importlib.util import find_spec
 
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
+TIFF_SUFFIXES = (".tif", ".tiff")
 
 # Results keep these; photos of any other kind (GIF, JPEG 2000, ...) become PNG.
-WRITABLE_SUFFIXES = (*JPEG_SUFFIXES, ".png", ".tif", ".tiff", ".webp", ".bmp")
+WRITABLE_SUFFIXES = (*JPEG_SUFFIXES, ".png", *TIFF_SUFFIXES, ".webp", ".bmp")
 
 # What Pillow opens, without the kinds that hold no photo (PDF, fonts, icons, text formats).
 READABLE_SUFFIXES = (

@@ -1,53 +1,42 @@
 """What a photo's file says about it besides its pixels: EXIF, resolution, texts, XMP and IPTC, to come back with it."""
 
-import re
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
-from PIL.ExifTags import IFD, Base
-from PIL.PngImagePlugin import PngInfo, iTXt
 from PIL.WebPImagePlugin import WebPImageFile
 
-IPTC_RESOURCE = 0x0404  # of Photoshop's, in a JPEG's APP13
-MAX_SEGMENT = 65_533  # bytes in a JPEG's segment
-XMP_KEY = "XML:com.adobe.xmp"  # of PNG's text
-# Tags of EXIF's first directory that describe how a TIFF stores its pixels, not the photo. The result has its own.
-STRUCTURE = {
-    *range(254, 260), 262, 263, 266, 273, 274, *range(277, 282), 284, 301, *range(317, 326), 330, 332, 338, 339, 340,
-    341, 347, *range(512, 522), 529, 530, 531, 532, 34675,
-}  # fmt: skip
-KEPT_COMPRESSIONS = ("tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits")  # those of fax hold no grey
-TIFF_ONLY = {700, 33723, 34377}  # XMP, IPTC and Photoshop's, which other formats have elsewhere
+from common.data.photoshop import unpack_resources
+from common.data.png_chunks import TEXTS, get_keyword, read_chunks, unpack_xmp
+from common.data.tag_table import DROPPED, IPTC, IPTC_RESOURCE, ORIENTATION, PHOTOSHOP, RESOLUTION_X, STORAGE, XMP
+from common.data.tags import Tag, Tags, get_numbers, read_tags
+
+PHOTOSHOP_START = b"Photoshop 3.0\0"  # of a JPEG's APP13
+XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"  # of a JPEG's APP1, for XMP of more than 64 KB
+RAW_PROFILE = "Raw profile type "  # ImageMagick's texts in a PNG, of what has its own chunk
+# How the numbers of a PNG are meant. They come back where no profile says it.
+COLOR_CHUNKS = (b"sRGB", b"gAMA", b"cHRM")
 
 
 @dataclass(frozen=True)
 class Metadata:
     """Of one photo, whose pixels are turned upright when they are read."""
 
-    exif: bytes = b""
+    tags: Tags = field(default_factory=Tags)  # of EXIF, or of a TIFF
     dpi: tuple[float, float] | None = None
-    text: Mapping[str, str] = field(default_factory=dict)  # PNG
+    chunks: tuple[tuple[bytes, bytes], ...] = ()  # PNG: texts, and what the colours mean
     xmp: bytes | None = None
-    iptc: bytes | None = None  # JPEG
-    comment: bytes | None = None  # JPEG, GIF
+    xmp_extension: tuple[bytes, ...] = ()  # JPEG
+    resources: Mapping[int, bytes] = field(default_factory=dict)  # Photoshop's: JPEG, TIFF
+    comments: tuple[bytes, ...] = ()  # JPEG, GIF
+    size: tuple[int, int] = (0, 0)  # (width, height), upright
+    orientation: int = 1  # EXIF's, of the file
     frames: int = 1
     compression: str | None = None  # TIFF
     is_lossy_webp: bool = False
-    orientation: int = 1  # EXIF's, of the pixels as Pillow loads them
-    has_16_bits: bool = False  # of which Pillow loads 8
-
-
-def read_exif(image: Image.Image) -> bytes:
-    """EXIF of an opened file, before its pixels are loaded, which closes a TIFF; empty if there is none.
-
-    Raises whatever Pillow's parsers raise for damaged EXIF: SyntaxError, struct.error, TypeError and others.
-    """
-    exif = image.getexif()
-    return exif.tobytes() if len(exif) else b""
+    is_converted: bool = False  # its colours have become sRGB's
 
 
 def count_frames(image: Image.Image) -> int:
@@ -55,23 +44,64 @@ def count_frames(image: Image.Image) -> int:
     return getattr(image, "n_frames", 1) if image.format != "MPO" else 1
 
 
-def read_metadata(image: Image.Image, exif: bytes, orientation: int, frames: int, has_16_bits: bool) -> Metadata:
-    """Of a file whose pixels are loaded: PNG may have texts behind them. The others: as found before that."""
-    photoshop = image.info.get("photoshop")
-    xmp, comment = image.info.get("xmp"), image.info.get("comment")
+def read_metadata(path: Path, image: Image.Image, tags: Tags, size: tuple[int, int], frames: int) -> Metadata:
+    """Of a file whose pixels are loaded: PNG may have texts behind them. size: (width, height), upright."""
+    chunks = read_chunks(path, (*TEXTS, *COLOR_CHUNKS)) if image.format == "PNG" else []
+    xmp = image.info.get("xmp") or get_bytes(tags, XMP)
+    segments = getattr(image, "applist", ())
+    photoshop = b"".join(
+        content.removeprefix(PHOTOSHOP_START) for name, content in segments
+        if name == "APP13" and content.startswith(PHOTOSHOP_START)
+    )  # fmt: skip
+    resources = unpack_resources(photoshop or get_bytes(tags, PHOTOSHOP))
+    if iptc := get_bytes(tags, IPTC):
+        resources = {IPTC_RESOURCE: iptc} | resources
+    comments = [content for name, content in segments if name == "COM"] or [image.info.get("comment", b"")]
     return Metadata(
-        exif=exif,
-        dpi=image.info.get("dpi") if image.info.get("dpi") != (1, 1) else None,  # which Pillow says of a TIFF without
-        text={key: make_upright(value) for key, value in getattr(image, "text", {}).items()},
-        xmp=make_upright(xmp) if isinstance(xmp, bytes) else None,
-        iptc=photoshop.get(IPTC_RESOURCE) if isinstance(photoshop, dict) else None,
-        comment=comment.encode() if isinstance(comment, str) else comment,
+        tags=tags,
+        dpi=find_dpi(image, tags),
+        chunks=tuple(chunk for chunk in chunks if is_kept(*chunk)),
+        xmp=xmp if isinstance(xmp, bytes) else None,
+        xmp_extension=tuple(content for _, content in segments if content.startswith(XMP_EXTENSION)),
+        resources=resources,
+        comments=tuple(text.encode() if isinstance(text, str) else text for text in comments if text),
+        size=size,
+        orientation=(*get_numbers(tags.order, tags.main.get(ORIENTATION)), 1)[0],
         frames=frames,
-        orientation=orientation,
-        has_16_bits=has_16_bits,
         compression=image.info.get("compression") if image.format == "TIFF" else None,
         is_lossy_webp=image.format == "WEBP" and is_lossy(image),
     )
+
+
+def read_photo_tags(path: Path, image: Image.Image) -> Tags:
+    """EXIF of an opened file, or a TIFF's tags. Raises ValueError if they are damaged."""
+    if image.format == "TIFF":
+        with path.open("rb") as file:
+            return read_tags(file, not_wanted=(STORAGE | DROPPED.keys()) - {ORIENTATION})
+    block = image.info.get("exif", b"")
+    if not block and (text := image.info.get(f"{RAW_PROFILE}exif")):
+        block = bytes.fromhex("".join(text.split("\n")[3:]))
+    while block.startswith(b"Exif\0\0"):
+        block = block[6:]
+    return read_tags(BytesIO(block), not_wanted=DROPPED) if block else Tags()
+
+
+def find_dpi(image: Image.Image, tags: Tags) -> tuple[float, float] | None:
+    """What the file says. Pillow says (1, 1) of a TIFF without, and 72 of a JPEG with EXIF that has none."""
+    is_invented = image.format in ("JPEG", "MPO") and RESOLUTION_X not in tags.main and not image.info.get("jfif_unit")
+    dpi = image.info.get("dpi")
+    return None if dpi == (1, 1) or is_invented else dpi
+
+
+def get_bytes(tags: Tags, number: int) -> bytes:
+    tag = tags.main.get(number)
+    return tag.data if isinstance(tag, Tag) else b""
+
+
+def is_kept(name: bytes, content: bytes) -> bool:
+    """Whether a PNG's chunk comes back as it is. XMP is renewed; EXIF and profiles have chunks of their own."""
+    profiles = [RAW_PROFILE + kind for kind in ("exif", "APP1", "app1", "xmp", "icc", "icm")]
+    return name in COLOR_CHUNKS or (unpack_xmp(name, content) is None and get_keyword(content) not in profiles)
 
 
 def is_lossy(webp: Image.Image) -> bool:
@@ -84,68 +114,3 @@ def is_lossy(webp: Image.Image) -> bool:
             return name == b"VP8 "
         position += 8 + size + size % 2
     return False
-
-
-def make_upright(xmp: Any) -> Any:
-    """XMP, or another text, with its orientation set to upright."""
-    pattern, upright = r"(tiff:Orientation(?:=\"|>))[0-9]", r"\g<1>1"
-    if isinstance(xmp, bytes):
-        return re.sub(pattern.encode(), upright.encode(), xmp)
-    new = re.sub(pattern, upright, xmp)
-    return xmp if new == xmp else iTXt(new, getattr(xmp, "lang", ""), getattr(xmp, "tkey", ""))
-
-
-def save_options(metadata: Metadata, suffix: str, size: tuple[int, int]) -> dict[str, Any]:
-    """What `Image.save` is given to write it into a file with this ending. size: (width, height) of the result."""
-    options: dict[str, Any] = {}
-    is_tiff, is_jpeg = suffix in (".tif", ".tiff"), suffix in (".jpg", ".jpeg", ".jpe", ".jfif")
-    if exif := get_exif(metadata, is_tiff, size):
-        options["exif"] = exif
-    if is_tiff and metadata.compression in KEPT_COMPRESSIONS:
-        options["compression"] = metadata.compression
-    if metadata.dpi is not None and suffix != ".webp":
-        options["dpi"] = tuple(float(value) for value in metadata.dpi)
-    if metadata.xmp is not None and (is_jpeg or suffix == ".webp"):
-        options["xmp"] = metadata.xmp
-    if is_jpeg and metadata.comment is not None:
-        options["comment"] = metadata.comment
-    if is_jpeg and metadata.iptc is not None:
-        options["extra"] = make_app13(metadata.iptc)
-    if suffix == ".png":
-        options["pnginfo"] = make_png_text(metadata)
-    return options
-
-
-def get_exif(metadata: Metadata, is_tiff: bool, size: tuple[int, int]) -> Image.Exif | None:
-    """The EXIF of a result of `size`, or None if there is nothing in it."""
-    exif = Image.Exif()
-    exif.load(metadata.exif)
-    for tag in STRUCTURE if is_tiff else STRUCTURE | TIFF_ONLY:
-        if tag in exif:
-            del exif[tag]
-    details = exif.get_ifd(IFD.Exif) if IFD.Exif in exif else {}
-    for tag, side in ((Base.ExifImageWidth, size[0]), (Base.ExifImageHeight, size[1])):
-        if tag in details:
-            details[tag] = side
-    return exif if len(exif) else None
-
-
-def make_app13(iptc: bytes) -> bytes:
-    """A JPEG's segment that holds IPTC's captions and copyright, or nothing if they are too long for one."""
-    block = b"8BIM" + struct.pack(">HHI", IPTC_RESOURCE, 0, len(iptc)) + iptc + b"\0" * (len(iptc) % 2)
-    content = b"Photoshop 3.0\0" + block
-    return b"\xff\xed" + struct.pack(">H", len(content) + 2) + content if len(content) <= MAX_SEGMENT else b""
-
-
-def make_png_text(metadata: Metadata) -> PngInfo:
-    info = PngInfo()
-    for key, value in metadata.text.items():
-        if isinstance(value, iTXt):
-            info.add_itxt(key, value, value.lang or "", value.tkey or "")
-        else:
-            info.add_text(key, value)
-    if metadata.xmp is not None and XMP_KEY not in metadata.text:
-        info.add_itxt(XMP_KEY, metadata.xmp.decode("utf-8", "replace"))
-    if metadata.comment is not None and "Comment" not in metadata.text:
-        info.add_text("Comment", metadata.comment.decode("utf-8", "replace"))
-    return info

@@ -6,7 +6,7 @@ import pytest
 import skimage.color
 from PIL import Image, ImageCms
 
-import common.data.photos
+import common.data.open
 from common.data.color_profiles import SRGB_PROFILE
 from common.data.folders import sample_photos
 from common.data.photos import (
@@ -324,7 +324,7 @@ def test_photos_of_phones_are_read(tmp_path):
 
 
 def test_without_the_package_the_message_names_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(common.data.photos, "CAN_READ_HEIF", False)
+    monkeypatch.setattr(common.data.open, "CAN_READ_HEIF", False)
     (tmp_path / "a.heic").write_bytes(b"x")
     with pytest.raises(PhotoError, match=r"a.heic: HEIC photos need the package pillow-heif: pip install pillow-heif"):
         open_photo(tmp_path / "a.heic")
