@@ -208,7 +208,9 @@ def test_files_go_when_their_visitor_leaves_and_no_others(site, make_visitor):
         (own,) = a.upload(("own.png", photo((4, 5, 6))))
         kept = Path(b.start([shared]).data[1]["path"])
         with a.open_page():
-            gone = Path(a.start([shared, own]).data[1]["path"])
+            answer = a.start([shared, own])
+            assert "2 of 2" in text_of(answer)
+            gone = Path(answer.data[1]["path"])
             assert gone.exists()
             assert Path(own).exists()
         assert wait_until(lambda: not gone.exists())

@@ -57,5 +57,6 @@ class Visitor:
     def open_page(self, session=None):
         """The connection of an open page."""
         with self.client.stream("GET", f"/gradio_api/heartbeat/{session or self.session}") as stream:
-            next(stream.iter_raw())
+            chunks = stream.iter_raw()  # kept: when it goes, the connection does
+            next(chunks)
             yield
