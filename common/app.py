@@ -1,166 +1,50 @@
 """A task's models on a web page: photos go in, a slider shows before and after, the results come out as files.
 
-gradio serves the page, to this computer alone unless told otherwise. It keeps files in a folder that is deleted when a
-visitor leaves and when the program ends.
+gradio serves the page, to this computer alone unless told otherwise. `common.web` holds what it does with photos and
+what visitors may ask.
 """
 
 import argparse
+import ipaddress
 import logging
 import os
-import shutil
+import re
 import signal
 import tempfile
 import time
-import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image
-from torch import nn
-
-from common.data.photos import PhotoError, open_photo
-from common.inference.batch import FAILURES, Enhance, enhance_photo, explain_failure, plan_outputs
 from common.runtime.errors import UserError
+from common.web.page import AppTask, Page
+from common.web.visitors import KEPT_HOURS, Visitors
 
 if TYPE_CHECKING:
     import gradio as gr
-    from gradio.components import Component
+
+__all__ = ["AppTask", "serve"]
 
 log = logging.getLogger(__name__)
 
 NOT_MIXED = "none"
-VISITOR = "visitor"  # without a session
-TRIED_SIDE = 256  # pixels of the noise that tells how long a megapixel takes
-
-
-@dataclass(frozen=True)
-class AppTask:
-    """What the page must know of a task."""
-
-    title: str
-    load: Callable[[Path, Path | None, float], nn.Module]  # (model, other model, part of it): ready to run
-    make_options: "Callable[[], dict[str, Component]]"  # the task's own, made inside the page
-    get_enhance: Callable[..., Enhance]  # (model, **options)
-    keep_grey: bool
-
-
-@dataclass
-class Page:
-    """A running page: what its visitors have sent, by session."""
-
-    task: AppTask
-    models: dict[str, Path]
-    folder: Path
-    megapixels: float
-    uploads: dict[str, set[Path]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        cached = lru_cache(maxsize=4)(self.task.load)
-        self.load = lambda path, other, part: cached(path, other, part if other else 0.0)
-
-    def enhance(
-        self, files: list[str], model: str, other: str, part: float, options: dict[str, Any], session: str
-    ) -> tuple[tuple[str, str] | None, str | None, str]:
-        """(pictures before and after of the first photo, the result or a zip of all, messages)."""
-        if not files:
-            return None, None, "Drop a photo first."
-        results = self.folder / session / f"{time.time_ns()}"
-        results.mkdir(parents=True)
-        try:
-            network = self.load(self.models[model], self.models.get(other), part)
-            plan = plan_outputs([Path(file) for file in files], results)
-        except UserError as error:  # models that cannot be mixed, photos of one name
-            return None, None, str(error)
-        scale, enhance = int(getattr(network, "scale", 1)), self.task.get_enhance(network, **options)
-        lines: list[str] = []
-        done: list[tuple[Path, Path]] = []
-        started = time.monotonic()
-        for photo, result in plan:
-            try:
-                enhance_photo(photo, result, self.limited(photo, enhance, scale), self.task.keep_grey, scale=scale)
-                done.append((photo, result))
-            except FAILURES as error:
-                lines.append(explain_failure(photo, error).replace(f"{photo}", photo.name))
-        if not done:
-            return None, None, "\n\n".join(lines)
-        lines.append(f"{len(done)} of {len(plan)} photos in {time.monotonic() - started:.1f} s")
-        return before_and_after(*done[0], results), bundle([result for _, result in done], results), "\n\n".join(lines)
-
-    def limited(self, photo: Path, enhance: Enhance, scale: int) -> Enhance:
-        """`enhance`, which refuses photos whose result would be too large."""
-
-        def checked(pixels: np.ndarray) -> np.ndarray:
-            size = scale**2 * pixels.shape[0] * pixels.shape[1] / 1e6
-            if size > self.megapixels:
-                raise PhotoError(
-                    f"{photo}: its result would have {size:.1f} megapixels, and this page makes up to "
-                    f"{self.megapixels:g}; predict takes any size"
-                )
-            return enhance(pixels)
-
-        return checked
-
-    def remember(self, files: list[str] | None, session: str) -> None:
-        """Notes what a visitor has sent."""
-        self.uploads.setdefault(session, set()).update(Path(file) for file in files or [])
-
-    def forget(self, session: str) -> None:
-        """Deletes what a visitor has sent and got."""
-        shutil.rmtree(self.folder / session, ignore_errors=True)
-        for file in self.uploads.pop(session, ()):
-            shutil.rmtree(file.parent, ignore_errors=True)  # gradio makes a folder for each file
-
-    def seconds_for_a_megapixel(self) -> float:
-        """Of the result, by the first model with its usual options."""
-        model = self.load(next(iter(self.models.values())), None, 0.0)
-        noise = np.random.default_rng(0).integers(0, 256, (TRIED_SIDE, TRIED_SIDE, 3), np.uint8)
-        enhance = self.task.get_enhance(model)
-        enhance(noise)
-        started = time.monotonic()
-        size = enhance(noise).size / 3 / 1e6
-        return (time.monotonic() - started) / size
-
-
-def before_and_after(photo: Path, result: Path, folder: Path) -> tuple[str, str]:
-    """Two JPEGs of one size, for the slider: the photo, enlarged if the result is larger, and the result."""
-    after = open_photo(result)
-    before = open_photo(photo).resize(after.size, Image.Resampling.BICUBIC)
-    paths = folder / "shown" / "before.jpg", folder / "shown" / "after.jpg"
-    paths[0].parent.mkdir()
-    for picture, path in zip((before, after), paths, strict=True):
-        picture.save(path, quality=92)
-    return str(paths[0]), str(paths[1])
-
-
-def bundle(results: list[Path], folder: Path) -> str:
-    """The result itself; a zip of several."""
-    if len(results) == 1:
-        return str(results[0])
-    path = folder / "results.zip"
-    with zipfile.ZipFile(path, "w") as file:  # not compressed: pictures are
-        for result in results:
-            file.write(result, result.name)
-    return str(path)
+SWEEP_SECONDS = 300.0
+QUEUE, SESSIONS = 20, 500  # how many may wait, and how many gradio remembers
 
 
 def build(page: Page) -> "gr.Blocks":
-    """The page's components and what they do."""
+    """The page's components and the one thing they do: Start."""
     import gradio as gr
-    from gradio.themes import Base
 
     names = list(page.models)
     seconds = page.seconds_for_a_megapixel()
-    theme = Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])  # else from Google's server
-    with gr.Blocks(title=page.task.title, theme=theme, analytics_enabled=False) as blocks:
+    with gr.Blocks(title=page.task.title, analytics_enabled=False) as blocks:
         gr.Markdown(
-            f"# {page.task.title}\n\nResults of up to {page.megapixels:g} megapixels; each megapixel takes about "
-            f"{seconds:.1f} s on this computer. Files are deleted when you close the page."
+            f"# {page.task.title}\n\nUp to {page.photos} photos at once, with results of up to {page.megapixels:g} "
+            f"megapixels; each megapixel takes about {seconds:.1f} s on this computer. Files are deleted when you "
+            f"close the page, and after {KEPT_HOURS} hours."
         )
+        gr.State()  # with it the browser keeps a connection open, whose end tells that the visitor has left
         with gr.Row():
             with gr.Column(scale=1):
                 files = gr.File(label="Photos", file_count="multiple", elem_id="photos")
@@ -183,20 +67,53 @@ def build(page: Page) -> "gr.Blocks":
             progress: gr.Progress = gr.Progress(track_tqdm=True),  # noqa: B008 (so gradio asks for it)
         ) -> tuple[tuple[str, str] | None, str | None, str]:
             chosen = {name: values[option] for name, option in options.items()}
-            session = request.session_hash or VISITOR
-            return page.enhance(values[files], values[model], values[other], values[part], chosen, session)
+            session = request.session_hash or ""
+            shown, result, text = page.enhance(
+                values[files], values[model], values[other], values[part], chosen, session
+            )
+            return shown, result, as_text(text)
 
-        button.click(start, {files, model, other, part, *options.values()}, [slider, download, messages])
+        inputs = {files, model, other, part, *options.values()}
+        button.click(start, inputs, [slider, download, messages], api_visibility="private")
+    page.visitors.uploads = blocks.upload_file_set
+    return blocks.queue(max_size=QUEUE, default_concurrency_limit=1, api_open=False)
 
-        def remember(files: list[str], request: gr.Request) -> None:
-            page.remember(files, request.session_hash or VISITOR)
 
-        def forget(request: gr.Request) -> None:
-            page.forget(request.session_hash or VISITOR)
+def as_text(message: str) -> str:
+    """Markdown that shows a message as it is: names of files may hold Markdown and HTML."""
+    return re.sub(r"[^\w\s]|_", lambda found: f"&#{ord(found[0])};", message)
 
-        files.upload(remember, files)
-        blocks.unload(forget)
-    return blocks
+
+def launch(page: Page, blocks: "gr.Blocks", args: argparse.Namespace) -> str:
+    """Serves the page in threads of its own; returns its address."""
+    from gradio.themes import Base
+    from starlette.middleware import Middleware
+
+    from common.web.gate import Gate
+
+    max_bytes = int(args.max_megabytes * 1e6)
+    gate = Middleware(Gate, visitors=page.visitors, max_upload=page.photos * max_bytes + 1_000_000)
+    _, url, shared = blocks.launch(
+        server_name=args.host,
+        server_port=args.port,
+        share=args.share,
+        auth=args.auth,
+        root_path=args.root_path,
+        max_file_size=max_bytes,
+        app_kwargs={"middleware": [gate]},
+        theme=Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),  # else from Google's server
+        footer_links=["gradio", "settings"],
+        state_session_capacity=SESSIONS,
+        prevent_thread_lock=True,
+        quiet=True,
+        # Environment variables would switch these on, and with them ways around the gate.
+        ssr_mode=False,
+        num_workers=0,
+        mcp_server=False,
+        enable_monitoring=False,
+        run_history=False,
+    )
+    return shared or url
 
 
 def serve(task: AppTask, args: argparse.Namespace) -> int:
@@ -208,22 +125,38 @@ def serve(task: AppTask, args: argparse.Namespace) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # gradio asks itself whether it runs
     with tempfile.TemporaryDirectory(prefix=f"{task.title}-".replace(" ", "-")) as folder:
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
-        page = Page(task, name_models(args.models), Path(folder), args.megapixels)
+        visitors = Visitors(Path(folder))
+        page = Page(task, name_models(args.models), visitors, args.megapixels, args.max_photos, args.max_minutes)
         for model in args.models:
             page.load(model, None, 0.0)
         blocks = build(page)
-        _, url, shared = blocks.launch(
-            server_name=args.host, server_port=args.port, share=args.share, prevent_thread_lock=True, quiet=True
-        )
-        log.info("open %s in a browser; Ctrl-C ends it", shared or url)
+        if not args.auth and (args.share or not is_this_computer(args.host)):
+            log.warning("everybody who has the address can use this page: --auth USER:PASSWORD asks for a password")
+        log.info("open %s in a browser; Ctrl-C ends it", launch(page, blocks, args))
         try:
-            blocks.block_thread()
+            while True:
+                time.sleep(SWEEP_SECONDS)
+                visitors.sweep(time.time() - 3600 * KEPT_HOURS)
+        except KeyboardInterrupt:
+            return 0
         finally:
             blocks.close()
-    return 0
+
+
+def is_this_computer(host: str) -> bool:
+    """Whether nobody else reaches what listens on an address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
 
 
 def name_models(paths: list[Path]) -> dict[str, Path]:
-    """{name on the page: file}: a run's folder, or the file's name; the whole path where two are alike."""
+    """{name on the page: file}: a run's folder, or the file's name; where two are alike, the end of the path."""
     names = [path.parent.name if path.name == "model.safetensors" else path.stem for path in paths]
-    return {name if names.count(name) == 1 else str(path): path for name, path in zip(names, paths, strict=True)}
+    for length in range(2, max(len(path.parts) for path in paths) + 1):
+        again = {name for name in names if names.count(name) > 1}
+        names = [
+            "/".join(path.parts[-length:]) if name in again else name for name, path in zip(names, paths, strict=True)
+        ]
+    return dict(zip(names, paths, strict=True))

@@ -1,0 +1,58 @@
+"""A page in the tests' own process, with a model that turns photos into negatives."""
+
+import argparse
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from tests.common.web.visitor import Visitor
+
+gradio = pytest.importorskip("gradio")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """A running page: its address, the folder of its files, a folder beside, its models."""
+    from common.app import build, launch
+    from common.web.page import AppTask, Page
+    from common.web.visitors import Visitors
+
+    around = tmp_path_factory.mktemp("around")
+    folder, beside, models = around / "page", around / "beside", around / "models"
+    for path in (folder, beside, models):
+        path.mkdir()
+    (beside / "precious.txt").write_text("precious")
+    (models / "secret.safetensors").write_text("weights")
+
+    def make_options():
+        return {"strength": gradio.Slider(0, 1, value=1, label="Strength")}
+
+    task = AppTask("Test", lambda *_: torch.nn.Identity(), make_options, lambda *_, **__: lambda rgb: 255 - rgb, True)
+    args = argparse.Namespace(
+        host="127.0.0.1", port=None, share=False, auth=None, root_path="/enhance", max_megabytes=0.1
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))
+        page = Page(task, {"secret": models / "secret.safetensors"}, Visitors(folder), megapixels=1, photos=4)
+        blocks = build(page)
+        url = launch(page, blocks, args)
+        yield SimpleNamespace(
+            url=url.rstrip("/"), folder=folder, beside=beside, around=around, page=page, blocks=blocks
+        )
+        blocks.close()
+
+
+@pytest.fixture
+def make_visitor(site):
+    """A function that makes visitors with a session each, or with one that they give themselves."""
+    config = Visitor(site.url, {}).get("/config").json()
+    inputs = config["dependencies"][0]["inputs"]
+    props = {component["id"]: component["props"] for component in config["components"]}
+    values = {props[number]["label"]: props[number].get("value") for number in inputs}
+    return lambda session=None: Visitor(site.url, values, session)
+
+
+@pytest.fixture
+def visitor(make_visitor):
+    return make_visitor()

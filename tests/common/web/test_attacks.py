@@ -1,0 +1,241 @@
+"""What a visitor may not do to the page, played against one that runs."""
+
+import html
+import io
+import socket
+import time
+import zipfile
+import zlib
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+from PIL import Image
+
+import common.web.page
+from tests.common.web.visitor import photo
+
+
+def listing(folder):
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def wait_until(fact):
+    deadline = time.monotonic() + 10
+    while not fact() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return fact()
+
+
+def raw(site, path):
+    """The status of GET, with the path as it is: clients tidy `..` away."""
+    host, port = site.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        return int(connection.recv(100).split()[1])
+
+
+NAMES = ["..", "../beside", "%2e%2e", "..%2f..%2fbeside", "%2e%2e%2fbeside", "{beside}", "%2F{beside}", "."]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_session_named_after_a_folder_deletes_and_makes_nothing(site, visitor, make_visitor, name):
+    before, name = listing(site.beside), name.format(beside=site.beside)
+    for session in {name, name.replace("%2e", ".").replace("%2f", "/").replace("%2F", "/")}:
+        attacker = make_visitor(session)
+        for fn_index in range(-1, 8):
+            attacker.join([], fn_index=fn_index)
+        assert attacker.start(attacker.upload(("a.png", photo()))).done
+        with attacker.open_page(quote(session, safe="")):
+            pass
+    raw(site, f"/gradio_api/heartbeat/{name}")
+    raw(site, f"/gradio_api/heartbeat/{quote(name, safe='')}")
+    time.sleep(0.2)
+    assert listing(site.beside) == before
+    assert sorted(path.name for path in site.around.iterdir()) == ["beside", "models", "page"]
+
+
+def test_only_start_can_be_called(site, visitor):
+    assert {number: fn.api_visibility for number, fn in site.blocks.fns.items()} == {0: "private"}
+    for fn_index in range(1, 8):
+        assert visitor.join([], fn_index=fn_index).status_code >= 400
+    for route in ("run/start", "api/start", "call/start", "call/v2/start", "run/predict"):
+        assert visitor.client.post(f"/gradio_api/{route}", json={"data": [], "fn_index": 0}).status_code == 404
+    for route in ("cancel", "reset", "component_server", "process_recording", "vibe-edit", "stream/1"):
+        assert visitor.client.post(f"/gradio_api/{route}", json={}).status_code == 404
+    for route in ("deep_link?session_hash=a", "runs", "openapi.json", "proxy=http://127.0.0.1", "info"):
+        assert visitor.get(f"/gradio_api/{route}").status_code == 404
+
+
+def test_files_that_nobody_uploaded_are_not_read(site, visitor, make_visitor):
+    other = make_visitor()
+    (path,) = other.upload(("other.png", photo()))
+    other.start([path])
+    weights = site.page.models["secret"]
+    foreign = ["/etc/passwd", str(weights), str(site.beside / "precious.txt"), f"{site.folder}/../beside/precious.txt"]
+    folders = [str(site.folder), str(Path(path).parent), f"{Path(path).parent}/../", f"{path}/../../", "/", "."]
+    fetched = ["http://127.0.0.1:1/a.png", "https://example.com/a.png", "file:///etc/passwd", "//host/share"]
+    for name in [*foreign, *folders, *fetched, "", None, ["a"], {"path": "/etc/passwd"}]:
+        before = set(site.folder.rglob("*"))
+        assert visitor.join([name]).status_code == 403
+        assert visitor.join([], Strength={"path": name, "meta": {"_type": "gradio.FileData"}}).status_code == 403
+        assert set(site.folder.rglob("*")) == before
+
+
+def test_files_outside_of_the_page_are_not_served(site, visitor):
+    weights = site.page.models["secret"]
+    code = Path(__file__)
+    outside = ["/etc/passwd", str(weights), str(code), str(site.beside / "precious.txt"), "pyproject.toml", "."]
+    inside = [f"{site.folder}/../models/{weights.name}", str(site.folder), f"{site.folder}/..", ""]
+    for path in [*outside, *inside, "https://example.com", "http://127.0.0.1:1", "a\0b", "x" * 5000]:
+        for route in ("file=", "file/"):
+            quoted = quote(path, safe="")
+            assert visitor.get(f"/gradio_api/{route}{quoted}").status_code in (403, 404)
+            assert raw(site, f"/gradio_api/{route}{quoted}") in (403, 404)
+    assert raw(site, f"/enhance/gradio_api/file={quote(str(weights))}") in (403, 404)
+    assert raw(site, "/enhance/gradio_api/run/start") in (404, 405)
+
+
+def test_what_is_out_of_range_is_refused(visitor):
+    path = visitor.upload(("a.png", photo()))
+    for changed in ({"Model": "/etc/passwd"}, {"Model": "none"}, {"Mixed with": "../x"}, {"Strength": 2}):
+        assert not visitor.start(path, **changed).done
+    body = '{"data": [null, "secret", NaN, "none", 0], "fn_index": 0, "session_hash": "a"}'
+    for text in (body, "[" * 100_000, "{", "", "\xff"):
+        response = visitor.client.post(
+            "/gradio_api/queue/join", content=text.encode("latin-1"), headers={"content-type": "application/json"}
+        )
+        assert response.status_code == 400
+
+
+def test_results_have_names_that_nobody_guesses(site, visitor):
+    path = visitor.upload(("a.png", photo()))
+    results = [Path(visitor.start(path).data[1]["path"]) for _ in range(3)]
+    parts = {result.relative_to(site.folder).parts[0] for result in results}
+    assert len(parts) == 3
+    assert all(len(part) >= 22 for part in parts)
+    assert visitor.get(f"/gradio_api/file={results[0]}").content.startswith(b"\x89PNG")
+
+
+def test_uploads_are_limited_in_bytes_and_number(site, visitor, monkeypatch):
+    assert visitor.send(("a.png", bytes(99_000))).status_code == 200
+    assert visitor.send(("a.png", bytes(110_000))).status_code == 413
+    assert visitor.send(*[(f"{i}.png", bytes(99_000)) for i in range(20)]).status_code == 413
+    assert visitor.client.post("/gradio_api/queue/join", content=bytes(2_000_000)).status_code == 413
+    chunks = visitor.client.post("/gradio_api/upload", content=iter([b"a"]), headers={"content-type": "a"})
+    assert chunks.status_code == 411
+    paths = visitor.upload(*[(f"{i}.png", photo()) for i in range(5)])
+    assert "5 photos, and this page takes up to 4 at once" in text_of(visitor.start(paths))
+    monkeypatch.setattr("common.web.visitors.MAX_ENTRIES", 0)
+    assert visitor.send(("a.png", b"")).status_code == 507
+
+
+def test_another_sites_page_sends_nothing(visitor):
+    headers = {"sec-fetch-site": "cross-site"}
+    files = [("files", ("a.png", photo()))]
+    assert visitor.client.post("/gradio_api/upload", files=files, headers=headers).status_code == 403
+
+
+def text_of(answer):
+    """The messages as a browser shows them."""
+    return html.unescape(answer.data[2])
+
+
+def bomb():
+    """A PNG of 64 kB that says it has 20,000 x 20,000 pixels."""
+    data = bytearray(photo())
+    data[16:24] = (20_000).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    return bytes(data)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_large_and_strange_files_are_not_decoded(visitor, monkeypatch):
+    decoded = []
+    enhance = common.web.page.enhance_photo
+    monkeypatch.setattr(
+        common.web.page,
+        "enhance_photo",
+        lambda path, *args, **options: (decoded.append(path.name), enhance(path, *args, **options)),
+    )
+    files = [
+        ("bomb.png", bomb()),
+        ("script.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"),
+        ("film.mp4", b"\0\0\0\x18ftypmp42"),
+        ("fine.png", photo()),
+    ]
+    answer = visitor.start(visitor.upload(*files))
+    assert decoded == ["fine.png"]
+    said = text_of(answer)
+    assert "bomb.png: its result would have 400.0 megapixels, and this page makes up to 1" in said
+    assert "script.png: no photo, or of a kind that this page does not take" in said
+    assert "film.mp4: no photo" in said
+    assert "1 of 4 photos" in said
+
+
+def test_names_show_as_text_and_no_message_holds_a_path(site, visitor):
+    name = "__b__ [x](y) &lt;img src=x onerror=alert(1)&gt; www.example.com.png"
+    (path,) = visitor.upload((name, b"broken"))
+    answer = visitor.start([path])
+    markdown = answer.data[2]
+    assert not set(markdown) & set("<>*[]()_`")
+    assert "." not in markdown.split(" photos in ")[0]
+    assert f"{Path(path).name}: no photo" in text_of(answer)
+    assert Path(path).name == "__b__ [x](y) &lt;img src=x onerror=alert(1)&gt; www.example.com.png"
+    Path(path).unlink()
+    said = text_of(visitor.start([path]))
+    assert "no longer here; drop it again" in said
+    assert "/" not in said
+
+
+def test_two_photos_of_one_name_are_both_done(visitor):
+    files = [("a.png", photo((10, 0, 0))), ("a.png", photo((20, 0, 0))), ("A.PNG", photo((30, 0, 0)))]
+    paths = visitor.upload(*files, ("a-2.png", photo((40, 0, 0))))
+    answer = visitor.start(paths)
+    assert "4 of 4 photos" in text_of(answer)
+    response = visitor.get(f"/gradio_api/file={answer.data[1]['path']}").raise_for_status()
+    with zipfile.ZipFile(io.BytesIO(response.content)) as results:
+        reds = {name: Image.open(results.open(name)).getpixel((0, 0))[0] for name in results.namelist()}
+    assert reds == {"a.png": 245, "a-2.png": 235, "A-3.PNG": 225, "a-2-2.png": 215}
+
+
+def test_files_go_when_their_visitor_leaves_and_no_others(site, make_visitor):
+    a, b = make_visitor(), make_visitor()
+    with b.open_page():
+        (shared,) = b.upload(("shared.png", photo((1, 2, 3))))
+        assert a.upload(("shared.png", photo((1, 2, 3)))) == [shared]
+        (own,) = a.upload(("own.png", photo((4, 5, 6))))
+        kept = Path(b.start([shared]).data[1]["path"])
+        with a.open_page():
+            answer = a.start([shared, own])
+            assert "2 of 2" in text_of(answer)
+            gone = Path(answer.data[1]["path"])
+            assert gone.exists()
+            assert Path(own).exists()
+        assert wait_until(lambda: not gone.exists())
+        assert not Path(own).exists()
+        assert kept.exists()
+        assert Path(shared).exists()
+    assert wait_until(lambda: not kept.exists())
+    assert wait_until(lambda: not any(site.folder.iterdir()))
+
+
+def test_what_is_old_is_deleted_though_its_page_stays_open(site, visitor):
+    with visitor.open_page():
+        never_started = Path(*visitor.upload(("b.png", photo((7, 7, 7)))))
+        cut_off = site.folder / "tmpabc"
+        cut_off.write_bytes(b"half an upload")
+        result = Path(visitor.start(visitor.upload(("a.png", photo((8, 8, 8))))).data[1]["path"])
+        site.page.visitors.sweep(time.time() - 60)
+        assert result.exists()
+        assert never_started.exists()
+        site.page.visitors.sweep(time.time() + 60)
+        assert not any(site.folder.iterdir())
+        assert site.page.visitors.held == {}
+        assert str(result) not in site.page.visitors.uploads
+
+
+def test_addresses_behind_a_proxy_begin_with_the_root_path(site):
+    headers = {"x-forwarded-host": "example.com", "x-forwarded-proto": "https"}
+    assert httpx.get(f"{site.url}/config", headers=headers).json()["root"] == "https://example.com/enhance"
