@@ -118,10 +118,9 @@ def train_variants(folder: Path, configs: Mapping[str, Config], train: Train[Con
         try:
             train(config.model_copy(update={"output": output}), name, run if begun else None, photos)
         except TrainingDiverged as error:
-            (run / DIVERGED).write_text(f"{error}\n", encoding="utf-8")
-            if processes.count() > 1:
-                raise  # the others do not know; --resume continues the study
-            log.error("variant %s: %s", name, error)
+            if processes.is_main():  # all know
+                (run / DIVERGED).write_text(f"{error}\n", encoding="utf-8")
+                log.error("variant %s: %s", name, error)
             diverged.append(name)
         if processes.is_main():
             (run / RESUME_FILE).unlink(missing_ok=True)  # as large as three models, and the variant is finished

@@ -29,6 +29,7 @@ from common.runtime.devices import is_out_of_memory
 from common.runtime.errors import TrainingStopped, UserError
 from common.runtime.memory import release_freed_memory
 from common.training.ema import Ema, model_to_save
+from common.training.finite_steps import FiniteSteps
 from common.training.metrics import ImageMetric, LossTerm, TrainLoss, ValidLoss
 from common.training.precision import BFloat16, Float16, precision_callbacks
 from common.training.run_callbacks import MakeColumns, SaveModel
@@ -227,6 +228,7 @@ def make_learner(
         metrics=[*map(ImageMetric, metrics), *map(LossTerm, loss.names)],
         cbs=[
             Schedule(accumulate),
+            FiniteSteps(),
             *([GradientAccumulation(items_in_step(train.stages[0]))] if accumulate > 1 else []),
             *([Ema(train.ema)] if train.ema else []),
             *precision_callbacks(train.precision),
