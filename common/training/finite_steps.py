@@ -84,8 +84,9 @@ def loss_diverged(learn: Any, loss: float, moment: str, terms: Mapping[str, floa
 
 def where_the_weights_are(learn: Any) -> str:
     checkpoints = getattr(learn, "checkpoints", None)  # of a run
-    saved = checkpoints is not None and checkpoints.last.exists()
-    return f"the last good weights are in {checkpoints.last}" if saved else "no epoch is finished yet"
+    if checkpoints is None or not checkpoints.last.exists():
+        return "no epoch is finished yet"
+    return f"the last good weights are in {checkpoints.last}"
 
 
 def epoch_number(learn: Any) -> int:

@@ -176,6 +176,7 @@ def list_facts(run: Path, starts: Sequence[dict[str, Any]], history: pd.DataFram
         ("photos", f"{len(photos['train'])} to train on, {len(photos['held out'])} held out"),
         ("begun", starts[0]["time"] + (f", continued {len(starts) - 1} times" if len(starts) > 1 else "")),
         ("device", last["device"] + (f", {last['processes']} processes" if last["processes"] > 1 else "")),
+        *([("precision", last["precision"])] if "precision" in last else []),  # not of earlier versions' runs
         ("versions", ", ".join(f"{name} {number}" for name, number in last["packages"].items())),
         ("Python", last["python"]),
     ]
@@ -184,7 +185,7 @@ def list_facts(run: Path, starts: Sequence[dict[str, Any]], history: pd.DataFram
         names = [name for name in history.columns[3:] if name not in ("skipped", "seconds")]  # after valid_loss
         figures = [f"{name} {format_figure(best[name])}" for name in names]
         facts.append(("best epoch", f"{best['epoch']:.0f}: {', '.join(figures)}"))
-        if skipped := int(history.get("skipped", pd.Series(dtype=int)).sum()):
+        if "skipped" in history and (skipped := int(history["skipped"].sum())):
             facts.append(("skipped steps", f"{skipped}, as their gradient was not finite"))
     if (memory := peak_memory()) is not None:
         facts.append(("most memory so far", memory))

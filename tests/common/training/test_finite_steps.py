@@ -10,7 +10,7 @@ from fastai.data.core import DataLoaders
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from common.config.sections import LossConfig, StageConfig, TrainConfig
+from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, StageConfig, TaskConfig, TrainConfig
 from common.data.loader import SeededDL
 from common.losses import PerceptualLoss
 from common.runtime.errors import TrainingDiverged, TrainingStopped
@@ -73,8 +73,9 @@ def make_learner(model, half=False, epochs=2, bs=2, **train):
     dls = DataLoaders(*(SeededDL(p, bs=bs, num_workers=0, device=torch.device("cpu")) for p in (PAIRS, PAIRS[:2])))
     train = TrainConfig(stages=[StageConfig(crop=32, bs=2, epochs=epochs, lr=1e-2)], precision="fp32", **train)
     files = ModelFiles(save=lambda path, model: save_file(model.state_dict(), path), load=lambda path: model)
-    loss = PerceptualLoss(LossConfig(l1=1))
-    learn = training.make_learner(train, lambda stage: dls, model, loss, [], lambda x, pred, y: {"x": x}, files)
+    config = TaskConfig(data=PhotosConfig(), model=NetworkConfig(), loss=LossConfig(l1=1), train=train)
+    loss = PerceptualLoss(config.loss)
+    learn = training.make_learner(config, lambda stage: dls, model, loss, [], lambda x, pred, y: {"x": x}, files)
     return learn.add_cb(Fp16OnCpu()) if half else learn
 
 
