@@ -51,7 +51,7 @@ def time_steps(learn: StageLearner) -> float:
     x, y = learn.dls.train.one_batch()
     for _ in range(STEPS):
         began = time.perf_counter()
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=learn.train_config.precision == "bf16"):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=hasattr(learn, "b_float16")):
             loss = learn.loss_func(learn.model(x).float(), y)
         loss.backward()
         learn.opt.step()

@@ -52,7 +52,7 @@ def get_learner(config: Config, photos: PhotoSplit, device: torch.device) -> Sta
     start_from(model, config.train.start_from, TASK_NAME)
     files = ModelFiles(partial(save_model, config=config), load_model, to_photo_model=PhotoColorizer)
     stage_dls = partial(get_dls, photos, config, device=device)
-    return make_learner(config.train, stage_dls, model, loss, [ab_error, psnr_ab], get_columns, files)
+    return make_learner(config, stage_dls, model, loss, [ab_error, psnr_ab], get_columns, files)
 
 
 def build(config: Config) -> tuple[Colorizer, PerceptualLoss]:

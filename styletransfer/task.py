@@ -129,7 +129,7 @@ def get_learner(
         model.network.learn_only_new(len(config.style.kept))
     files = ModelFiles(partial(save_model, config=config), load_model, one_style)
     stage_dls = partial(get_dls, photos, config, device=device)
-    return make_learner(config.train, stage_dls, model, loss, [content_kept_metric(loss)], get_columns, files)
+    return make_learner(config, stage_dls, model, loss, [content_kept_metric(loss)], get_columns, files)
 
 
 def one_style(model: Stylizer) -> Stylizer:

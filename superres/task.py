@@ -49,7 +49,7 @@ def get_learner(config: Config, photos: PhotoSplit, device: torch.device) -> Sta
     metrics = [partial(metric, border=get_border(config.data.scale)) for metric in (psnr_y, ssim_y)]
     files = ModelFiles(partial(save_model, config=config), load_model)
     stage_dls = partial(get_dls, photos, config, device=device)
-    return make_learner(config.train, stage_dls, model, loss, metrics, get_columns, files)
+    return make_learner(config, stage_dls, model, loss, metrics, get_columns, files)
 
 
 def build(config: Config) -> tuple[SuperResolver, PerceptualLoss]:

@@ -1,6 +1,7 @@
 """The command line of `train`: a config, or a stopped run to continue."""
 
 import logging
+import os
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,7 +84,8 @@ def run_training(module: str, work: Callable[[], object], current_folder: Callab
         work()
         return 0
     except TrainingDiverged as error:
-        log.error("error: %s", error)
+        others = int(os.environ.get("RANK") or 0) > 0  # each of several processes knows, and the first says it
+        log.log(logging.INFO if others else logging.ERROR, "error: %s", error)
         return 1
     except TrainingStopped as error:
         stop = error

@@ -84,7 +84,7 @@ def damage(sharp: Tensor, passes: Sequence[DrawnPass], size: tuple[int, int], se
     last pass leads to `size`, bicubically where no resize was drawn.
     """
     image = sharp
-    generator = torch.Generator(sharp.device).manual_seed(seed % 2**63)
+    generator = torch.Generator().manual_seed(seed % 2**63)
     for i, drawn in enumerate(passes):
         if drawn.blur is not None:
             image = blur(image, *drawn.blur)
@@ -125,16 +125,20 @@ def resize(image: Tensor, size: tuple[int, int], mode: str) -> Tensor:
 
 
 def add_noise(image: Tensor, sigma: float, grey: bool, poisson: bool, generator: torch.Generator) -> Tensor:
-    """The image, in [0, 1], with noise of `sigma` / 255; Poisson's has it where the image is 0.5, and grows with it."""
+    """The image, in [0, 1], with noise of `sigma` / 255; Poisson's has it where the image is 0.5, and grows with it.
+
+    Drawn on the CPU, by a generator of the CPU: the same on every device (and Apple's GPU has no Poisson).
+    """
     shape = (len(image), 1, *image.shape[-2:]) if grey else image.shape
     level = sigma / 255
     if not poisson:
-        return image + level * torch.randn(shape, generator=generator, device=image.device)
+        return image + level * torch.randn(shape, generator=generator).to(image.device)
     if level < 1e-3:
         return image
     base = image.mean(dim=1, keepdim=True) if grey else image
     photons = 0.5 / level**2  # that white gives: the variance of n photons is n
-    return image + torch.poisson(base * photons, generator=generator) / photons - base
+    drawn = torch.poisson(base.cpu() * photons, generator=generator).to(image.device)
+    return image + drawn / photons - base
 
 
 def save_as_jpeg(image: Tensor, quality: int) -> Tensor:

@@ -92,6 +92,13 @@ def random_part_tfms(data: RandomPartsConfig, train: TrainConfig, stage: StageCo
     ]
 
 
+def choose_workers(train: TrainConfig, device: torch.device) -> int:
+    """How many processes load: `train.workers`, or as many as are good for the device."""
+    if train.workers is not None:
+        return train.workers
+    return min(8, processes.usable_cores()) if device.type == "cuda" else 0
+
+
 def get_photo_dls(
     photos: PhotoSplit,
     data: PhotosConfig,
@@ -112,7 +119,8 @@ def get_photo_dls(
     """
     items = photos.train * data.crops_per_photo
     # Workers are new in every epoch, so a cache pays only without them.
-    opener = PhotoCache(open_photo, max_bytes=2**30) if train.workers == 0 else open_photo
+    workers = choose_workers(train, device)
+    opener = PhotoCache(open_photo, max_bytes=2**30) if workers == 0 else open_photo
     block = DataBlock(
         blocks=[TransformBlock(batch_tfms=[IntToFloatTensor])] * (1 if get_input is None else 2),
         getters=[noop] if get_input is None else [get_input, noop],
@@ -129,7 +137,7 @@ def get_photo_dls(
             dl_type=SeededDL,
             bs=bs,
             val_bs=val_bs,
-            num_workers=train.workers,
+            num_workers=workers,
             device=device,
             pin_memory=device.type == "cuda",
         )

@@ -21,7 +21,10 @@ class WriteError(UserError):
 
 
 class TrainingDiverged(ReportedError):
-    """The loss became NaN or infinite; continuing would not help. Its message: when, in which terms, what to try."""
+    """The loss or its gradients became NaN or infinite; continuing would not help.
+
+    Its message: when, in which terms, what to try.
+    """
 
 
 class TrainingStopped(ReportedError):

@@ -46,7 +46,16 @@ def peak_memory() -> str | None:
 
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         parts.append(f"{peak / (1e9 if sys.platform == 'darwin' else 1e6):.1f} GB")  # bytes there, kB elsewhere
-    torch = sys.modules.get("torch")  # not imported for this alone
-    if torch is not None and torch.cuda.is_available():
-        parts.append(f"{torch.cuda.max_memory_allocated() / 1e9:.1f} GB of the GPU")
+    if peak := peak_accelerator_memory():
+        parts.append(f"{peak / 1e9:.1f} GB of the GPU")
     return ", ".join(parts) or None
+
+
+def peak_accelerator_memory() -> int:
+    """The most bytes that this process has held on an accelerator so far; 0 if none, or none that counts (Apple's)."""
+    torch = sys.modules.get("torch")  # not imported for this alone
+    if torch is None or not torch.accelerator.is_available():
+        return 0
+    accelerator = torch.get_device_module(torch.accelerator.current_accelerator())
+    peak = getattr(accelerator, "max_memory_allocated", lambda device: 0)
+    return max(map(peak, range(accelerator.device_count())))  # of the one that it uses: the others have 0

@@ -57,8 +57,8 @@ def join(device_name: str) -> torch.device:
 
     if device_name == "auto":
         device_name = best_device_name()
-    own_gpu = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-    device = get_device(own_gpu if device_name.startswith("cuda") else device_name)
+    kind = device_name.partition(":")[0]
+    device = get_device(kind if kind in ("cpu", "mps") else f"{kind}:{os.environ.get('LOCAL_RANK', '0')}")
     PartialState(cpu=device.type == "cpu", timeout=TIMEOUT)
     joined = torch.distributed.get_world_size()
     if joined != count():
@@ -91,7 +91,7 @@ def all_reduce_sum(values: list[float]) -> list[float]:
     """The sum over all processes of each of a list of numbers. All of them must call it at the same place."""
     if count() == 1:
         return values
-    device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+    device = "cpu" if torch.distributed.get_backend() == "gloo" else best_device_name()
     total = torch.tensor(values, dtype=torch.float64, device=device)
     torch.distributed.all_reduce(total)
     return total.tolist()

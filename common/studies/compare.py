@@ -22,7 +22,7 @@ from common.runtime.errors import TrainingDiverged
 from common.studies.report import write_study_page
 from common.studies.study import CompareArguments, SavedStudy, save_study
 from common.task import Task, Train
-from common.training.learner import resolve_train_config
+from common.training.precision import choose_precision
 from common.training.resume import RESUME_FILE
 from common.training.run_folder import absolute_weights_path, make_folder_for, with_absolute_paths
 from common.training.run_photos import PHOTOS_FILE, get_run_photos, save_photo_split
@@ -42,7 +42,7 @@ def compare_command(task: Task[Config], arguments: CompareArguments[Config]) -> 
     study = with_default_weights(arguments.study, configs)
     first = next(iter(configs.values()))
     for config in configs.values():  # what is missing or wrong is found before the first training
-        resolve_train_config(config.train, True, processes.join(config.train.device))
+        choose_precision(config, processes.join(config.train.device))
     photos = get_study_photos(arguments.resume, configs, task.get_photos)
     for config in configs.values():
         task.build(config)
@@ -118,10 +118,9 @@ def train_variants(folder: Path, configs: Mapping[str, Config], train: Train[Con
         try:
             train(config.model_copy(update={"output": output}), name, run if begun else None, photos)
         except TrainingDiverged as error:
-            (run / DIVERGED).write_text(f"{error}\n", encoding="utf-8")
-            if processes.count() > 1:
-                raise  # the others do not know; --resume continues the study
-            log.error("variant %s: %s", name, error)
+            if processes.is_main():  # all know
+                (run / DIVERGED).write_text(f"{error}\n", encoding="utf-8")
+                log.error("variant %s: %s", name, error)
             diverged.append(name)
         if processes.is_main():
             (run / RESUME_FILE).unlink(missing_ok=True)  # as large as three models, and the variant is finished

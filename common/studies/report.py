@@ -123,7 +123,7 @@ def draw_charts(
 ) -> list[Markup]:
     """Each metric that all variants have, over steps and over minutes; losses are not alike, so they are left out."""
     terms = {name for config in configs.values() for name in config.loss.active_terms()}
-    left_out = {"epoch", "stage", "train_loss", "valid_loss", "seconds", *terms}
+    left_out = {"epoch", "stage", "train_loss", "valid_loss", "skipped", "seconds", *terms}
     shared = [
         column
         for column in next(iter(histories.values()), pd.DataFrame()).columns

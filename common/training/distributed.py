@@ -28,6 +28,11 @@ class Distributed(DistributedTrainer):
     def _wrap_dl(self, dl: Any) -> Any:
         return dl
 
+    def before_batch(self) -> None:
+        if self.training:  # of the parts of a step, only the last one's gradients are sent: they are the sum of all
+            last = (self.iter + 1) % self.learn.train_config.accumulate == 0
+            self.learn.model.require_backward_grad_sync = last  # what DDP's `no_sync` sets
+
     def before_validate(self) -> None:
         self.wrapped, self.learn.model = self.learn.model, unwrap_model(self.learn.model)
         for buffer in self.learn.model.buffers():

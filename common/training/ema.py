@@ -39,7 +39,7 @@ class Ema(Callback):
         get_ema_multi_avg_fn(min(self.decay, (1 + n) / (10 + n)))(averaged, weights, n)
 
     def after_cancel_step(self) -> None:
-        self.skipped = True  # fp16's gradients overflowed: no step was made
+        self.skipped = True  # the gradient was not finite: no step was made
 
     def after_step(self) -> None:  # called after a skipped step, too
         if not self.skipped and not hasattr(self.learn, "lr_finder"):  # whose steps are undone

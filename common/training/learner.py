@@ -1,6 +1,5 @@
 """fastai's Learner for all tasks: trained in stages, each one cycle."""
 
-import logging
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,21 +18,20 @@ from fastai.learner import CancelEpochException, Learner  # pyright: ignore[repo
 from fastai.optimizer import OptimWrapper
 from torch import Tensor, nn
 
-from common.config.sections import StageConfig, TrainConfig
+from common.config.sections import StageConfig, TaskConfig, TrainConfig
 from common.data.loader import SeededDL
 from common.losses import PerceptualLoss
 from common.models.fastai_export import export_learner, get_photo_learner
 from common.models.unet import parameter_groups
 from common.runtime import processes
 from common.runtime.devices import is_out_of_memory
-from common.runtime.errors import TrainingStopped, UserError
+from common.runtime.errors import TrainingStopped
 from common.runtime.memory import release_freed_memory
 from common.training.ema import Ema, model_to_save
+from common.training.finite_steps import FiniteSteps
 from common.training.metrics import ImageMetric, LossTerm, TrainLoss, ValidLoss
-from common.training.precision import BFloat16, Float16, precision_callbacks
+from common.training.precision import BFloat16, Float16, choose_precision, precision_callbacks
 from common.training.run_callbacks import MakeColumns, SaveModel
-
-log = logging.getLogger(__name__)
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -41,30 +39,6 @@ Model = TypeVar("Model", bound=nn.Module)
 # TensorBoard callback logs every hyperparameter as a number.) Unlike fastai's optimizers it decays biases and norms
 # too: at wd 1e-3 and lr 1e-3 that is a millionth of each in a step.
 adamw = partial(OptimWrapper, opt=torch.optim.AdamW, fused=True, foreach=False)
-
-
-def resolve_train_config(
-    train: TrainConfig, pretrained: bool, device: torch.device, works_in_fp16: Callable[[], bool] = lambda: True
-) -> TrainConfig:
-    """Returns the config with everything that it leaves open decided for this device.
-
-    Without a pretrained encoder there is nothing worth freezing, so no stage freezes it; a warning says so.
-    works_in_fp16: whether the network does; asked only if it matters.
-    Raises UserError if the device does not support the precision.
-    """
-    on_gpu, precision = device.type == "cuda", train.precision
-    if precision == "auto":
-        precision = "fp16" if on_gpu and works_in_fp16() else "fp32"
-    if precision == "fp16" and not on_gpu:
-        raise UserError(f"train.precision = fp16: needs a CUDA GPU, this run is on {device}; set auto, fp32 or bf16")
-    workers = train.workers if train.workers is not None else min(8, processes.usable_cores()) if on_gpu else 0
-    stages = train.stages
-    if not pretrained and any(stage.frozen for stage in stages):
-        log.warning("WARNING: pretrained = false: there is no trained encoder to keep, so no stage is frozen")
-        stages = [stage.model_copy(update={"frozen": False}) for stage in stages]
-    device_name = str(device) if processes.count() == 1 else device.type  # each of several processes has its own GPU
-    resolved = {"device": device_name, "precision": precision, "workers": workers, "stages": stages}
-    return train.model_copy(update=resolved)
 
 
 class Schedule(Callback):
@@ -201,7 +175,7 @@ class StageLearner(Learner):
 
 
 def make_learner(
-    train: TrainConfig,
+    config: TaskConfig,
     get_stage_dls: Callable[[StageConfig], DataLoaders],
     model: nn.Module,
     loss: PerceptualLoss,
@@ -211,9 +185,10 @@ def make_learner(
 ) -> StageLearner:
     """Returns a StageLearner with the batches of the first stage. It writes nothing: `common.training.run_fit` does.
 
-    train: as resolved for the device. metrics: functions (pred, target) -> (N,) on images in [0, 1].
-    get_columns(x, pred, target) returns the columns of pictures.
+    metrics: functions (pred, target) -> (N,) on images in [0, 1]. get_columns(x, pred, target) returns the columns of
+    pictures. Raises UserError if the device does not support the precision.
     """
+    train = config.train
     accumulate, dls = train.accumulate, get_stage_dls(train.stages[0])
     torch.backends.cudnn.benchmark = True  # on CUDA: crops have one size, so its fastest convolutions are worth finding
     learn = StageLearner(
@@ -227,9 +202,10 @@ def make_learner(
         metrics=[*map(ImageMetric, metrics), *map(LossTerm, loss.names)],
         cbs=[
             Schedule(accumulate),
+            FiniteSteps(),
             *([GradientAccumulation(items_in_step(train.stages[0]))] if accumulate > 1 else []),
             *([Ema(train.ema)] if train.ema else []),
-            *precision_callbacks(train.precision),
+            *precision_callbacks(choose_precision(config, dls.device)),
             *distributed_callbacks(dls.device),
         ],
     )

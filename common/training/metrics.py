@@ -78,7 +78,7 @@ class TrainLoss(AvgSmoothLoss):
         self.parts.append(cast(Tensor, to_detach(cast(Tensor, learn.loss).mean())))  # the mean of all processes
         if len(self.parts) == self.n_parts:
             loss = torch.stack(self.parts).mean()
-            if loss.isfinite():  # otherwise fp16 skips this step, see Checkpoints
+            if loss.isfinite():  # otherwise this step is skipped
                 self.count += 1
                 self.val = torch.lerp(loss, self.val, self.beta)
             self.parts = []

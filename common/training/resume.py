@@ -151,7 +151,7 @@ def read_resume_point(path: Path) -> dict[str, Any] | None:
 def check_changes(old: TaskConfig, new: TaskConfig, position: Mapping[str, int], run: Path) -> list[str]:
     """Returns a line 'key: old -> new' for each difference between the configs. Raises UserError if one is not allowed.
 
-    old, new: resolved configs of a task. position: 'stage', 'epoch' and 'step' that the run has reached.
+    old, new: configs of a task. position: 'stage', 'epoch' and 'step' that the run has reached.
     """
     before, now = flatten_keys(old.model_dump(mode="json")), flatten_keys(new.model_dump(mode="json"))
     changed = [key for key in {**before, **now} if before.get(key) != now.get(key) and not key.startswith("output.")]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from fastai.callback.core import Callback
 from torch import Tensor, nn
 
@@ -16,10 +15,10 @@ from common.config.sections import StageConfig
 from common.evaluation.grid import save_grid
 from common.runtime import processes
 from common.runtime.durations import format_duration
-from common.runtime.errors import TrainingDiverged, TrainingStopped
+from common.runtime.errors import TrainingStopped
 from common.runtime.files import atomic_write
 from common.training.ema import model_to_save
-from common.training.precision import Float16
+from common.training.finite_steps import loss_diverged
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +28,12 @@ MakeColumns = Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]
 SaveModel = Callable[[Path, nn.Module], None]
 """Writes one model file."""
 
-MAX_SKIPPED = 10  # steps in a row whose loss overflows in fp16; the scale is then a thousandth of what it was
-
 
 class History(Callback):
-    """Writes one row per epoch into `path` (CSV, all stages) and logs it: every metric and loss term by name."""
+    """Writes one row per epoch into `path` (CSV, all stages) and logs it: every metric and loss term by name.
+
+    Raises TrainingDiverged if the validation loss is not finite, before anything of the epoch is written.
+    """
 
     order = 61  # after Recorder has the epoch's values
     learn: Any  # a StageLearner
@@ -54,6 +54,10 @@ class History(Callback):
         if None in values:
             raise TrainingStopped("none of the held-out photos can be read any more", status=2)
         row = {"epoch": len(self.rows) + 1, "stage": self.learn.stage + 1, **dict(zip(names, values, strict=True))}
+        if not math.isfinite(row["valid_loss"]):
+            terms = {name: row[name] for name in self.learn.loss_func.names}
+            raise loss_diverged(self.learn, row["valid_loss"], f"on held-out photos, epoch {row['epoch']}", terms)
+        row["skipped"] = skipped = self.finite_steps.total - sum(earlier.get("skipped", 0) for earlier in self.rows)
         row["seconds"] = round(time.time() - self.recorder.start_epoch, 2)
         self.rows.append(row)
         if not processes.is_main():
@@ -64,10 +68,11 @@ class History(Callback):
         elapsed = time.time() - self.began
         left = elapsed / len(self.rows) * (self.n_epochs - len(self.rows))
         log.info(
-            "epoch %d/%d  %s  %s, about %s left",
+            "epoch %d/%d  %s  %s%s, about %s left",
             row["epoch"],
             self.n_epochs,
             metrics,
+            f"{skipped} steps skipped (gradient not finite)  " if skipped else "",
             format_duration(elapsed),
             format_duration(left),
         )
@@ -93,18 +98,13 @@ class Pictures(Callback):
 
 
 class Checkpoints(Callback):
-    """Saves the model after each epoch: `last.safetensors`, and `best.safetensors` at the lowest validation loss.
-
-    Raises TrainingDiverged at the first loss that is not finite, in training or validation, before anything is
-    overwritten. In fp16 some are to be expected: the gradient scaler skips these steps, so only MAX_SKIPPED in a row
-    count as diverged.
-    """
+    """Saves the model after each epoch: `last.safetensors`, and `best.safetensors` at the lowest validation loss."""
 
     order = 63
     learn: Any  # a StageLearner
 
     def __init__(self, folder: Path, save: SaveModel) -> None:
-        self.folder, self.save, self.best_loss, self.skipped = folder, save, math.inf, 0
+        self.folder, self.save, self.best_loss = folder, save, math.inf
         self.folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -120,23 +120,6 @@ class Checkpoints(Callback):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.best_loss = state["best_loss"]
-
-    def after_loss(self) -> None:
-        finite = torch.isfinite(self.learn.loss).item()
-        if self.training:
-            self.skipped = 0 if finite else self.skipped + 1
-        in_fp16 = any(isinstance(callback, Float16) for callback in self.learn.cbs)
-        if not finite and not (self.training and in_fp16 and self.skipped <= MAX_SKIPPED):
-            terms = ", ".join(f"{name} {value.item():.4g}" for name, value in self.learn.loss_func.terms.items())
-            weights = f"the last good weights are in {self.last}" if self.last.exists() else "no epoch is finished yet"
-            epoch = len(self.history.rows) + 1
-            moment = (
-                f"in epoch {epoch}, batch {self.iter + 1}" if self.training else f"on held-out photos, epoch {epoch}"
-            )
-            raise TrainingDiverged(
-                f"the loss is {self.learn.loss.item()} {moment} ({terms}); {weights}. Start again with a lower "
-                "train.stages.*.lr, train.precision=fp32, or a lower weight of the term that is not finite."
-            )
 
     def after_epoch(self) -> None:
         if not processes.is_main():

@@ -17,12 +17,14 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from common.config.sections import OutputConfig, Section, TaskConfig
 from common.config.yaml_file import load_config, save_config
+from common.data.dataloaders import choose_workers
 from common.data.folders import PhotoSplit
 from common.pages.page import flatten
 from common.runtime import processes
 from common.runtime.command import end_log_file, log_to_file
 from common.runtime.errors import ReportedError, UserError
 from common.runtime.files import NOT_SUPPORTED, read_json, remove_temporary_files, write_json
+from common.training.precision import choose_precision
 from common.training.resume import RESUME_FILE, START_POSITION, check_changes, read_resume_point
 from common.training.run_photos import PHOTOS_FILE, save_photo_split
 from common.training.run_report import write_run_page
@@ -135,7 +137,7 @@ def current_run() -> Path | None:
 
 
 def continue_run(folder: Path, config: TaskConfig, device: torch.device) -> Path:
-    """Makes the folder of an earlier run ready to continue with `config`, resolved. Returns the folder.
+    """Makes the folder of an earlier run ready to continue with `config`. Returns the folder.
 
     Raises UserError if another process works in it, or if the config changes a key that may not change.
     """
@@ -152,8 +154,8 @@ def continue_run(folder: Path, config: TaskConfig, device: torch.device) -> Path
     log.info("run folder: %s", folder)
     for change in changes:
         log.info("changed: %s", change)
-    for key in ("packages", "device", "processes", "version", "git_commit"):
-        before = starts[-1].get(key, now[key])  # older runs have no version
+    for key in ("packages", "device", "precision", "processes", "version", "git_commit"):
+        before = starts[-1].get(key, now[key])  # older runs do not say all of these
         if now[key] != before:
             log.warning("changed, so the last digits may differ: %s: %s -> %s", key, before, now[key])
     log.info("continues in train.stages.{stage}, after {epoch} epochs and {step} steps of it".format(**position))
@@ -195,6 +197,8 @@ def describe_environment(task_name: str, config: TaskConfig, device: torch.devic
         "device": torch.cuda.get_device_name(device)
         if device.type == "cuda"
         else f"{device} ({torch.get_num_threads()} threads)",
+        "precision": choose_precision(config, device),
+        "workers": choose_workers(config.train, device),
         "version": own_version(),
         "git_commit": git_commit(),
     }

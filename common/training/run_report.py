@@ -125,7 +125,7 @@ def draw_charts(history: pd.DataFrame, config: dict[str, Any]) -> list[Markup]:
     # Terms without a weight are not in the history.
     terms = [name for name in config["loss"] if name in history.columns]
     others = [
-        name for name in history.columns[4:] if name not in terms and name != "seconds"
+        name for name in history.columns[4:] if name not in terms and name not in ("skipped", "seconds")
     ]  # after epoch, stage, train_loss, valid_loss
     charts = [chart("Loss", ["train_loss", "valid_loss"])]
     if terms:
@@ -183,13 +183,17 @@ def list_facts(run: Path, starts: Sequence[dict[str, Any]], history: pd.DataFram
         ("photos", f"{len(photos['train'])} to train on, {len(photos['held out'])} held out"),
         ("begun", starts[0]["time"] + (f", continued {len(starts) - 1} times" if len(starts) > 1 else "")),
         ("device", last["device"] + (f", {last['processes']} processes" if last["processes"] > 1 else "")),
+        *([("precision", last["precision"])] if "precision" in last else []),  # not of earlier versions' runs
         ("versions", ", ".join(f"{name} {number}" for name, number in last["packages"].items())),
         ("Python", last["python"]),
     ]
     if not history.empty:
         best = history.loc[history["valid_loss"].idxmin()]
-        figures = [f"{name} {format_figure(best[name])}" for name in history.columns[3:-1]]
+        names = [name for name in history.columns[3:] if name not in ("skipped", "seconds")]  # after valid_loss
+        figures = [f"{name} {format_figure(best[name])}" for name in names]
         facts.append(("best epoch", f"{best['epoch']:.0f}: {', '.join(figures)}"))
+        if "skipped" in history and (skipped := int(history["skipped"].sum())):
+            facts.append(("skipped steps", f"{skipped}, as their gradient was not finite"))
     if (memory := peak_memory()) is not None:
         facts.append(("most memory so far", memory))
     if last["git_commit"]:
@@ -204,9 +208,11 @@ def read_messages(log_file: Path) -> list[str]:
     if not log_file.exists():
         return []
     lines = log_file.read_text(encoding="utf-8", errors="replace").splitlines()
-    telling = [line for line in lines if any(word in line for word in ("skipped", "left out", "WARNING", "changed"))]
+    messages = [line.split(" ", 2)[-1] for line in lines]  # without date and time
+    words = ("skipped", "left out", "WARNING", "changed")
+    telling = [line for line in messages if any(word in line for word in words) and not line.startswith("epoch ")]
     more = [f"... {len(telling) - MAX_MESSAGES} more in log.txt"] if len(telling) > MAX_MESSAGES else []
-    return [line.split(" ", 2)[-1] for line in telling[:MAX_MESSAGES]] + more  # without date and time
+    return telling[:MAX_MESSAGES] + more
 
 
 def list_commands(run: Path, task: str) -> list[str]:

@@ -20,7 +20,8 @@ from common.losses import PerceptualLoss
 from common.models.fastai_export import export_learner
 from common.runtime import processes
 from common.runtime.command import show_messages
-from common.training.learner import ModelFiles, resolve_train_config
+from common.training.learner import ModelFiles
+from common.training.precision import choose_precision
 from common.training.resume import RESUME_FILE
 from common.training.run_photos import get_run_photos
 from common.training.run_report import write_run_page
@@ -41,18 +42,27 @@ def prepare_training(
 ) -> tuple[Config, PhotoSplit, torch.device]:
     """Joins the processes, finds the photos and seeds everything.
 
-    Returns the config with nothing left open for the device, the photos (of `resume`, a stopped run, those that it had;
-    `photos` if they were found before), and the device. Raises UserError for what makes a training impossible.
+    Returns the config, the photos (of `resume`, a stopped run, those that it had; `photos` if they were found before),
+    and the device. What the config leaves to the device stays open in it, so that the run can continue on another.
+    Raises UserError for what makes a training impossible.
     """
     show_messages()
     device = processes.join(config.train.device)
-    config = with_fetched_photos(config)
-    has_trained_encoder = config.model.has_pretrained_encoder or config.train.start_from is not None
-    train = resolve_train_config(config.train, has_trained_encoder, device, config.works_in_fp16)
-    config = config.model_copy(update={"train": train})
+    choose_precision(config, device)  # it may be impossible
+    config = without_idle_freezing(with_fetched_photos(config))
     photos = photos or get_run_photos(resume, config, get_photos)
     set_seed(config.train.seed)
     return config, photos, device
+
+
+def without_idle_freezing(config: Config) -> Config:
+    """The config; if it has no trained encoder, which is what freezing keeps, with no stage frozen, and a warning."""
+    stages = config.train.stages
+    if config.model.has_pretrained_encoder or config.train.start_from or not any(stage.frozen for stage in stages):
+        return config
+    log.warning("WARNING: pretrained = false: there is no trained encoder to keep, so no stage is frozen")
+    stages = [stage.model_copy(update={"frozen": False}) for stage in stages]
+    return config.model_copy(update={"train": config.train.model_copy(update={"stages": stages})})
 
 
 def without_first_weights(config: Config, resume: Path | None) -> Config:

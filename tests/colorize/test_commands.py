@@ -59,7 +59,8 @@ def test_training_leaves_everything_in_its_run_folder(trained):
     assert "1 of 4 photos skipped" in printed
     assert "grey, there are no colours to learn" in (folder / "log.txt").read_text()
     assert list(pd.read_csv(folder / "history.csv").columns) == [
-        "epoch", "stage", "train_loss", "valid_loss", "ab_error", "psnr_ab", "l1", "features", "gram", "seconds",
+        "epoch", "stage", "train_loss", "valid_loss", "ab_error", "psnr_ab", "l1", "features", "gram", "skipped",
+        "seconds",
     ]  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def test_training_leaves_everything_in_its_run_folder(trained):
         *(f"pictures/epoch_{i:03}.png" for i in range(1, 4)),
     }  # fmt: skip
     assert list(pd.read_csv(folder / "history.csv").columns) == [
-        "epoch", "stage", "train_loss", "valid_loss", "content_kept", "tv", "features", "gram", "seconds",
+        "epoch", "stage", "train_loss", "valid_loss", "content_kept", "tv", "features", "gram", "skipped", "seconds",
     ]  # fmt: skip
     assert Image.open(folder / "style.png").size == (53, 48)
     assert "loss.vgg = random" in printed

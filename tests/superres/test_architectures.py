@@ -14,6 +14,7 @@ from common.inference.ready import ready
 from common.inference.tiles import enhance
 from common.models.unet import parameter_groups
 from common.runtime.errors import UserError
+from common.training.precision import choose_precision
 from common.training.steps import prepare_training
 from superres.architectures import find_architectures, pad
 from superres.config import Config
@@ -163,9 +164,9 @@ def test_a_mistake_in_the_config_is_told(name, options, scale, keys, message):
 @pytest.mark.parametrize(("name", "precision"), [("SAFMN", "fp32"), ("Compact", "fp16")])
 def test_auto_on_a_gpu_is_a_precision_that_the_architecture_works_in(name, precision, monkeypatch):
     monkeypatch.setattr("common.training.steps.processes.join", lambda name: torch.device("cuda"))
-    config, _, _ = prepare_training(config_of(name, SMALL[name]), get_photos, photos=PhotoSplit([], []))
-    assert config.train.precision == precision
-    config_of(name, SMALL[name], **{"train.precision": precision})  # as --resume reads what the run has saved
+    config, _, device = prepare_training(config_of(name, SMALL[name]), get_photos, photos=PhotoSplit([], []))
+    assert choose_precision(config, device) == precision
+    assert config.train.precision == "auto"  # as --resume reads what the run has saved
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 50), (24, 40), (41, 29)])

@@ -76,7 +76,8 @@ def test_history_has_every_metric_and_loss_term_of_every_epoch(trained):
     _, folder, _ = trained
     history = pd.read_csv(folder / "history.csv")
     assert list(history.columns) == [
-        "epoch", "stage", "train_loss", "valid_loss", "psnr_y", "ssim_y", "l1", "ssim", "features", "gram", "seconds",
+        "epoch", "stage", "train_loss", "valid_loss", "psnr_y", "ssim_y", "l1", "ssim", "features", "gram", "skipped",
+        "seconds",
     ]  # fmt: skip
     assert history["epoch"].tolist() == [1, 2, 3]
     assert history["stage"].tolist() == [1, 1, 2]

@@ -5,6 +5,8 @@ import pytest
 import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from common.config.damages import PRESETS, BlurConfig, DamagePass, JpegConfig, NoiseConfig, ResizeConfig
 from common.data.damages import DrawnPass, add_noise, blur, damage, draw_passes, gaussian_kernel, save_as_jpeg
@@ -99,3 +101,27 @@ def test_what_was_drawn_is_said():
     assert str(DrawnPass(None, None, None, None)) == "clean"
     drawn = DrawnPass((1.24, 0.5, 1), (0.8, "area", "bicubic"), (8.26, True, False), 63)
     assert str(drawn) == "blur 1.2 x 0.5, resize 0.80, noise 8.3 grey, JPEG 63"
+
+
+class Devices(TorchDispatchMode):
+    """Remembers where random numbers are drawn."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if function.overloadpacket in (torch.ops.aten.poisson, torch.ops.aten.randn):
+            self.seen.append(result.device.type)
+        return result
+
+
+@pytest.mark.parametrize("poisson", [False, True])
+def test_noise_is_drawn_on_the_cpu_whatever_the_device(poisson):
+    """With a GPU's tensors that hold no numbers; Apple's GPU has no Poisson."""
+    with FakeTensorMode(), Devices() as devices:
+        image = torch.full((1, 3, 8, 8), 0.5, device="cuda")
+        noisy = damage(image, [DrawnPass(None, None, (9.0, True, poisson), None)], (8, 8), seed=1)
+    assert devices.seen == ["cpu"]
+    assert noisy.device.type == "cuda"

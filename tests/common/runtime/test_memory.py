@@ -3,8 +3,12 @@
 import platform
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+import torch
+
+from common.runtime.memory import peak_memory
 
 TOUCHED = """
 import resource, sys
@@ -32,3 +36,18 @@ def test_a_block_that_was_freed_is_not_asked_for_again():
     assert faults("keep") < 100
     assert faults("leave") > 200  # 5 x 48 huge pages, or 5 x 24,414 small ones
     assert faults("give back") > 200
+
+
+def test_the_peak_is_that_of_the_accelerator_in_use(monkeypatch):
+    """Whatever its kind and number; Apple's does not tell."""
+    held = [0, 3e9]
+    xpu = SimpleNamespace(device_count=lambda: 2, max_memory_allocated=lambda device: held[device])
+    mps = SimpleNamespace(device_count=lambda: 1)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("xpu"))
+    monkeypatch.setattr(torch, "get_device_module", lambda _: xpu)
+    assert peak_memory().endswith("3.0 GB of the GPU")
+    held[1] = 0  # the training is on the CPU
+    assert "GPU" not in peak_memory()
+    monkeypatch.setattr(torch, "get_device_module", lambda _: mps)
+    assert "GPU" not in peak_memory()

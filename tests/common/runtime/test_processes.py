@@ -1,5 +1,8 @@
 import os
 
+import pytest
+import torch
+
 from common.runtime import processes
 
 
@@ -17,3 +20,18 @@ def test_the_processes_of_a_machine_divide_its_cores(monkeypatch):
     assert processes.usable_cores() == 1
     monkeypatch.setenv("LOCAL_WORLD_SIZE", str(2 * alone))
     assert processes.usable_cores() == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "own"),
+    [("cuda", "cuda:1"), ("cuda:0", "cuda:1"), ("xpu", "xpu:1"), ("auto", "xpu:1"), ("cpu", "cpu"), ("mps", "mps")],
+)
+def test_each_process_of_a_machine_has_a_gpu_of_its_own(asked, own, monkeypatch):
+    pytest.importorskip("accelerate")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(processes, "best_device_name", lambda: "xpu")
+    monkeypatch.setattr(processes, "get_device", torch.device)
+    monkeypatch.setattr("accelerate.PartialState", lambda **_: None)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: 2)
+    assert processes.join(asked) == torch.device(own)

@@ -11,7 +11,8 @@ from fastai.optimizer import OptimWrapper
 from fastcore.foundation import L
 from torch import nn
 
-from common.config.sections import LossConfig, StageConfig, TrainConfig
+from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, StageConfig, TaskConfig, TrainConfig
+from common.data.dataloaders import choose_workers
 from common.data.loader import SeededDL
 from common.losses import PerceptualLoss
 from common.models.unet import Unet, parameter_groups
@@ -19,8 +20,8 @@ from common.runtime import processes
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError
 from common.training import learner as training
 from common.training import run_fit, run_report
-from common.training.learner import ModelFiles, resolve_train_config
-from common.training.precision import Float16
+from common.training.learner import ModelFiles
+from common.training.precision import Float16, choose_precision
 from common.training.resume import ResumePoint
 from common.training.run_fit import fit_run
 
@@ -43,12 +44,17 @@ def stage(**options):
     return StageConfig(**{"crop": 32, "bs": 2, "epochs": 1, "lr": 1e-3, **options})
 
 
+def config_of(train, **loss):
+    return TaskConfig(data=PhotosConfig(), model=NetworkConfig(), loss=LossConfig(**loss), train=train)
+
+
 def make_learner(model, train, bs=2, **loss):
     """A learner whose batches are PAIRS in their order, with the rates of its steps in `rates.seen`."""
     dls = DataLoaders(*(SeededDL(pairs, bs=bs, num_workers=0, device=CPU) for pairs in (PAIRS, PAIRS[:2])))
-    loss = PerceptualLoss(LossConfig(l1=1, **loss))
+    config = config_of(train, l1=1, **loss)
+    loss = PerceptualLoss(config.loss)
     files = ModelFiles(save=lambda path, model: None, load=lambda path: model)
-    learn = training.make_learner(train, lambda stage: dls, model, loss, [], lambda x, pred, y: {"x": x}, files)
+    learn = training.make_learner(config, lambda stage: dls, model, loss, [], lambda x, pred, y: {"x": x}, files)
     learn.add_cb(Rates())
     return learn
 
@@ -173,20 +179,20 @@ def test_what_does_not_fit_into_memory_stops_with_advice(learn, tmp_path):
     assert stopped.value.status == 1
 
 
-def test_what_is_left_open_is_decided_for_the_device(caplog):
-    train = TrainConfig(stages=[stage(frozen=True)])
-    on_cpu = resolve_train_config(train, pretrained=True, device=CPU)
-    assert (on_cpu.precision, on_cpu.workers, on_cpu.device, on_cpu.stages[0].frozen) == ("fp32", 0, "cpu", True)
-    on_gpu = resolve_train_config(train, pretrained=True, device=torch.device("cuda", 0))
-    assert (on_gpu.precision, on_gpu.workers) == ("fp16", min(8, processes.usable_cores()))
-    assert not caplog.messages
-    assert not resolve_train_config(train, pretrained=False, device=CPU).stages[0].frozen
-    assert "there is no trained encoder to keep" in caplog.text
+def test_what_is_left_open_is_decided_for_the_device():
+    config, gpu = config_of(TrainConfig(stages=[stage()]), l1=1), torch.device("cuda", 0)
+    assert (choose_precision(config, CPU), choose_workers(config.train, CPU)) == ("fp32", 0)
+    assert (choose_precision(config, gpu), choose_workers(config.train, gpu)) == (
+        "fp16",
+        min(8, processes.usable_cores()),
+    )
+    asked = TrainConfig(stages=[stage()], precision="bf16", workers=3)
+    assert (choose_precision(config_of(asked, l1=1), gpu), choose_workers(asked, gpu)) == ("bf16", 3)
 
 
 def test_fp16_without_a_gpu_is_refused():
     with pytest.raises(UserError, match="needs a CUDA GPU, this run is on cpu"):
-        resolve_train_config(TrainConfig(stages=[stage()], precision="fp16"), pretrained=True, device=CPU)
+        choose_precision(config_of(TrainConfig(stages=[stage()], precision="fp16"), l1=1), CPU)
 
 
 def test_a_stop_that_is_asked_for_after_the_last_epoch_is_not_forgotten(learn, tmp_path):
@@ -236,7 +242,7 @@ class Fp16OnCpu(Float16):
 
 @pytest.mark.parametrize("infinite", [{0, 2}, set(range(100))])
 def test_fp16_skips_steps_that_overflow_but_not_for_ever(learn, infinite, tmp_path):
-    train = TrainConfig(stages=[stage(epochs=3)])
+    train = TrainConfig(stages=[stage(epochs=6)])
     learn.add_cb(Fp16OnCpu(infinite))
     before = snapshot(learn.model.parameters())
     if len(infinite) == 2:
@@ -246,6 +252,6 @@ def test_fp16_skips_steps_that_overflow_but_not_for_ever(learn, infinite, tmp_pa
         assert any(changed(before, learn.model.parameters()))
         assert learn.recorder.smooth_loss.value.isfinite()
     else:
-        with pytest.raises(TrainingDiverged, match="the loss is inf in epoch 3, batch 3"):  # the eleventh
+        with pytest.raises(TrainingDiverged, match="the loss is inf in epoch 6, batch 1"):  # the 21st
             fit(learn, tmp_path, train)
         assert not any(changed(before, learn.model.parameters()))

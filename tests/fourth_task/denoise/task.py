@@ -116,7 +116,7 @@ def get_learner(config, photos, device):
     dls, save = partial(get_dls, photos, config, device=device), partial(save_model, config=config)
     columns = lambda x, pred, y: {"noisy": x, "prediction": pred, "target": y}  # noqa: E731
     files, metrics = ModelFiles(save, load_model), [partial(psnr_y, border=0)]
-    return make_learner(config.train, dls, *build(config), metrics, columns, files)
+    return make_learner(config, dls, *build(config), metrics, columns, files)
 
 
 def compare_models(models, photos, config, folder, perceptual):
