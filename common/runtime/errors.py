@@ -24,6 +24,10 @@ class TrainingDiverged(ReportedError):
     """The loss became NaN or infinite; continuing would not help. Its message: when, in which terms, what to try."""
 
 
+class ResultNotFinite(ReportedError):
+    """A network's output for one photo has values that are NaN or infinite. The message names no path."""
+
+
 class TrainingStopped(ReportedError):
     """Training that ended early and that `--resume` continues. `status`: the command's exit status."""
 
