@@ -54,8 +54,8 @@ def lost_worker_advice(error: BaseException) -> str | None:
         return None
     return (
         f"a process that loads photos has ended ({textwrap.shorten(str(error), 200)}). In a container, /dev/shm may be "
-        "too small: start it with --shm-size=8g or --ipc=host. Or the machine's memory is full. Fewer loading processes "
-        "need less of both: train.workers=2, or 0. On resume train.workers may change"
+        "too small: start it with --shm-size=8g or --ipc=host. Or the machine's memory is full. Fewer loading processes"
+        " need less of both: train.workers=2, or 0. On resume train.workers may change"
     )
 
 
