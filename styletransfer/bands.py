@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from common.data.pixels import to_pixels, to_tensor
+from common.runtime.finite import check_finite
 from styletransfer.johnson import MIN_SIDE, STRIDE, ResidualBlock, TransformationNetwork
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,8 @@ class Work:
 def paint_in_bands(network: TransformationNetwork, photo: np.ndarray, floats: int) -> np.ndarray:
     """(H, W, 3) uint8 or uint16 -> the same, painted, as `Stylizer` does with a `TransformationNetwork`.
 
-    floats: the most that a band of a layer may have; some five bands are held. Raises OSError if the disk is too full.
+    floats: the most that a band of a layer may have; some five bands are held. Raises OSError if the disk is too full,
+    ResultNotFinite if a layer's output is not finite.
     """
     height, width = photo.shape[:2]
     folder = check_disk(network, height, width)
@@ -75,7 +77,7 @@ def paint_in_bands(network: TransformationNetwork, photo: np.ndarray, floats: in
         logits = through(network.layers, photo_rows(photo, device), work)
         result = np.empty_like(photo)
         for top, bottom in bands(logits, work):
-            painted = to_pixels(logits.read(top, bottom)[..., :width].sigmoid(), photo.dtype)
+            painted = to_pixels(check_finite(logits.read(top, bottom)[..., :width]).sigmoid(), photo.dtype)
             result[top:bottom] = painted[: height - top]
         progress.update()
     return result
@@ -186,23 +188,29 @@ def bands(rows: Rows, work: Work) -> Iterable[tuple[int, int]]:
 def keep(rows: Rows, work: Work) -> tuple[Rows, Tensor, Tensor]:
     """The rows, computed and written to the disk in half precision; the mean and variance of each channel, (C,).
 
-    The file goes when nothing reads it any more.
+    A row with values that half precision does not reach is divided by a number of its own. The file goes when nothing
+    reads it any more.
     """
     file = tempfile.TemporaryFile(dir=work.folder)  # noqa: SIM115 (closed with its last reader)
     moments: list[tuple[int, Tensor, Tensor]] = []
+    parts: list[Tensor] = []
     for top, bottom in bands(rows, work):
         pixels = rows.read(top, bottom)[0].permute(1, 2, 0).float().contiguous()
-        mean = pixels.mean(dim=(0, 1))
+        mean = check_finite(pixels.mean(dim=(0, 1)))
         variance = (pixels - mean).square_().mean(dim=(0, 1))  # torch.var_mean takes four times as long in this layout
         moments.append((bottom - top, mean.double().cpu(), variance.double().cpu()))
-        file.write(pixels.clamp_(-LARGEST, LARGEST).half().cpu().numpy().data)
+        largest = torch.maximum(pixels.amax(dim=(1, 2)), -pixels.amin(dim=(1, 2)))[:, None, None]
+        parts.append((largest / LARGEST).clamp_min(1))
+        file.write(pixels.div_(parts[-1]).half().cpu().numpy().data)
+    divisors = torch.cat(parts)
 
     def read(top: int, bottom: int) -> Tensor:
         shape = (bottom - top, rows.width, rows.channels)
         row_bytes = rows.width * rows.channels * np.dtype(HALF).itemsize
         file.seek(top * row_bytes)
         pixels = np.frombuffer(bytearray(file.read((bottom - top) * row_bytes)), HALF).reshape(shape)
-        return torch.from_numpy(pixels)[None].to(work.device).float().permute(0, 3, 1, 2)
+        rows_read = torch.from_numpy(pixels).to(work.device).float().mul_(divisors[top:bottom])
+        return rows_read[None].permute(0, 3, 1, 2)
 
     weakref.finalize(read, file.close)
     counts, means, variances = zip(*moments, strict=True)

@@ -20,6 +20,7 @@ from common.data.pixels import round_to_8_bits, to_tensor
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results, evaluate_photos
 from common.losses import PerceptualLoss
+from common.runtime.finite import check_finite
 from styletransfer.gatys import Start, optimize
 from styletransfer.metrics import content_kept_metric, warn_if_content_lost
 from styletransfer.style import MIN_SIDE
@@ -91,7 +92,7 @@ def one_hot(names: Sequence[str], device: torch.device) -> dict[str, Tensor]:
 
 @torch.inference_mode()
 def time_forward(model: nn.Module, photo: Tensor) -> tuple[Tensor, float]:
-    """(model(photo), seconds of the fastest of TIMED_PASSES passes, after one to warm up)."""
+    """(model(photo), seconds of the fastest of TIMED_PASSES passes, after one to warm up). Raises ResultNotFinite."""
     painted, seconds = model(photo), []
     for _ in range(TIMED_PASSES):
         synchronize(photo)
@@ -99,7 +100,7 @@ def time_forward(model: nn.Module, photo: Tensor) -> tuple[Tensor, float]:
         painted = model(photo)
         synchronize(photo)
         seconds.append(time.perf_counter() - began)
-    return painted, min(seconds)
+    return check_finite(painted), min(seconds)
 
 
 def synchronize(tensor: Tensor) -> None:

@@ -6,16 +6,18 @@ once, a larger one in bands (`styletransfer.bands`).
 
 import logging
 from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
 
 from common.data.pixels import peak_of, to_pixels, to_tensor
-from common.inference.ready import precision_of
+from common.inference.ready import finite_result, precision_for, precision_of, say_again
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance, enhance_together
 from common.models.onnx_model import OnnxModel
 from common.runtime.devices import is_out_of_memory
+from common.runtime.finite import check_finite
 from styletransfer.bands import paint_in_bands
 from styletransfer.johnson import TransformationNetwork
 from styletransfer.model import Stylizer
@@ -65,7 +67,8 @@ def mix(photo: np.ndarray, painting: np.ndarray, strength: float, keep_colors: b
 def paint_whole(model: Stylizer | OnnxModel, photo: np.ndarray, tile: int) -> np.ndarray:
     """The painting, as if it was made in one piece: up to `tile` pixels a side it is.
 
-    Where memory runs out, bands become smaller. Raises MemoryError if they cannot, OSError if the disk is too full.
+    Where memory runs out, bands become smaller. What is not finite in half precision is painted again in float32, with
+    a line. Raises MemoryError if bands cannot be smaller, OSError if the disk is too full, ResultNotFinite.
     """
     if isinstance(model, OnnxModel):
         if (side := max(photo.shape[:2])) > tile:
@@ -76,12 +79,15 @@ def paint_whole(model: Stylizer | OnnxModel, photo: np.ndarray, tile: int) -> np
     ways = [partial(paint_in_one_piece, model, photo)] if max(photo.shape[:2]) <= tile else []
     floats = max(FEWEST_FLOATS, FLOATS_PER_PIXEL * tile**2)
     while floats >= FEWEST_FLOATS:
-        ways.append(partial(paint_in_bands, model.network, photo, floats))
+        ways.append(partial(paint_bands_of, model, photo, floats))
         floats //= 4
     for paint in ways:
         try:
-            with precision_of(model):
-                return paint()
+            with precision_for(model, photo.dtype):
+                painted, second_time = finite_result(model, paint)
+            if second_time:
+                say_again(model, "the painting")
+            return painted
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -94,4 +100,9 @@ def paint_whole(model: Stylizer | OnnxModel, photo: np.ndarray, tile: int) -> np
 @torch.inference_mode()
 def paint_in_one_piece(model: Stylizer, photo: np.ndarray) -> np.ndarray:
     device = next(model.parameters()).device
-    return to_pixels(model(to_tensor(photo).to(device)), photo.dtype)
+    return to_pixels(check_finite(model(to_tensor(photo).to(device))), photo.dtype)
+
+
+def paint_bands_of(model: Stylizer, photo: np.ndarray, floats: int) -> np.ndarray:
+    with precision_of(model):
+        return paint_in_bands(cast(TransformationNetwork, model.network), photo, floats)

@@ -28,6 +28,7 @@ class CommunityNetwork(nn.Module):
         self.net, self.descriptor = descriptor.model, descriptor
         self.grid, self.precisions = descriptor.size_requirements.multiple_of, precisions_of(descriptor)
         self.layout = find_layout(self.net)
+        self.net.register_forward_hook(show_infinite)
 
     def forward(self, low: Tensor) -> Tensor:
         with allowed_precision(low, self.precisions):
@@ -37,6 +38,11 @@ class CommunityNetwork(nn.Module):
 
     def _apply(self, fn: Any, recurse: bool = True) -> "CommunityNetwork":
         return super()._apply(lambda tensor: lay_out(fn, tensor, self.layout), recurse)
+
+
+def show_infinite(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+    """NaN in place of infinite values, which spandrel would clamp to white: whoever checks the result sees it."""
+    return torch.where(output.isfinite(), output, torch.nan)
 
 
 def load_community_model(path: Path) -> SuperResolver:

@@ -9,7 +9,8 @@ from torch import nn
 from tqdm import tqdm
 
 from common.config.damages import PRESETS, BlurConfig, DamagePass, JpegConfig, NoiseConfig
-from common.data.photos import PhotoError
+from common.evaluation.report import NOT_MEASURED
+from common.inference.batch import explain_failure
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
 from common.runtime.memory import release_freed_memory
@@ -47,8 +48,8 @@ def measure_damages(paths: list[Path], scale: int, model: nn.Module, folder: Pat
             release_freed_memory()
             try:
                 figures.append(measure_photo(path, Degrade(scale, passes), {"model": model}, tile=tile)[0])
-            except (PhotoError, MemoryError) as error:
-                log.warning("skipped %s", error if isinstance(error, PhotoError) else f"{path}: {error}")
+            except NOT_MEASURED as error:
+                log.warning("skipped %s", explain_failure(path, error))
                 usable.remove(path)
             progress.update()
         if not figures:

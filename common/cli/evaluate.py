@@ -17,7 +17,7 @@ from common.cli.arguments import (
     user_path,
 )
 from common.data.formats import FILM_SUFFIXES
-from common.runtime.errors import UserError
+from common.runtime.errors import ResultNotFinite, UserError
 from common.runtime.files import check_can_write
 
 if TYPE_CHECKING:
@@ -139,6 +139,8 @@ def measure_film_command(
         table = measure_film(args.data, prepare, enhance, Steady(amount, **mixing), measures)
     except PhotoError as error:
         raise UserError(str(error)) from None
+    except ResultNotFinite as error:
+        raise UserError(f"{args.data}: {error}") from None
     log.info("flicker: change from frame to frame where the video stays the same, in %s (--steady %g)", unit, amount)
     log.info("%s", table.round(3).to_string(na_rep=""))
     if evaluation.folder is not None:

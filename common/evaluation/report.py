@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from torch import Tensor
 from common.data.photos import PhotoError
 from common.data.pixels import to_image
 from common.evaluation.grid import save_grid
+from common.inference.batch import explain_failure
 from common.pages.page import REPORT_FILE, format_figure, write_page, write_within_limit
 from common.pages.pictures import to_data_uri
-from common.runtime.errors import UserError
+from common.runtime.errors import ResultNotFinite, UserError
 from common.runtime.files import atomic_write
 from common.runtime.memory import release_freed_memory
 
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 MAX_PICTURES = 6  # photos in the comparison
 PAGE_SIDE = 384  # pixels a side of the pictures of a page, at most
 PHOTOS_ON_PAGE = (24, 15, 9, 6, 3)  # the first that keeps it small enough
+PICTURES_KEPT = 180  # photos whose pictures are kept meanwhile: which is in the middle shows at the end only
+
+NOT_MEASURED = (PhotoError, ResultNotFinite, MemoryError)  # of one photo; the others go on
 
 Pictures = Mapping[str, Tensor]  # {name: (3, H, W) in [0, 1]}
 MeasurePhoto = Callable[[Path], tuple[dict[str, float], dict[str, Tensor]]]
@@ -34,7 +38,7 @@ class Results:
     """What was measured on photos, and pictures of them for a page."""
 
     table: pd.DataFrame  # a row a photo: 'photo', then "name metric" columns
-    pictures: list[dict[str, str]]  # of each row, {name: `data:` address}
+    pictures: dict[int, dict[str, str]]  # of some rows, which a page may show: {row: {name: `data:` address}}
     example: Pictures  # of the first photo, as measured
     metric: str  # by which photos are sorted
     higher_is_better: bool
@@ -63,20 +67,21 @@ def evaluate_photos(
     """
     rows: list[dict[str, str | float]] = []
     details: list[Pictures] = []
-    pictures: list[dict[str, str]] = []
+    pictures: dict[int, dict[str, str]] = {}
     example: Pictures = {}
     for name, path in zip(name_photos(paths), paths, strict=True):
         release_freed_memory()
         try:
             figures, shown = measure(path)
-        except PhotoError as error:
-            log.warning("skipped %s", error)
+        except NOT_MEASURED as error:
+            log.warning("skipped %s", explain_failure(path, error))
             continue
-        except MemoryError as error:
-            log.warning("skipped %s: %s", path, error)
-            continue
+        pictures[len(rows)] = {label: to_data_uri(to_image(picture), PAGE_SIDE) for label, picture in shown.items()}
         rows.append({"photo": name, **figures})
-        pictures.append({label: to_data_uri(to_image(picture), PAGE_SIDE) for label, picture in shown.items()})
+        if len(pictures) > 2 * PICTURES_KEPT:
+            ranks, end = rank_photos(pd.DataFrame(rows), metric, higher_is_better), PHOTOS_ON_PAGE[0] // 3
+            shown_yet = spread_over_ends_and_middle(ranks, end, PICTURES_KEPT - 2 * end, pictures)
+            pictures = {i: pictures[i] for i in shown_yet}
         example = example or shown
         if len(details) < MAX_PICTURES:
             details.append(get_detail(shown))
@@ -117,10 +122,9 @@ def photos_of_page(results: Results, n: int, left: str | None = None, right: str
     left, right: the pictures that are compared first; without them the baseline or input, and the prediction or target.
     """
     table, metric = results.table, results.metric
-    columns = [column for column in table.columns[1:] if column.split(" ", 1)[1] == metric]
-    judged = [column for column in columns if column.startswith("prediction ")] or columns
-    ranks = table[judged].mean(axis=1).sort_values(ascending=results.higher_is_better).index.tolist()
-    labels = list(results.pictures[0])
+    judged = judged_columns(table, metric)
+    ranks = rank_photos(table, metric, results.higher_is_better)
+    labels = list(next(iter(results.pictures.values())))
     measured = [label for label in labels if f"{label} {metric}" in table.columns]
     right = right or ("prediction" if "prediction" in labels else labels[-1])
     left = left or next((label for label in [*measured, *labels] if label != right), right)
@@ -132,7 +136,7 @@ def photos_of_page(results: Results, n: int, left: str | None = None, right: str
             "left": left,
             "right": right,
         }
-        for i in spread_over_ends_and_middle(ranks, n)
+        for i in spread_over_ends_and_middle(ranks, n // 3, n // 3, results.pictures)
     ]
     direction = "lowest" if results.higher_is_better else "highest"
     of = f" of {judged[0].split(' ', 1)[0]}" if len(judged) == 1 else ""
@@ -143,13 +147,26 @@ def photos_of_page(results: Results, n: int, left: str | None = None, right: str
     }
 
 
-def spread_over_ends_and_middle(ranks: list[int], n: int) -> list[int]:
-    """All, or a third each from the beginning, the middle and the end."""
-    if len(ranks) <= n:
+def judged_columns(table: pd.DataFrame, metric: str) -> list[str]:
+    """The columns of a metric by which photos are sorted: the prediction's, or those of all."""
+    columns = [column for column in table.columns[1:] if column.split(" ", 1)[1] == metric]
+    return [column for column in columns if column.startswith("prediction ")] or columns
+
+
+def rank_photos(table: pd.DataFrame, metric: str, higher_is_better: bool) -> list[int]:
+    """The rows from worst to best."""
+    means = table[judged_columns(table, metric)].mean(axis=1)
+    return means.sort_values(ascending=higher_is_better, kind="stable").index.tolist()
+
+
+def spread_over_ends_and_middle(ranks: list[int], part: int, middle: int, usable: Container[int]) -> list[int]:
+    """All, or so many: a part each from the beginning and the end, and `middle` that are usable from the middle."""
+    if len(ranks) <= 2 * part + middle:
         return ranks
-    part = n // 3
-    middle = (len(ranks) - part) // 2
-    return ranks[:part] + ranks[middle : middle + part] + ranks[-part:]
+    center = (len(ranks) - part) // 2 + (part - 1) / 2
+    between = [i for i in range(part, len(ranks) - part) if ranks[i] in usable]
+    nearest = sorted(sorted(between, key=lambda i: abs(i - center))[:middle])
+    return [*ranks[:part], *(ranks[i] for i in nearest), *ranks[-part:]]
 
 
 def figure_lines(figures: Mapping[str, float]) -> list[str]:

@@ -13,15 +13,19 @@ from av.packet import Packet
 from common.films.film import Film, open_film, probe
 from common.films.frames import to_frame
 from common.films.pictures import Picture, read_pictures
-from common.films.progress import progress_of
+from common.films.progress import each_message_once, progress_of
 from common.films.steady import Steady
 from common.films.threads import ahead, behind
 from common.films.writer import DEFAULT_QUALITY, FilmWriter, check_result, default_codec
 from common.inference.batch import FAILURES, Enhance, Together, enhance_together, explain_failure
+from common.inference.ready import with_bits
 from common.runtime.files import atomic_write
 from common.runtime.interrupt import StopRequest
 
 log = logging.getLogger(__name__)
+
+BITS = 10  # that a result has of a film with more than 8
+OF_A_PICTURE = ("common.inference.batch", "common.inference.ready", "common.inference.tiles", "styletransfer.photo")
 
 
 class Clock:
@@ -122,6 +126,8 @@ def enhance_film(
                         writer.write(frame, item.like.duration)
 
             with (
+                each_message_once(*OF_A_PICTURE),
+                with_bits(BITS),
                 progress_of(path, film.frames) as progress,
                 ahead(clock.over(read_pictures(source, film))) as items,
                 behind(write) as put,

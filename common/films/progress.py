@@ -26,6 +26,23 @@ def progress_of(path: Path, total: int) -> Iterator[Callable[[], object]]:
         yield Lines(path, total)
 
 
+@contextmanager
+def each_message_once(*loggers: str) -> Iterator[None]:
+    """Within it these loggers say each of their messages once: what happens to one picture happens to the next."""
+    seen: set[object] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        return record.msg not in seen and seen.add(record.msg) is None
+
+    try:
+        for name in loggers:
+            logging.getLogger(name).addFilter(is_new)
+        yield
+    finally:
+        for name in loggers:
+            logging.getLogger(name).removeFilter(is_new)
+
+
 class Lines:
     """lines() after each picture logs, once a minute, how many there were and how much time is left."""
 

@@ -13,7 +13,7 @@ from common.data.formats import FILM_SUFFIXES, MAX_SIDES, WRITABLE_SUFFIXES
 from common.data.names import get_name_key, in_either_form, look_alike
 from common.data.photos import Photo, PhotoError, read_photo, to_srgb_photo, write_photo
 from common.runtime.devices import is_out_of_memory
-from common.runtime.errors import UserError, WriteError
+from common.runtime.errors import ResultNotFinite, UserError, WriteError
 from common.runtime.files import atomic_write, check_can_write, remove_temporary_files
 from common.runtime.memory import machine_memory, release_freed_memory
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 # Three channels as an array, four in Pillow's copy of it: 8 bytes; 192 megapixels enhanced at their size took 3.6 GB.
 BYTES_OF_A_VALUE, WORTH_SAYING = 8, 2e9
 
-FAILURES = (PhotoError, WriteError, MemoryError, OSError)  # of one photo; the others go on
+FAILURES = (PhotoError, WriteError, ResultNotFinite, MemoryError, OSError)  # of one photo; the others go on
 
 Enhance = Callable[[np.ndarray], np.ndarray]  # (H, W, 3) uint8 or uint16 -> (scale H, scale W, 3)
 
@@ -245,9 +245,12 @@ def group_by_size(photos: Iterable[OpenPhoto], pixels: int) -> Iterator[list[Ope
 
 
 def enhance_together(photos: list[np.ndarray], together: Together) -> list[np.ndarray] | None:
-    """The results of photos of one size, or None where memory does not suffice for all at once."""
+    """The results of photos of one size, or None if they must be made one by one: memory does not suffice for all at
+    once, or one of them is not finite."""
     try:
         return together.enhance(photos)
+    except ResultNotFinite:
+        return None
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from common.data.pixels import peak_of, to_pixels, to_tensor
+from common.inference.ready import precision_for, run_finite, say_again
 from common.inference.tile_layout import OVERLAP, TILE, least_side, smallest_tile, tile_starts
 from common.runtime.devices import is_out_of_memory
+from common.runtime.finite import check_finite
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +37,15 @@ def enhance(
     device to run on.
 
     Where memory runs out it begins again with tiles of half the size, and raises MemoryError if they cannot be smaller.
+    A tile that is not finite in half precision is made again in float32, with a line. Raises ResultNotFinite if it is
+    not then either.
     """
     smallest = scale * least_side(overlap, grid)
     tile = max(smallest, min(tile, scale * max(photo.shape[:2])))
     while True:
         try:
-            return enhance_in_tiles(model, photo, scale, tile, overlap, grid)
+            with precision_for(model, photo.dtype):
+                return enhance_in_tiles(model, photo, scale, tile, overlap, grid)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -55,9 +60,13 @@ def enhance(
 
 @torch.inference_mode()
 def enhance_together(model: nn.Module, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """`enhance` for photos of one size and depth, each in one piece, all of them in one pass of the model."""
+    """`enhance` for photos of one size and depth, each in one piece, all of them in one pass of the model.
+
+    Raises ResultNotFinite if one of them is not finite, in the precision that the model has.
+    """
     batch = torch.cat([to_tensor(photo) for photo in photos]).to(device_of(model))
-    return [to_pixels(result[None], photos[0].dtype) for result in model(batch)]
+    with precision_for(model, photos[0].dtype):
+        return [to_pixels(result[None], photos[0].dtype) for result in check_finite(model(batch))]
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -76,12 +85,13 @@ def enhance_in_tiles(model: nn.Module, photo: np.ndarray, scale: int, tile: int,
     column_weights = tile_weights([scale * x for x in columns], scale * tile_width, scale * width)
     result, peak = np.empty((scale * height, scale * width, 3), photo.dtype), peak_of(photo.dtype)
     band = torch.zeros(scale * min(tile_height, height), scale * width, 3)
-    count, started = len(rows) * len(columns), time.monotonic()
+    count, again, started = len(rows) * len(columns), 0, time.monotonic()
     progress = tqdm(total=count, unit="tile", leave=False, disable=None)  # shown on a terminal only
     for y, row_weight, next_y in zip(rows, row_weights, [*rows[1:], height], strict=True):
         for x, column_weight in zip(columns, column_weights, strict=True):
             piece = to_tensor(photo[y : y + tile_height, x : x + tile_width]).to(device)
-            output = model(piece)[0].clamp(0, 1).permute(1, 2, 0).float().cpu()
+            pixels, second_time = run_finite(model, piece)
+            output, again = pixels[0].clamp(0, 1).permute(1, 2, 0).float().cpu(), again + second_time
             weight = row_weight[:, None, None] * column_weight[None, :, None]
             band[: len(output), scale * x : scale * (x + tile_width)] += weight * output
             progress.update()
@@ -91,6 +101,8 @@ def enhance_in_tiles(model: nn.Module, photo: np.ndarray, scale: int, tile: int,
         result[scale * y : scale * next_y] = (band[:done] * peak).round().clamp(0, peak).numpy().astype(photo.dtype)
         band = torch.cat([band[done:], torch.zeros(done, *band.shape[1:])])
     progress.close()
+    if again:
+        say_again(model, f"{again} of {count} tiles")
     return result
 
 

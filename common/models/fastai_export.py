@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from common.data.photos import open_photo, picture_to_photo
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
+from common.runtime.finite import check_finite
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -42,10 +43,13 @@ class ToPhoto(Transform):
 
 
 class ToFloat(IntToFloatTensor):
-    """fastai's, but converts back to 8 bits by rounding. fastai truncates: half of all pixels are one too dark."""
+    """fastai's, but converts back to 8 bits by rounding. fastai truncates: half of all pixels are one too dark.
+
+    Raises ResultNotFinite for a result with NaN, which would be black.
+    """
 
     def decodes(self, o: TensorImage) -> Tensor:
-        return (o.clamp(0, 1) * 255).round().long()
+        return (check_finite(o).clamp(0, 1) * 255).round().long()
 
 
 def import_exported_model(path: Path, model_class: type[Model]) -> Model:

@@ -1,5 +1,6 @@
 """Which device to compute on, and what it means when its memory runs out."""
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,10 +28,35 @@ def best_device_name() -> str:
     return accelerator.type if accelerator is not None else "cpu"
 
 
+# In the words of torch's allocators and CUDA's libraries. cuDNN says the last four where no memory is left to try out
+# its convolutions.
+OUT_OF_MEMORY = (
+    "out of memory",
+    "ALLOC_FAILED",
+    "can't allocate memory",
+    "unable to find an engine",  # GET was, or FIND was
+    "Unable to find a valid cuDNN algorithm",
+    "No valid engine configs",
+    "no valid convolution algorithms available in CuDNN",
+)
+# In torch's: of a loading process that the system has killed, or that had no room for its batch in shared memory.
+LOST_WORKER = ("DataLoader worker (pid", "</torch_")
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a GPU or the machine ran out of memory, in the words of torch's allocators and CUDA's libraries."""
-    words = ("out of memory", "ALLOC_FAILED", "can't allocate memory")
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in words)
+    """Whether a GPU or the machine ran out of memory."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in OUT_OF_MEMORY)
+
+
+def lost_worker_advice(error: BaseException) -> str | None:
+    """What to change when a loading process has ended, or None if that is not what the error says."""
+    if not any(word in str(error) for word in LOST_WORKER):
+        return None
+    return (
+        f"a process that loads photos has ended ({textwrap.shorten(str(error), 200)}). In a container, /dev/shm may be "
+        "too small: start it with --shm-size=8g or --ipc=host. Or the machine's memory is full. Fewer loading processes"
+        " need less of both: train.workers=2, or 0. On resume train.workers may change"
+    )
 
 
 @contextmanager

@@ -27,6 +27,10 @@ class TrainingDiverged(ReportedError):
     """
 
 
+class ResultNotFinite(ReportedError):
+    """A network's output for one photo has values that are NaN or infinite. The message names no path."""
+
+
 class TrainingStopped(ReportedError):
     """Training that ended early and that `--resume` continues. `status`: the command's exit status."""
 

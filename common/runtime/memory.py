@@ -3,8 +3,9 @@
 import ctypes
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 MAX_THRESHOLD = 2**31 - 1
@@ -32,10 +33,38 @@ def glibc_function(name: str) -> Callable[..., int] | None:
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
-def machine_memory() -> int | None:
-    """Bytes of memory of this machine, or None where the system does not tell."""
+def machine_memory(root: Path = Path("/")) -> int | None:
+    """Bytes of memory of this machine, or of this container if it has fewer; None where the system does not tell.
+
+    root: the folder that holds proc and sys.
+    """
     known = {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= set(getattr(os, "sysconf_names", ()))  # not on Windows
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if known else None
+    machine = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")] if known else []
+    return min([*machine, *container_limits(root)], default=None)
+
+
+def container_limits(root: Path) -> Iterator[int]:
+    """Bytes that this process's control groups may have, of version 1 or 2, and those groups that they are in."""
+    for line in read_text(root / "proc/self/cgroup").splitlines():
+        _, controllers, group = line.split(":", 2)
+        if controllers == "":
+            top, name = root / "sys/fs/cgroup", "memory.max"
+        elif "memory" in controllers.split(","):
+            top, name = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+        else:
+            continue
+        folder = top / group.lstrip("/")  # which a container may not see; its own limit is in `top` then
+        for at in (folder, *folder.parents):
+            if at.is_relative_to(top) and (limit := read_text(at / name).strip()).isdigit():  # else 'max'
+                yield int(limit)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, empty if it cannot be read."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def peak_memory() -> str | None:

@@ -24,7 +24,7 @@ from common.losses import PerceptualLoss
 from common.models.fastai_export import export_learner, get_photo_learner
 from common.models.unet import parameter_groups
 from common.runtime import processes
-from common.runtime.devices import is_out_of_memory
+from common.runtime.devices import is_out_of_memory, lost_worker_advice
 from common.runtime.errors import TrainingStopped
 from common.runtime.memory import release_freed_memory
 from common.training.ema import Ema, model_to_save
@@ -142,6 +142,8 @@ class StageLearner(Learner):
         try:
             self.fit_one_cycle(stage.epochs, lr_max=lr, wd=self.train_config.wd, cbs=list(cbs))
         except (RuntimeError, MemoryError) as error:
+            if advice := lost_worker_advice(error):
+                raise TrainingStopped(advice) from error
             if not is_out_of_memory(error):
                 raise
             raise TrainingStopped(out_of_memory_advice(self.stage, stage, self.train_config, error)) from error

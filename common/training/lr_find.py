@@ -6,9 +6,10 @@ from tempfile import TemporaryDirectory
 from matplotlib.figure import Figure
 
 from common.config.sections import StageConfig
+from common.runtime.devices import is_out_of_memory, lost_worker_advice
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
-from common.training.learner import StageLearner
+from common.training.learner import StageLearner, out_of_memory_advice
 from common.training.run_fit import without_progress_bars
 
 
@@ -23,7 +24,12 @@ def find_lr(learn: StageLearner, path: Path, steps: int = 100) -> float:
         with TemporaryDirectory() as folder:  # for the weights, which fastai saves and puts back
             learn.path = Path(folder)  # pyright: ignore[reportAttributeAccessIssue] (fastai sets it by name)
             lr = float(learn.lr_find(num_it=steps, show_plot=False).valley)  # pyright: ignore[reportAttributeAccessIssue]
-    except (IndexError, ValueError, RuntimeError) as error:
+    except (IndexError, ValueError, RuntimeError, MemoryError) as error:
+        if advice := lost_worker_advice(error):
+            raise UserError(advice) from error
+        if is_out_of_memory(error):
+            train = learn.train_config
+            raise UserError(out_of_memory_advice(learn.stage, train.stages[learn.stage], train, error)) from error
         if len(learn.recorder.losses) > steps // 4:
             raise
         raise UserError(

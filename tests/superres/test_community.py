@@ -17,7 +17,7 @@ from spandrel.architectures.SCUNet import SCUNet
 
 from common.inference.ready import ready
 from common.inference.tiles import enhance
-from common.runtime.errors import UserError
+from common.runtime.errors import ResultNotFinite, UserError
 from superres.model import load_any_model
 from tests.commands import run_here
 
@@ -59,6 +59,15 @@ def test_weights_that_are_no_numbers_are_refused(value, tmp_path):
     torch.save(state, tmp_path / "broken.pth")
     with pytest.raises(UserError, match="some of its weights are infinite or not numbers"):
         load_any_model(tmp_path / "broken.pth")
+
+
+def test_infinite_values_are_not_clamped_to_white(tmp_path):
+    state = compact(2).state_dict()
+    state["body.4.weight"].fill_(3e38)
+    state["body.2.bias"].fill_(9.0)
+    torch.save(state, tmp_path / "large.pth")
+    with pytest.raises(ResultNotFinite):
+        enhance(load_any_model(tmp_path / "large.pth"), photo(20, 20), 2)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import logging
 from fractions import Fraction
+from functools import partial
 
 import av
 import numpy as np
@@ -15,6 +16,8 @@ from common.films.frames import to_array
 from common.films.pictures import Picture, read_pictures
 from common.films.steady import Steady
 from common.inference.batch import Together
+from common.inference.ready import ready
+from common.inference.tiles import enhance, enhance_together
 from tests.films import frames_of, pan, sound_of, write_film
 from tests.hostile_films import NO_FILMS, make_films
 
@@ -255,3 +258,42 @@ def test_reading_holds_few_pictures(tmp_path):
     with open_film(path) as source:
         items = read_pictures(source, film)
         assert sum(isinstance(item, Picture) for item in items) == 200
+
+
+class OverflowsInHalf(torch.nn.Module):
+    def __init__(self, always=False):
+        super().__init__()
+        self.always, self.anchor = always, torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        return x * torch.nan if self.always or torch.is_autocast_enabled("cpu") else x
+
+
+def test_frames_that_overflow_in_half_precision_are_made_in_float32_with_one_line_a_film(tmp_path, caplog):
+    path, model = write_film(tmp_path / "a.mp4", pan(6)), ready(OverflowsInHalf(), torch.device("cpu"), "bf16")
+    together = Together(partial(enhance_together, model), 2 * 64 * 48)
+    for name in ("b.mp4", "c.mp4"):
+        caplog.clear()
+        enhance_film(path, tmp_path / name, partial(enhance, model), Steady(0), FilmOptions(quality=95), together)
+        lines = [message for message in caplog.messages if "too large numbers for bf16" in message]
+        assert len(lines) == 1
+    for picture, result in zip(pan(6), arrays(tmp_path / "b.mp4"), strict=True):
+        assert np.abs(picture.astype(int) - result).mean() < 4
+
+
+def test_a_film_by_a_broken_network_fails_and_leaves_no_file(tmp_path, caplog):
+    path, model = write_film(tmp_path / "a.mp4", pan(3)), OverflowsInHalf(always=True)
+    plan = [(path, tmp_path / "out/a.mp4")]
+    assert enhance_films(plan, partial(enhance, model), lambda: Steady(0.5), FilmOptions()) == 1
+    assert caplog.messages[0].startswith(f"failed {path}: the network gives values that are no numbers")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_ten_bits_of_a_film_are_not_more_than_float16_has(tmp_path):
+    path, seen = write_film(tmp_path / "a.mp4", pan(1), pixel_format="yuv444p10le"), []
+    model = ready(torch.nn.Conv2d(3, 3, 1), torch.device("cpu"), "fp16")
+    vars(model)["half"] = vars(model)["half"]._replace(chosen=False)  # as on CUDA
+    model.register_forward_hook(lambda *args: seen.append(args[2].dtype))
+    enhance_film(path, tmp_path / "b.mp4", partial(enhance, model), Steady(0), FilmOptions())
+    enhance(model, np.zeros((8, 8, 3), np.uint16))  # a photo
+    assert seen == [torch.float16, torch.float32]

@@ -138,6 +138,21 @@ def test_what_an_onnx_file_cannot_do_is_said(stylizer, photos, tmp_path, capsys,
     assert message in capsys.readouterr().err
 
 
+def test_an_onnx_file_whose_results_are_no_numbers_fails(photos, tmp_path, caplog):
+    from onnx import TensorProto, helper, save
+
+    shape = [1, 3, "height", "width"]
+    image, result = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("image", "result"))
+    nodes = [helper.make_node("Neg", ["image"], ["minus"]), helper.make_node("Sqrt", ["minus"], ["result"])]
+    graph = helper.make_graph(nodes, "roots", [image], [result])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    helper.set_model_props(model, {METADATA_KEY: json.dumps({"task": "superres", "scale": 1})})
+    save(model, tmp_path / "model.onnx")
+    assert run_here("superres.predict", tmp_path / "model.onnx", photos / "0.png", "-o", tmp_path / "out") == 1
+    assert caplog.messages[-2].startswith(f"failed {photos / '0.png'}: the network gives values that are no numbers")
+    assert not (tmp_path / "out/0.png").exists()
+
+
 def test_broken_files_are_refused(photos, tmp_path, capsys):
     (tmp_path / "text.onnx").write_text("no model")
     for name, message in (("text.onnx", "not a complete ONNX file"), ("none.onnx", "no such model file")):

@@ -1,5 +1,6 @@
 """Memory that is freed stays with the process."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from common.runtime.memory import peak_memory
+from common.runtime.memory import machine_memory, peak_memory
 
 TOUCHED = """
 import resource, sys
@@ -51,3 +52,33 @@ def test_the_peak_is_that_of_the_accelerator_in_use(monkeypatch):
     assert "GPU" not in peak_memory()
     monkeypatch.setattr(torch, "get_device_module", lambda _: mps)
     assert "GPU" not in peak_memory()
+
+
+@pytest.fixture
+def machine():
+    """Bytes that the machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no sysconf")
+@pytest.mark.parametrize(
+    ("groups", "files", "expected"),
+    [
+        ("0::/", {"memory.max": "1000000"}, 1_000_000),
+        ("0::/", {"memory.max": "max"}, None),
+        ("0::/", {"memory.max": "9223372036854771712"}, None),
+        ("0::/a/b", {"a/memory.max": "2000000", "a/b/memory.max": "3000000"}, 2_000_000),  # what holds it is smaller
+        ("0::/not/shown", {"memory.max": "4000000"}, 4_000_000),
+        ("5:cpu,memory:/docker/x\n1:name=systemd:/y", {"memory/docker/x/memory.limit_in_bytes": "5000000"}, 5_000_000),
+        ("5:memory:/docker/x", {"memory/memory.limit_in_bytes": "6000000"}, 6_000_000),
+        ("5:memory:/", {"memory/memory.limit_in_bytes": "9223372036854771712"}, None),
+        ("0::/../../x", {"memory.max": "7000000"}, 7_000_000),
+        (None, {}, None),
+    ],
+)
+def test_a_container_has_the_memory_that_it_may_use(tmp_path, machine, groups, files, expected):
+    files = {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+    for name, text in {**files, **({"proc/self/cgroup": groups} if groups else {})}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n")
+    assert machine_memory(tmp_path) == (expected or machine)

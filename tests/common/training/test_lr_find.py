@@ -8,7 +8,7 @@ from torch import nn
 from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, StageConfig, TaskConfig, TrainConfig
 from common.data.loader import SeededDL
 from common.losses import PerceptualLoss
-from common.runtime.errors import UserError
+from common.runtime.errors import TrainingStopped, UserError
 from common.training import learner as training
 from common.training.learner import ModelFiles
 from common.training.lr_find import find_lr, format_override, format_rate
@@ -64,3 +64,33 @@ def test_a_pair_keeps_its_ratio():
         "train.stages.1.lr=[2e-5,2e-3]"
     )
     assert format_override(0, StageConfig(crop=32, bs=2, epochs=1, lr=1e-3), 2e-3) == "train.stages.0.lr=2e-3"
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB", r"train.stages.0 does not fit into memory .*stages.0.bs=1"),
+        (
+            "DataLoader worker (pid 7) is killed by signal: Bus error. ",
+            r"a process that loads photos has ended .*--shm-size",
+        ),
+    ],
+)
+def test_memory_that_ran_out_is_not_called_a_loss_that_diverged(tmp_path, said, advice):
+    class Full(Brightness):
+        def forward(self, x):
+            raise RuntimeError(said)
+
+    with pytest.raises(UserError, match=advice):
+        find_lr(make_learner(Full()), tmp_path / "curve.png")
+
+
+def test_a_training_whose_loading_process_was_lost_says_what_to_change():
+    class Lost(Brightness):
+        def forward(self, x):
+            raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
+
+    learn = make_learner(Lost())
+    learn.begin_stage(0)
+    with pytest.raises(TrainingStopped, match=r"train.workers=2, or 0. On resume train.workers may change"):
+        learn.fit_stage()
