@@ -1,20 +1,27 @@
 """What goes along with a film's pictures as it is: sound, subtitles, covers, fonts."""
 
+import logging
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
+from av.audio.stream import AudioStream
 from av.error import FFmpegError
 from av.packet import Packet
 
 from common.films.encoding import AVI, format_of, is_mp4
 from common.films.film import is_cover, video_of
+from common.films.sound import AsAac
 from common.films.tags import tags_of_sound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from av.container import InputContainer, OutputContainer
     from av.stream import Stream
+
+log = logging.getLogger(__name__)
 
 MKV = ".mkv"
 PICTURE_TYPES = {"mjpeg": "jpeg", "png": "png", "bmp": "bmp", "gif": "gif", "webp": "webp"}  # FFmpeg's name: MIME type
@@ -36,13 +43,14 @@ def covers_of(path: Path, source: "InputContainer") -> dict[int, bytes]:
 class Copies:
     """The streams of `source` that go along into `container`, whose ending is `ending`.
 
-    left_out: names of those that the container does not take.
+    left_out: names of those that the container does not take, but for sound, which becomes AAC.
     """
 
     def __init__(self, path: Path, source: "InputContainer", container: "OutputContainer", ending: str) -> None:
         self.streams: dict[int, Stream] = {}  # by their number in the source
         self.left_out: list[str] = []
         self.covers: list[tuple[Stream, bytes]] = []
+        self.recoded: dict[int, AsAac] = {}  # by their number in the source
         self.container = container
         covers, video = covers_of(path, source), video_of(source)
         for stream in source.streams:
@@ -57,8 +65,25 @@ class Copies:
                 copy.disposition = stream.disposition
                 if stream.index in covers:
                     self.covers.append((copy, covers[stream.index]))
+            elif isinstance(stream, AudioStream) and (is_mp4(ending) or ending == MKV):
+                log.warning(
+                    "%s: %s is %s, which %s does not hold: it becomes AAC",
+                    path,
+                    name_of(stream),
+                    stream.codec_context.codec.canonical_name,
+                    ending,
+                )
+                self.recoded[stream.index] = AsAac(stream, container)
             else:
                 self.left_out.append(name_of(stream))
+
+    def packets(self, packet: Packet) -> "Iterator[Packet]":
+        """What is written for a packet of the source."""
+        if packet.stream_index in self.recoded:
+            yield from self.recoded[packet.stream_index].packets(packet)
+        elif packet.stream_index in self.streams and packet.dts is not None:
+            packet.stream = self.streams[packet.stream_index]
+            yield packet
 
     def begin(self) -> None:
         """Writes the covers, which come before all else."""

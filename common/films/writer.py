@@ -81,13 +81,12 @@ class FilmWriter:
             self.container.options["movflags"] = "+faststart" + "+use_metadata_tags" * bool(keys)
 
     def copy(self, packet: Packet) -> None:
-        """Writes a packet of another stream as it is."""
-        stream = self.copies.streams.get(packet.stream_index)
-        if stream is not None and packet.dts is not None:
-            start = round(self.start / packet.time_base)
-            packet.pts, packet.dts = None if packet.pts is None else packet.pts - start, packet.dts - start
-            packet.stream = stream
-            self.container.mux(packet)
+        """Writes a packet of another stream as it is, or as AAC if the container does not hold it."""
+        for written in self.copies.packets(packet):
+            start = round(self.start / written.time_base)
+            written.pts = None if written.pts is None else written.pts - start
+            written.dts = None if written.dts is None else written.dts - start
+            self.container.mux(written)
 
     def write(self, frame: VideoFrame, duration: int) -> None:
         """duration: how long the frame is shown, in the source's ticks, or 0: the last one's is the end of the film."""
