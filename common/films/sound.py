@@ -13,21 +13,9 @@ from common.films.tags import tags_of_sound
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
-RATES = (
-    7350,
-    8000,
-    11025,
-    12000,
-    16000,
-    22050,
-    24000,
-    32000,
-    44100,
-    48000,
-    64000,
-    88200,
-    96000,
-)  # samples a second
+# Samples a second that AAC has.
+RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+LAYOUTS = {1: "mono", 2: "stereo"}  # by channels, where a file does not say which they are
 BITS = 96_000  # a second and channel
 
 
