@@ -14,6 +14,7 @@ from typing import NamedTuple
 from PIL import Image
 from tqdm import tqdm
 
+from common.data.film_endings import is_script
 from common.data.formats import (
     CAN_READ_FILMS,
     FILM_SUFFIXES,
@@ -99,7 +100,10 @@ def find_photos(folder: Path, with_films: bool = False) -> list[Path]:
             if name.lower().endswith(endings) and not name.startswith("."):
                 path = Path(parent, name)
                 if path.is_file():
-                    photos.append(path)
+                    if is_script(path):
+                        others += 1
+                    else:
+                        photos.append(path)
                 else:
                     log.warning("skipped %s: a broken link, or not a regular file", path)
             else:

@@ -20,7 +20,11 @@ MAX_SIDES = {**dict.fromkeys(JPEG_SUFFIXES, 65_535), ".webp": 16_383}
 UNREADABLE_SUFFIXES = (".jxl",)
 
 # Films, which `predict` and `evaluate` take as well, if the packages that read them are installed.
-FILM_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm")
+# Results keep the first ones; films of any other kind become .mp4 or .mkv (common.data.film_endings).
+WRITABLE_FILM_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm")
+FILM_SUFFIXES = (
+    *WRITABLE_FILM_SUFFIXES, ".3gp", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".vob", ".wmv", ".flv", ".ogv",
+)  # fmt: skip
 CAN_READ_FILMS = find_spec("av") is not None and find_spec("cv2") is not None
 INSTALL_FILMS = 'pip install "perceptual-enhance[video]"'
 

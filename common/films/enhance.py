@@ -10,13 +10,14 @@ from pathlib import Path
 from av.error import FFmpegError
 from av.packet import Packet
 
+from common.films.encoding import CODECS, DEFAULT_QUALITY, check_result, default_codec, size_of_result
 from common.films.film import Film, open_film, probe
 from common.films.frames import to_frame
 from common.films.pictures import Picture, read_pictures
 from common.films.progress import each_message_once, progress_of
 from common.films.steady import Steady
 from common.films.threads import ahead, behind
-from common.films.writer import DEFAULT_QUALITY, FilmWriter, check_result, default_codec
+from common.films.writer import FilmWriter
 from common.inference.batch import FAILURES, Enhance, Together, enhance_together, explain_failure
 from common.inference.ready import with_bits
 from common.runtime.files import atomic_write
@@ -52,7 +53,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class FilmOptions:
-    """How films are written. codec: of `writer.CODECS`; None for the usual one of the ending. quality: 1 to 100.
+    """How films are written. codec: of `encoding.CODECS`; None for the usual one of the ending. quality: 1 to 100.
 
     scale: how many times larger results are.
     """
@@ -105,9 +106,10 @@ def enhance_film(
     together: enhances several pictures at once. After Ctrl-C the picture at hand is finished, and what there is becomes
     `NAME.part.mp4` and plays; FilmStopped is raised then. Raises FilmError if the film cannot be read or written.
     """
-    film, codec, clock = probe(path), options.codec or default_codec(result), Clock()
+    film, clock = probe(path), Clock()
+    codec = options.codec or default_codec(result, film)
     check_result(result, codec, film)
-    size = (options.scale * film.width, options.scale * film.height)
+    size = size_of_result(CODECS[codec], film, options.scale)
     at_once = max(1, together.pixels // (film.width * film.height)) if together else 1
     broken = count = 0
     stopped, part = False, free_name_for_part(result)

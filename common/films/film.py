@@ -13,6 +13,7 @@ from common.runtime.errors import UserError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -70,7 +71,7 @@ def open_film(path: Path) -> "InputContainer":
     return container
 
 
-def is_cover(stream: "VideoStream") -> bool:
+def is_cover(stream: "Stream") -> bool:
     """Whether a stream is a single picture that goes with the file, as albums have."""
     from av.stream import Disposition
 
@@ -105,7 +106,7 @@ def probe(path: Path) -> Film:
             deep=max(component.bits for component in first.format.components) > 8,
             matrix=matrix_of(first),
             full_range=is_full(first),
-            lost=lost_of(first),
+            lost=lost_of(first, stream),
         )
 
 
@@ -125,9 +126,11 @@ def orientation_of(frame: "VideoFrame") -> tuple[int, bool]:
     return round(-math.degrees(math.atan2(b, -a if mirrored else a))), mirrored
 
 
-def lost_of(frame: "VideoFrame") -> tuple[str, ...]:
-    """What frames like this one have, and results have not."""
-    lost = ["transparency"] if any(component.is_alpha for component in frame.format.components) else []
+def lost_of(frame: "VideoFrame", stream: "VideoStream") -> tuple[str, ...]:
+    """What frames like this one have, and results have not. VP8 and VP9 have transparency beside the pictures."""
+    beside = "1" in (stream.metadata.get("alpha_mode"), stream.metadata.get("ALPHA_MODE"))
+    transparent = beside or any(component.is_alpha for component in frame.format.components)
+    lost = ["transparency"] if transparent else []
     if frame.side_data.get("MASTERING_DISPLAY_METADATA") or frame.side_data.get("CONTENT_LIGHT_LEVEL"):
         lost.append("HDR10's numbers of screen and brightness")
     return tuple(lost)

@@ -45,8 +45,11 @@ def read_pictures(source: "InputContainer", film: Film) -> Iterator[Picture | Pa
     expected: list[int] = []  # times of pictures that are still to come
     last: Picture | None = None
     was_told = False
+    others_end = 0.0  # seconds
     for packet in packets_of(source, video):
         if isinstance(packet, Packet) and packet.stream is not video:
+            if packet.pts is not None:
+                others_end = max(others_end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
             yield packet
             continue
         if isinstance(packet, FFmpegError):
@@ -77,7 +80,8 @@ def read_pictures(source: "InputContainer", film: Film) -> Iterator[Picture | Pa
     if last is not None and times and not was_told:
         end = max([last.pts + (last.like.duration or tick), *expected])
         start = video.start_time if video.duration and video.start_time else 0  # else the file's length counts from 0
-        warn_if_short(film, float((end - start) * (video.time_base or 0)))
+        seconds = float((end - start) * (video.time_base or 0))
+        warn_if_short(film, seconds, seconds if tells_each_length(source) else max(seconds, others_end))
 
 
 def times_in(source: "InputContainer") -> Literal["pts", "dts"] | None:
@@ -110,7 +114,15 @@ def decoded(packet: Packet | FFmpegError, video: "VideoStream") -> list[VideoFra
         return []
 
 
-def warn_if_short(film: Film, seconds: float) -> None:
-    """Not all containers tell that they are cut off: a line, if a film ends well before it should."""
-    if film.seconds - seconds > max(SHORT * film.seconds, SHORTEST):
+def tells_each_length(source: "InputContainer") -> bool:
+    """Whether the container says how long the pictures are; others say how long all is, such as sound that goes on."""
+    return source.format.name == "avi" or "mp4" in source.format.name
+
+
+def warn_if_short(film: Film, seconds: float, until: float) -> None:
+    """Not all containers tell that they are cut off: a line, if a film ends well before it should.
+
+    seconds: how long its pictures are; until: where what counts ends, its sound as well where only that is known.
+    """
+    if film.seconds - until > max(SHORT * film.seconds, SHORTEST):
         log.warning("%s: ends after %.1f of %.1f seconds; is it cut off?", film.path, seconds, film.seconds)

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.data.film_endings import ending_of_result
 from common.data.folders import RESULTS_MARKER, find_photos
-from common.data.formats import FILM_SUFFIXES, MAX_SIDES, WRITABLE_SUFFIXES
+from common.data.formats import FILM_SUFFIXES, MAX_SIDES, WRITABLE_FILM_SUFFIXES, WRITABLE_SUFFIXES
 from common.data.names import get_name_key, in_either_form, look_alike
 from common.data.photos import Photo, PhotoError, read_photo, to_srgb_photo, write_photo
 from common.runtime.devices import is_out_of_memory
@@ -53,13 +54,16 @@ def plan_outputs(
     """[(photo or film, its result's path)] for files and folders, which are searched recursively and keep their tree.
 
     output: the folder of the results, or for a single photo the result's own name. suffix: the results' ending, such as
-    '.png'; without it they keep that of their photo. A photo in a format that is not written becomes a PNG; if another
-    photo has that name, `a.gif` becomes `a.gif.png`. Photos in a folder of results below one that is read are left out.
+    '.png'; without it they keep that of their photo. A photo in a format that is not written becomes a PNG, a film MP4
+    or MKV; if another photo has that name, `a.gif` becomes `a.gif.png`. Photos in a folder of results below one that is
+    read are left out.
 
     Makes the folder. Raises UserError if that cannot be done, an input is missing, two results would have one name, a
     result would replace a photo that is read, or a result exists and is neither to be overwritten nor skipped.
     """
     inputs, output = [Path(source) for source in inputs], Path(output)
+    if is_film(output) and output.suffix.lower() not in WRITABLE_FILM_SUFFIXES and not output.is_dir():
+        raise UserError(f"-o {output}: videos are written as {' '.join(WRITABLE_FILM_SUFFIXES)}; give one of these")
     names_a_picture = output.suffix.lower() in (*WRITABLE_SUFFIXES, *FILM_SUFFIXES) and not output.is_dir()
     if names_a_picture and (len(inputs) > 1 or inputs[0].is_dir()):
         raise UserError(f"-o {output}: the name of one picture, for several photos; give a folder")
@@ -79,7 +83,9 @@ def plan_outputs(
                 raise UserError(f"-o {output}: {photo} is {kind}; give a name that fits")
             plan.append((photo, result))
     kept = {result for _, result in plan}
-    plan = [(photo, get_writable_path(result, kept)) for photo, result in plan]
+    plan = [(photo, get_writable_path(result, kept, photo)) for photo, result in plan]
+    if changed := sorted({photo.suffix for photo, result in plan if is_film(photo) and photo.suffix != result.suffix}):
+        log.info("videos that end in %s become .mp4, or .mkv for sound that MP4 does not hold", " ".join(changed))
     check_names(plan, output)
     alike = Counter(look_alike(result) for _, result in plan)
     root = output.parent if names_a_picture else output
@@ -171,14 +177,18 @@ def make_results_folder(folder: Path) -> None:
     check_can_write(folder)
 
 
-def get_writable_path(result: Path, others: set[Path]) -> Path:
-    """The path with an ending that is written: `.png` in place of another one, or after it if `others` has that."""
-    if result.suffix.lower() in WRITABLE_SUFFIXES or is_film(result):
+def get_writable_path(result: Path, others: set[Path], source: Path) -> Path:
+    """The path with an ending that is written: `.png` in place of another one, or after it if `others` has that.
+
+    A film gets an ending that suits the sound of `source`.
+    """
+    if result.suffix.lower() in (*WRITABLE_SUFFIXES, *WRITABLE_FILM_SUFFIXES):
         return result
-    path = result.with_suffix(".png")
+    ending = ending_of_result(source) if is_film(result) else ".png"
+    path = result.with_suffix(ending)
     if path in others:
-        path = result.with_name(f"{result.name}.png")
-        log.info("%s becomes %s, since there is another %s", result.name, path.name, result.with_suffix(".png").name)
+        path = result.with_name(f"{result.name}{ending}")
+        log.info("%s becomes %s, since there is another %s", result.name, path.name, result.with_suffix(ending).name)
     others.add(path)
     return path
 
