@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from common.config.sections import LayerTerm, LossConfig
 from common.models.vgg16 import VGG16Features
+from common.runtime.tf32 import without_tf32
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]  # (pred, target) -> mean over all images, or (N,)
 
@@ -80,7 +81,8 @@ def psnr_mae_loss(pred: Tensor, target: Tensor) -> Tensor:
 
 def ssim_loss(pred: Tensor, target: Tensor) -> Tensor:
     """1 - SSIM (Wang et al. 2004): 11 x 11 Gaussian window of sigma 1.5, no padding, mean over RGB. In [0, 2]."""
-    return 1 - ssim_map(pred, target, window_size=11, max_val=1.0, padding="valid").mean()
+    similar = ssim_map(without_tf32(pred), without_tf32(target), window_size=11, max_val=1.0, padding="valid")
+    return 1 - similar.mean().to(pred.dtype)
 
 
 def tv_loss(pred: Tensor, target: Tensor) -> Tensor:

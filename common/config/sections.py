@@ -44,7 +44,8 @@ class PhotosConfig(Section, frozen=True):
         "null: the sample photos",
     )
     valid: Annotated[float, Field(gt=0, lt=1)] | list[str] = Field(
-        default=0.1, description="held out: a fraction (0.1), or file names or patterns below path ('test/*')"
+        default=0.1,
+        description="held out: about this part, drawn photo by photo; or file names or patterns below path ('test/*')",
     )
     crops_per_photo: Count = Field(default=1, description="random crops taken from each training photo in one epoch")
 

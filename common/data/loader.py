@@ -10,7 +10,7 @@ from fastai.data.core import TfmdDL
 
 from common.runtime import processes
 from common.runtime.errors import TrainingStopped
-from common.runtime.interrupt import SIGNALS
+from common.runtime.interrupt import stop_signals
 from common.runtime.seeds import derive_seed, seed_everything, temporary_seed
 
 
@@ -89,5 +89,5 @@ class SeededDL(TfmdDL):
 
     def wif(self) -> None:
         # Ctrl-C reaches the workers too, but the main process finishes its step first, and needs them for it.
-        for stop in SIGNALS:
+        for stop in stop_signals():
             signal.signal(stop, signal.SIG_IGN)

@@ -31,9 +31,11 @@ def get_name_key(folder: Path) -> Callable[[object], str]:
     ignores_case = ignores_form = False
     with suppress(OSError):
         probe.touch()
-        ignores_case = probe.with_name(probe.name.upper()).exists()
-        ignores_form = probe.with_name(normalize("NFD", probe.name)).exists()
-        probe.unlink()
+        try:
+            ignores_case = probe.with_name(probe.name.upper()).exists()
+            ignores_form = probe.with_name(normalize("NFD", probe.name)).exists()
+        finally:
+            probe.unlink()
 
     def name_key(path: object) -> str:
         name = nfc(path) if ignores_form else str(path)

@@ -5,6 +5,7 @@ from kornia.metrics import ssim as ssim_map
 from torch import Tensor
 
 from common.data.pixels import PEAK, round_to_8_bits
+from common.runtime.tf32 import without_tf32
 
 
 def luma(image: Tensor) -> Tensor:
@@ -32,7 +33,9 @@ def ssim(pred: Tensor, target: Tensor, peak: float) -> Tensor:
 
     11 x 11 Gaussian window, sigma 1.5, K = 0.01 and 0.03, no padding (Wang et al. 2004); sides of 11 pixels or more.
     """
-    return ssim_map(pred, target, window_size=11, max_val=float(peak), eps=0.0, padding="valid").mean(dim=(1, 2, 3))
+    images = without_tf32(pred), without_tf32(target)
+    similar = ssim_map(*images, window_size=11, max_val=float(peak), eps=0.0, padding="valid")
+    return similar.mean(dim=(1, 2, 3)).to(pred.dtype)
 
 
 def psnr_y(pred: Tensor, target: Tensor, border: int) -> Tensor:

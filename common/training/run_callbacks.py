@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from common.runtime.errors import TrainingStopped
 from common.runtime.files import atomic_write
 from common.training.ema import model_to_save
 from common.training.finite_steps import loss_diverged
+from common.training.side_files import write_side_file
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +64,7 @@ class History(Callback):
         self.rows.append(row)
         if not processes.is_main():
             return
-        with atomic_write(self.path) as temporary:
-            pd.DataFrame(self.rows).to_csv(temporary, index=False)
+        write_side_file(self.path, self.write)
         metrics = "  ".join(f"{name} {value:.4f}" for name, value in zip(names, values, strict=True))
         elapsed = time.time() - self.began
         left = elapsed / len(self.rows) * (self.n_epochs - len(self.rows))
@@ -76,6 +77,10 @@ class History(Callback):
             format_duration(elapsed),
             format_duration(left),
         )
+
+    def write(self) -> None:
+        with atomic_write(self.path) as temporary:
+            pd.DataFrame(self.rows).to_csv(temporary, index=False)
 
 
 class Pictures(Callback):
@@ -94,7 +99,8 @@ class Pictures(Callback):
 
     def after_epoch(self) -> None:
         if processes.is_main():
-            save_grid(self.folder / f"epoch_{len(self.history.rows):03}.png", self.columns)
+            path = self.folder / f"epoch_{len(self.history.rows):03}.png"
+            write_side_file(self.folder, partial(save_grid, path, self.columns))
 
 
 class Checkpoints(Callback):

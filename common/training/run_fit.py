@@ -25,7 +25,8 @@ def fit_run(learn: StageLearner, run: Path) -> Path:
 
     Returns the checkpoint with the lowest validation loss. If the folder has a resume point, training continues from
     there. TensorBoard logs, if wanted, go into one folder per stage. Raises TrainingStopped after Ctrl-C or when memory
-    runs out, TrainingDiverged as `common.runtime.finite` says, WriteError if the disk is full.
+    runs out, TrainingDiverged as `common.runtime.finite` says, WriteError if a checkpoint
+    cannot be written.
     """
     train, request = learn.train_config, StopRequest()
     learn.path = run  # pyright: ignore[reportAttributeAccessIssue] (fastai sets it in __init__ by name)

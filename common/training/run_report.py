@@ -24,6 +24,7 @@ from common.runtime.durations import format_duration
 from common.runtime.files import read_json, side_file
 from common.runtime.memory import peak_memory
 from common.training.run_photos import PHOTOS_FILE
+from common.training.side_files import write_side_file
 
 RELOAD_SECONDS = 15
 MAX_MESSAGES = 40
@@ -40,7 +41,8 @@ class Report(Callback):
 
     def after_epoch(self) -> None:
         if processes.is_main():
-            write_run_page(self.run_folder, "training", reload_seconds=RELOAD_SECONDS)
+            write = partial(write_run_page, self.run_folder, "training", reload_seconds=RELOAD_SECONDS)
+            write_side_file(self.run_folder / REPORT_FILE, write)
 
 
 def write_run_page(
