@@ -38,7 +38,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(model, tmp_path_factory):
-    """(address, folder for its files) of a running page."""
+    """(address, folder for its files, what it printed) of a running page."""
     folder = tmp_path_factory.mktemp("server")
     command = [sys.executable, "-m", "styletransfer.app", str(model), "--megapixels", "0.1"]
     environment = {**os.environ, "TMPDIR": str(folder)}
@@ -50,7 +50,7 @@ def server(model, tmp_path_factory):
             break
     else:
         pytest.fail("".join(lines))
-    yield found[1], folder
+    yield found[1], folder, lines
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert not list(folder.iterdir())  # nothing is left behind
@@ -65,6 +65,10 @@ def page(browser, server):
     yield page
     page.close()
     assert all(url.startswith((server[0], "data:", "blob:")) for url in elsewhere)
+
+
+def test_nothing_but_the_address_is_said_at_the_start(server):
+    assert server[2] == [f"open {server[0]}/ in a browser; Ctrl-C ends it\n"]
 
 
 def send(page, *photos):
