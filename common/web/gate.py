@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.web.visitors import Visitors
@@ -54,7 +54,9 @@ class Gate:
             else:
                 raise Refused(404, "Not found")
         except Refused as refused:
-            await JSONResponse({"detail": refused.detail}, refused.status)(scope, receive, send)
+            plain = route == "upload"  # whose answer gradio shows as it is
+            answer = PlainTextResponse if plain else JSONResponse
+            await answer(refused.detail if plain else {"detail": refused.detail}, refused.status)(scope, receive, send)
 
     async def check_size(self, request: Request, route: str | None) -> None:
         """Raises Refused for what another site's page sends, and for what is too large or would fill the disk."""

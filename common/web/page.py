@@ -73,7 +73,7 @@ class Page:
             except UserError as error:  # models that cannot be mixed
                 return None, None, self.without_paths(str(error))
             done, lines = self.enhance_all(photos, results, network, options, session)
-            if not done:
+            if not done or not self.visitors.holds(session, results):  # the visitor has left
                 return None, None, "\n\n".join(lines)
             return before_and_after(*done[0], results), bundle([path for _, path in done], results), "\n\n".join(lines)
 

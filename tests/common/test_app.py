@@ -38,7 +38,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(model, tmp_path_factory):
-    """(address, folder for its files) of a running page."""
+    """(address, folder for its files, what it printed) of a running page."""
     folder = tmp_path_factory.mktemp("server")
     command = [sys.executable, "-m", "styletransfer.app", str(model), "--megapixels", "0.1"]
     environment = {**os.environ, "TMPDIR": str(folder)}
@@ -50,7 +50,7 @@ def server(model, tmp_path_factory):
             break
     else:
         pytest.fail("".join(lines))
-    yield found[1], folder
+    yield found[1], folder, lines
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert not list(folder.iterdir())  # nothing is left behind
@@ -65,6 +65,10 @@ def page(browser, server):
     yield page
     page.close()
     assert all(url.startswith((server[0], "data:", "blob:")) for url in elsewhere)
+
+
+def test_nothing_but_the_address_is_said_at_the_start(server):
+    assert server[2] == [f"open {server[0]}/ in a browser; Ctrl-C ends it\n"]
 
 
 def send(page, *photos):
@@ -148,22 +152,18 @@ def test_several_photos_come_as_a_zip_and_a_broken_one_is_named(page, photos, tm
 
 
 def test_what_cannot_be_done_is_said_on_the_page(tmp_path):
-    from common.app import AppTask, Page
+    from common.web.page import AppTask, Page
+    from common.web.visitors import Visitors
 
     def load(path, other, part):
         if other is not None:
-            raise UserError("these two cannot be mixed")
+            raise UserError(f"{other}: these two cannot be mixed")
         return torch.nn.Identity()
 
     task = AppTask("", load, dict, lambda model: lambda pixels: pixels, keep_grey=True)
-    page = Page(task, {"a": Path("a"), "b": Path("b")}, tmp_path / "page", megapixels=1)
-    photos = [tmp_path / "1/same.png", tmp_path / "2/same.png"]
-    for photo in photos:
-        photo.parent.mkdir()
-        Image.new("RGB", (20, 20)).save(photo)
-    assert page.enhance(["x.png"], "a", "b", 0.5, {}, "s") == (None, None, "these two cannot be mixed")
-    assert "would both become" in page.enhance([str(photo) for photo in photos], "a", "none", 0.5, {}, "s")[2]
-    assert "1 of 1 photos" in page.enhance([str(photos[0])], "a", "none", 0.5, {}, "s")[2]
+    page = Page(task, {"a": Path("/x/a"), "b": Path("/x/b")}, Visitors(tmp_path), megapixels=1)
+    assert page.enhance(["x.png"], "a", "b", 0.5, {}, "s") == (None, None, "b: these two cannot be mixed")
+    assert page.enhance([], "a", "none", 0.5, {}, "s") == (None, None, "Drop a photo first.")
 
 
 def test_without_gradio_it_says_what_to_install(monkeypatch):
@@ -179,3 +179,5 @@ def test_models_have_different_names():
 
     paths = [Path("runs/a/model.safetensors"), Path("b.safetensors"), Path("x/c.safetensors"), Path("y/c.safetensors")]
     assert list(name_models(paths)) == ["a", "b", "x/c.safetensors", "y/c.safetensors"]
+    runs = [Path(f"/home/me/{x}/run/model.safetensors") for x in "xy"]
+    assert list(name_models(runs)) == ["x/run/model.safetensors", "y/run/model.safetensors"]

@@ -1,6 +1,8 @@
 """A page in the tests' own process, with a model that turns photos into negatives."""
 
 import argparse
+import warnings
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -11,14 +13,13 @@ from tests.common.web.visitor import Visitor
 gradio = pytest.importorskip("gradio")
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    """A running page: its address, the folder of its files, a folder beside, its models."""
+@contextmanager
+def serve_page(around, **options):
+    """Serves a page below the folder `around`, beside one that is not the page's; options: of the command line."""
     from common.app import build, launch
     from common.web.page import AppTask, Page
     from common.web.visitors import Visitors
 
-    around = tmp_path_factory.mktemp("around")
     folder, beside, models = around / "page", around / "beside", around / "models"
     for path in (folder, beside, models):
         path.mkdir()
@@ -29,18 +30,30 @@ def site(tmp_path_factory):
         return {"strength": gradio.Slider(0, 1, value=1, label="Strength")}
 
     task = AppTask("Test", lambda *_: torch.nn.Identity(), make_options, lambda *_, **__: lambda rgb: 255 - rgb, True)
-    args = argparse.Namespace(
-        host="127.0.0.1", port=None, share=False, auth=None, root_path="/enhance", max_megabytes=0.1
-    )
+    args = {"host": "127.0.0.1", "port": None, "share": False, "auth": None, "root_path": None, "max_megabytes": 0.1}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
-        page = Page(task, {"secret": models / "secret.safetensors"}, Visitors(folder), megapixels=1, photos=4)
-        blocks = build(page)
-        url = launch(page, blocks, args)
-        yield SimpleNamespace(
-            url=url.rstrip("/"), folder=folder, beside=beside, around=around, page=page, blocks=blocks
-        )
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            page = Page(task, {"secret": models / "secret.safetensors"}, Visitors(folder), megapixels=1, photos=4)
+            blocks = build(page)
+            url = launch(page, blocks, argparse.Namespace(**{**args, **options})).rstrip("/")
+        yield SimpleNamespace(url=url, folder=folder, beside=beside, around=around, page=page, blocks=blocks, said=said)
         blocks.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """A running page: its address, the folder of its files, a folder beside, its models."""
+    with serve_page(tmp_path_factory.mktemp("around"), root_path="/enhance") as site:
+        yield site
+
+
+@pytest.fixture
+def closed_site(tmp_path):
+    """One that asks for a password."""
+    with serve_page(tmp_path, auth=("me", "a secret")) as site:
+        yield site
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import html
 import io
 import socket
+import threading
 import time
 import zipfile
 import zlib
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 import common.web.page
-from tests.common.web.visitor import photo
+from tests.common.web.visitor import Visitor, photo
 
 
 def listing(folder):
@@ -44,7 +45,7 @@ def test_a_session_named_after_a_folder_deletes_and_makes_nothing(site, visitor,
     before, name = listing(site.beside), name.format(beside=site.beside)
     for session in {name, name.replace("%2e", ".").replace("%2f", "/").replace("%2F", "/")}:
         attacker = make_visitor(session)
-        for fn_index in range(-1, 8):
+        for fn_index in range(8):
             attacker.join([], fn_index=fn_index)
         assert attacker.start(attacker.upload(("a.png", photo()))).done
         with attacker.open_page(quote(session, safe="")):
@@ -239,3 +240,54 @@ def test_what_is_old_is_deleted_though_its_page_stays_open(site, visitor):
 def test_addresses_behind_a_proxy_begin_with_the_root_path(site):
     headers = {"x-forwarded-host": "example.com", "x-forwarded-proto": "https"}
     assert httpx.get(f"{site.url}/config", headers=headers).json()["root"] == "https://example.com/enhance"
+    forged = httpx.get(f"{site.url}/config", headers={"x-forwarded-host": "evil.example"}).json()["root"]
+    assert forged == "http://evil.example/enhance"
+    assert httpx.get(f"{site.url}/config").json()["root"] == f"{site.url}/enhance"
+
+
+def test_what_a_visitor_uploads_runs_in_no_browser(visitor):
+    script = b"<script>alert(1)</script>"
+    for path in visitor.upload(("a.html", script), ("a.svg", b"<svg onload=alert(1) />"), ("a.js", script)):
+        headers = visitor.get(f"/gradio_api/file={quote(path)}").raise_for_status().headers
+        assert headers["content-type"] == "application/octet-stream"
+        assert headers["content-disposition"].startswith("attachment")
+
+
+def test_one_works_at_a_time_and_no_more_than_the_queue_holds_wait(visitor, monkeypatch):
+    working, most, go_on = [], [], threading.Event()
+
+    def slow(path, result, *_, **__):
+        working.append(path)
+        most.append(len(working))
+        go_on.wait(10)
+        working.remove(path)
+        raise OSError("slow")
+
+    monkeypatch.setattr(common.web.page, "enhance_photo", slow)
+    path = visitor.upload(("a.png", photo()))
+    try:
+        states = [visitor.join(path, session=f"{i}").status_code for i in range(24)]
+    finally:
+        go_on.set()
+    assert states[:20] == [200] * 20
+    assert 503 in states
+    assert wait_until(lambda: len(most) == states.count(200) and not working)
+    assert max(most) == 1
+
+
+def test_a_password_keeps_everything_from_strangers(closed_site):
+    stranger = Visitor(closed_site.url, {})
+    assert stranger.send(("a.png", photo())).status_code == 401
+    assert stranger.join([]).status_code == 401
+    page = stranger.get("/").text
+    assert "auth_required" in page
+    assert not any(word in page for word in ("secret", "Strength", str(closed_site.around)))
+    for route in ("/config", "/gradio_api/queue/data?session_hash=a", f"/gradio_api/file={closed_site.folder}/a"):
+        assert stranger.get(route).status_code == 401
+    assert stranger.client.post("/login", data={"username": "me", "password": "a Secret"}).status_code == 400
+    assert stranger.client.post("/login", data={"username": "me", "password": "a secret"}).status_code == 200
+    assert stranger.send(("a.png", photo())).status_code == 200
+
+
+def test_gradio_does_not_warn(site):
+    assert [str(one.message) for one in site.said if issubclass(one.category, UserWarning)] == []

@@ -21,7 +21,8 @@ class Visitor:
     """A session, and what its browser does for it."""
 
     def __init__(self, url, values, session=None, **options):
-        self.client = httpx.Client(base_url=url, timeout=30, **options)
+        alone = httpx.Limits(max_keepalive_connections=0)  # gradio hangs up where it fails
+        self.client = httpx.Client(base_url=url, timeout=30, limits=alone, **options)
         self.values, self.session = values, session or secrets.token_hex(8)
 
     def get(self, path):

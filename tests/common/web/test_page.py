@@ -1,0 +1,112 @@
+"""What the page does with photos, without a server."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import common.app
+from common.cli.app import get_app_parser
+from common.web.page import AppTask, Page
+from common.web.visitors import Visitors
+
+
+@pytest.fixture
+def two_photos(tmp_path):
+    paths = [tmp_path / f"uploads/{i}.png" for i in range(2)]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(path)
+    return [str(path) for path in paths]
+
+
+def make_page(folder, enhance=lambda rgb: rgb, **limits):
+    task = AppTask("", lambda *_: torch.nn.Identity(), dict, lambda _: enhance, keep_grey=True)
+    return Page(task, {"a": Path("/x/a")}, Visitors(folder), **limits)
+
+
+def test_photos_are_left_when_the_time_is_over(tmp_path, two_photos):
+    said = make_page(tmp_path, minutes=0).enhance(two_photos, "a", "none", 0.5, {}, "s")[2]
+    assert said.startswith("After 0 minutes 2 photos were left: start them again.\n\n0 of 2 photos in ")
+
+
+def test_work_ends_and_leaves_nothing_when_its_visitor_has_left(tmp_path, two_photos):
+    seen = []
+
+    def leave(rgb):
+        seen.append(rgb)
+        page.visitors.leave("s", 0)
+        return rgb
+
+    page = make_page(tmp_path, leave)
+    page.visitors.open_pages = 1  # another visitor's
+    page.enhance(two_photos, "a", "none", 0.5, {}, "s")
+    assert len(seen) == 1
+    assert not any(tmp_path.rglob("*.png"))
+    assert page.visitors.held == {}
+
+
+def test_nothing_outside_of_its_folder_is_deleted(tmp_path, two_photos):
+    folder = tmp_path / "page"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path / "uploads", target_is_directory=True)
+    visitors = Visitors(folder)
+    visitors.hold("s", [Path(two_photos[0]), folder, folder / "..", folder / "link", folder / "../uploads", tmp_path])
+    visitors.leave("s", 0)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["0.png", "1.png", "link", "page", "uploads"]
+
+
+def test_a_page_for_everybody_without_a_password_is_warned_of(monkeypatch, caplog):
+    class Blocks:
+        def close(self):
+            pass
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(common.app, "build", lambda page: Blocks())
+    monkeypatch.setattr(common.app, "launch", lambda *_: "http://x")
+    monkeypatch.setattr(common.app.time, "sleep", interrupt)
+    monkeypatch.setattr(common.app.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(common.app.os, "environ", {})
+    task = AppTask("", lambda *_: torch.nn.Identity(), dict, lambda _: None, keep_grey=True)
+
+    def warned(*words):
+        caplog.clear()
+        assert common.app.serve(task, parse("m.safetensors", *words)) == 0
+        return "everybody who has the address can use this page" in caplog.text
+
+    assert not warned()
+    assert not warned("--host", "::1")
+    assert not warned("--host", "localhost")
+    assert warned("--host", "0.0.0.0")
+    assert warned("--host", "192.168.1.2")
+    assert warned("--share")
+    assert not warned("--share", "--auth", "me:secret")
+
+
+def parse(*words) -> argparse.Namespace:
+    return get_app_parser("x.app", "").parse_args(words)
+
+
+def test_the_password_comes_from_the_flag_or_the_environment_and_is_not_repeated(monkeypatch, capsys):
+    assert parse("m").auth is None
+    assert parse("m", "--auth", "me:a:b").auth == ("me", "a:b")
+    monkeypatch.setenv("PERCEPTUAL_ENHANCE_AUTH", "you:c")
+    assert parse("m").auth == ("you", "c")
+    monkeypatch.setenv("PERCEPTUAL_ENHANCE_AUTH", "")
+    assert parse("m").auth is None
+    with pytest.raises(SystemExit):
+        parse("m", "--auth", "hunter2")
+    said = capsys.readouterr().err
+    assert "must be USER:PASSWORD" in said
+    assert "hunter2" not in said
+
+
+def test_a_root_path_has_no_slash_at_its_end(capsys):
+    assert parse("m", "--root-path", "/enhance/").root_path == "/enhance"
+    assert parse("m", "--root-path", "https://example.com/x/").root_path == "https://example.com/x"
+    with pytest.raises(SystemExit):
+        parse("m", "--root-path", "enhance")
