@@ -1,6 +1,9 @@
 """What Python and notebooks call, in any task: a Learner, or a whole run, as a config says."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,7 +34,8 @@ def train_run(task: Task[Config], config: str | Path, overrides: Sequence[str]) 
     Raises UserError as the command line does, and TrainingStopped or TrainingDiverged.
     """
     path = find_config(Path(config).expanduser())
-    return task.train(load_config(task.config_class, path, overrides), path.stem)
+    with script_left_alone():
+        return task.train(load_config(task.config_class, path, overrides), path.stem)
 
 
 def resume_run(task: Task[Config], run: str | Path, overrides: Sequence[str]) -> Path:
@@ -39,4 +43,21 @@ def resume_run(task: Task[Config], run: str | Path, overrides: Sequence[str]) ->
     folder = Path(run).expanduser()
     check_run_folder(folder, task.name)
     config = load_config(task.config_class, folder / "config.yaml", overrides)
-    return task.train(config, folder.name, folder)
+    with script_left_alone():
+        return task.train(config, folder.name, folder)
+
+
+@contextmanager
+def script_left_alone() -> Iterator[None]:
+    """Inside, loading processes do not run the script that called.
+
+    With spawn and forkserver (the ways of macOS, Windows and Python 3.14) Python imports it in each, for what it defines;
+    a script without `if __name__ == "__main__":` would train again in there. A run's loaders need nothing of it, so a
+    module that does nothing stands in for it. (Its package silences warnings of fastai's import, which comes next.)
+    """
+    main = sys.modules["__main__"]
+    spec, main.__spec__ = main.__spec__, find_spec("common.runtime.errors")
+    try:
+        yield
+    finally:
+        main.__spec__ = spec

@@ -1,6 +1,9 @@
 """What a fastai user does with a Learner, in every task."""
 
 import importlib
+import multiprocessing.spawn
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from fastai.learner import load_learner
 from filelock import FileLock
 from PIL import Image
 
+from common.notebook import script_left_alone
 from common.runtime.errors import UserError
 from common.training.run_fit import without_progress_bars
 
@@ -150,3 +154,40 @@ def test_mistakes_are_told_as_on_the_command_line(task, name, photos, tmp_path):
         task.resume_run(tmp_path / "nothing")
     with pytest.raises(UserError, match="no such model file"):
         task.load(tmp_path / "nothing.safetensors")
+
+
+UNGUARDED = """
+import multiprocessing, sys
+multiprocessing.set_start_method("forkserver", force=True)
+import superres
+print("the script runs")
+run = superres.train_run("superres_demo.yaml", *sys.argv[1:], "loss={l1: 1}", "model={network: srcnn}")
+print("done", run.name)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="not on Windows")
+def test_a_script_without_the_main_guard_trains_once(photos, tmp_path):
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    short = "train.stages=[{crop: 32, bs: 2, epochs: 1, lr: 1e-3}]"
+    words = get_words(photos, f"output.path={tmp_path}/runs", "train.workers=2", short)
+    done = subprocess.run(
+        [sys.executable, "script.py", *words], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    (run,) = (tmp_path / "runs").iterdir()
+    assert done.stdout.count("the script runs") == 1
+    assert done.stdout.splitlines()[-1] == f"done {run.name}"
+    assert done.stderr == ""
+
+
+def test_loading_processes_of_a_run_do_not_import_the_script(monkeypatch):
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(main, "__spec__", None)
+    monkeypatch.setattr(main, "__file__", "script.py", raising=False)
+    with script_left_alone():
+        told = multiprocessing.spawn.get_preparation_data("a loading process")
+    assert told["init_main_from_name"] == "common.runtime.errors"
+    assert "init_main_from_path" not in told
+    assert main.__spec__ is None
