@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.cli.arguments import add_device_argument, get_parser, number_at_least
+from common.cli.arguments import add_device_argument, get_parser, number_at_least, user_path
 from common.cli.configs import CONFIGS
 from common.config.yaml_file import load_config
 from common.data.formats import WRITABLE_SUFFIXES
@@ -41,7 +41,7 @@ def main() -> None:
     from PIL import Image
 
     from common.data.photos import read_photo, shrunk_size, to_srgb_photo
-    from common.data.pixels import to_tensor
+    from common.data.pixels import to_8_bits, to_tensor
     from common.losses import PerceptualLoss
     from common.runtime.devices import get_device, out_of_memory_is_user_error
     from styletransfer.style import MIN_SIDE, open_style, style_to_tensor
@@ -51,7 +51,7 @@ def main() -> None:
     height, width = shrunk_size(photo.rgb.shape[0], photo.rgb.shape[1], args.size)
     if min(height, width) < MIN_SIDE:
         raise UserError(f"{args.photo}: {width} x {height} px; each side must have at least {MIN_SIDE}")
-    small = Image.fromarray(photo.rgb).resize((width, height), reducing_gap=3)
+    small = Image.fromarray(to_8_bits(photo.rgb)).resize((width, height), reducing_gap=3)
     device = get_device(args.device)
     loss = PerceptualLoss(config.loss, style_to_tensor(style)).to(device)
     with out_of_memory_is_user_error(f"--size {args.size}"):
@@ -60,15 +60,17 @@ def main() -> None:
 
 def read_arguments() -> argparse.Namespace:
     parser = get_parser("styletransfer.optimize", __doc__)
-    parser.add_argument("photo", type=Path, help="the photo to paint")
-    parser.add_argument("style", type=Path, help="the picture in whose style")
+    parser.add_argument("photo", type=user_path, help="the photo to paint")
+    parser.add_argument("style", type=user_path, help="the picture in whose style")
     parser.add_argument(
         "config",
         nargs="*",
         metavar="CONFIG.yaml section.key=value",
         help="whose loss and style.size are used [configs/styletransfer_johnson.yaml loss.features.weight=1]",
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the picture to write, such as painted.png")
+    parser.add_argument(
+        "-o", "--output", type=user_path, required=True, help="the picture to write, such as painted.png"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace it if it exists")
     parser.add_argument(
         "--size", type=number_at_least(32, int), default=256, help="short side of the result, in pixels [256]"
@@ -112,7 +114,7 @@ def paint(photo: "Tensor", loss: "PerceptualLoss", args: argparse.Namespace, lik
         terms = "  ".join(f"{name} {value.item():.4g}" for name, value in loss.terms.items())
         log.info("%d/%d  loss %.4g  %s  %.0f s", iteration, args.iterations, total, terms, seconds)
         with atomic_write(args.output) as temporary:
-            write_photo(temporary, to_pixels(picture), like)
+            write_photo(temporary, to_pixels(picture, like.rgb.dtype), like, name=args.output)
     with torch.no_grad():
         warn_if_content_lost(content_kept_metric(loss)(picture, photo).item())
     log.info("%s", args.output)
