@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MIN_SIDE = 16  # pixels: four times halved, one is left
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 
 
@@ -76,7 +77,7 @@ def check_output(args: argparse.Namespace) -> None:
 
 
 def open_tensor(path: Path, size: int) -> "Tensor":
-    """(1, 3, H, W) in [0, 1], shrunk to at most `size` pixels a side. Raises UserError if it cannot be read."""
+    """(1, 3, H, W) in [0, 1], shrunk to at most `size` pixels a side. Raises UserError if it cannot be used."""
     import numpy as np
 
     from common.data.photos import PhotoError, open_photo
@@ -89,6 +90,8 @@ def open_tensor(path: Path, size: int) -> "Tensor":
     if max(photo.size) > size:
         log.info("%s: shrunk from %d x %d", path, *photo.size)
         photo.thumbnail((size, size))
+    if min(photo.size) < MIN_SIDE:
+        raise UserError(f"{path}: {photo.width} x {photo.height} px; each side must have at least {MIN_SIDE}")
     return to_tensor(np.asarray(photo))
 
 

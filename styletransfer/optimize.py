@@ -41,7 +41,7 @@ def main() -> None:
     from PIL import Image
 
     from common.data.photos import read_photo, shrunk_size, to_srgb_photo
-    from common.data.pixels import to_tensor
+    from common.data.pixels import to_8_bits, to_tensor
     from common.losses import PerceptualLoss
     from common.runtime.devices import get_device, out_of_memory_is_user_error
     from styletransfer.style import MIN_SIDE, open_style, style_to_tensor
@@ -51,7 +51,7 @@ def main() -> None:
     height, width = shrunk_size(photo.rgb.shape[0], photo.rgb.shape[1], args.size)
     if min(height, width) < MIN_SIDE:
         raise UserError(f"{args.photo}: {width} x {height} px; each side must have at least {MIN_SIDE}")
-    small = Image.fromarray(photo.rgb).resize((width, height), reducing_gap=3)
+    small = Image.fromarray(to_8_bits(photo.rgb)).resize((width, height), reducing_gap=3)
     device = get_device(args.device)
     loss = PerceptualLoss(config.loss, style_to_tensor(style)).to(device)
     with out_of_memory_is_user_error(f"--size {args.size}"):
@@ -114,7 +114,7 @@ def paint(photo: "Tensor", loss: "PerceptualLoss", args: argparse.Namespace, lik
         terms = "  ".join(f"{name} {value.item():.4g}" for name, value in loss.terms.items())
         log.info("%d/%d  loss %.4g  %s  %.0f s", iteration, args.iterations, total, terms, seconds)
         with atomic_write(args.output) as temporary:
-            write_photo(temporary, to_pixels(picture), like)
+            write_photo(temporary, to_pixels(picture, like.rgb.dtype), like, name=args.output)
     with torch.no_grad():
         warn_if_content_lost(content_kept_metric(loss)(picture, photo).item())
     log.info("%s", args.output)

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from common.config.yaml_file import load_config, save_config
+from common.data.sixteen_bits import write_16_bits
 from common.models.model_file import METADATA_KEY, write_model_file
 from superres.config import Config
 from superres.model import get_model, save_model
@@ -52,6 +53,34 @@ def make_photos(good, bad, none):
     size = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
     chunks = (b"IHDR", size), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")
     (bad / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks))
+
+
+def make_odd_photos(folder):
+    """Fills `folder` with 48 x 40 photos, each of another kind, all of which can be used."""
+    folder.mkdir()
+    deep = np.random.default_rng(0).integers(0, 65536, (40, 48, 3)).astype(np.uint16)
+    for name in ("rgb16.png", "rgb16.tif"):
+        write_16_bits(folder / name, deep, {})
+    write_16_bits(folder / "rgba16.png", np.dstack([deep, deep[..., :1]]), {})
+    for name in ("grey16.png", "grey16.tif"):
+        Image.fromarray(deep[..., 0]).save(folder / name)
+    photo = Image.fromarray((deep >> 8).astype(np.uint8))
+    for mode, name in (
+        ("CMYK", "cmyk.jpg"),
+        ("CMYK", "cmyk.tif"),
+        ("LAB", "lab.tif"),
+        ("L", "grey.jpg"),
+        ("LA", "transparent_grey.png"),
+        ("RGBA", "transparent.webp"),
+        ("1", "black_and_white.png"),
+        ("P", "palette.gif"),
+    ):
+        photo.convert(mode).save(folder / name)
+    photo.convert("P").save(folder / "one_color_transparent.png", transparency=3)
+    for name in ("frames.gif", "pages.tif"):
+        photo.save(folder / name, save_all=True, append_images=[photo.rotate(180)])
+    for suffix in (".bmp", ".jp2", ".ppm", ".tga"):
+        photo.save(folder / f"photo{suffix}")
 
 
 def png_chunk(name, data):
