@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image, ImageCms
 from PIL.ImageCms import Flags, ImageCmsProfile, ImageCmsTransform, Intent
 
+from common.data.matrix_profile import convert_16_bits
+
 log = logging.getLogger(__name__)
 
 SRGB = ImageCms.createProfile("sRGB")
@@ -38,8 +40,20 @@ def to_srgb(path: Path, image: Image.Image) -> Image.Image:
     if transform is None:
         return drop_alpha(image)
     mode = MODES[color_space(profile)]
+    if mode == "L" and (rgb := grey_to_srgb(image, profile)) is not None:
+        return rgb
     numbers = drop_alpha(image) if mode == "RGB" else image.convert(mode)
     return cast(Image.Image, ImageCms.applyTransform(numbers, transform))  # None only if it is done in place
+
+
+def grey_to_srgb(image: Image.Image, profile: bytes) -> Image.Image | None:
+    """The same of grey, if the profile is a curve, which littlecms applies with up to 10 of 255 too much in shadows."""
+    values = (257 * np.arange(256)).astype(np.uint16).reshape(1, 256, 1)
+    tones = convert_16_bits(values, profile)
+    if tones is None:
+        return None
+    grey = drop_alpha(image).getchannel("R").point((tones[0, :, 0] / 257).round().astype(int).tolist())
+    return Image.merge("RGB", [grey] * 3)
 
 
 def drop_alpha(image: Image.Image) -> Image.Image:

@@ -16,8 +16,7 @@ from common.data.tags import Tag, Tags, get_numbers, read_tags
 PHOTOSHOP_START = b"Photoshop 3.0\0"  # of a JPEG's APP13
 XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"  # of a JPEG's APP1, for XMP of more than 64 KB
 RAW_PROFILE = "Raw profile type "  # ImageMagick's texts in a PNG, of what has its own chunk
-# How the numbers of a PNG are meant. They come back where no profile says it.
-COLOR_CHUNKS = (b"sRGB", b"gAMA", b"cHRM")
+SRGB = b"sRGB"  # a PNG's chunk; the others about colours become a profile, or mean the same
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Metadata:
 
     tags: Tags = field(default_factory=Tags)  # of EXIF, or of a TIFF
     dpi: tuple[float, float] | None = None
-    chunks: tuple[tuple[bytes, bytes], ...] = ()  # PNG: texts, and what the colours mean
+    chunks: tuple[tuple[bytes, bytes], ...] = ()  # PNG: texts and sRGB
     xmp: bytes | None = None
     xmp_extension: tuple[bytes, ...] = ()  # JPEG
     resources: Mapping[int, bytes] = field(default_factory=dict)  # Photoshop's: JPEG, TIFF
@@ -46,7 +45,7 @@ def count_frames(image: Image.Image) -> int:
 
 def read_metadata(path: Path, image: Image.Image, tags: Tags, size: tuple[int, int], frames: int) -> Metadata:
     """Of a file whose pixels are loaded: PNG may have texts behind them. size: (width, height), upright."""
-    chunks = read_chunks(path, (*TEXTS, *COLOR_CHUNKS)) if image.format == "PNG" else []
+    chunks = read_chunks(path, (*TEXTS, SRGB)) if image.format == "PNG" else []
     xmp = image.info.get("xmp") or get_bytes(tags, XMP)
     segments = getattr(image, "applist", ())
     photoshop = b"".join(
@@ -101,7 +100,7 @@ def get_bytes(tags: Tags, number: int) -> bytes:
 def is_kept(name: bytes, content: bytes) -> bool:
     """Whether a PNG's chunk comes back as it is. XMP is renewed; EXIF and profiles have chunks of their own."""
     profiles = [RAW_PROFILE + kind for kind in ("exif", "APP1", "app1", "xmp", "icc", "icm")]
-    return name in COLOR_CHUNKS or (unpack_xmp(name, content) is None and get_keyword(content) not in profiles)
+    return name == SRGB or (unpack_xmp(name, content) is None and get_keyword(content) not in profiles)
 
 
 def is_lossy(webp: Image.Image) -> bool:

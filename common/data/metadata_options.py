@@ -8,7 +8,7 @@ from PIL.ExifTags import TAGS
 from PIL.PngImagePlugin import PngInfo
 
 from common.data.formats import JPEG_SUFFIXES, TIFF_SUFFIXES
-from common.data.metadata import COLOR_CHUNKS, PHOTOSHOP_START, Metadata
+from common.data.metadata import PHOTOSHOP_START, SRGB, Metadata
 from common.data.photoshop import pack_resources
 from common.data.png_chunks import XMP_START, get_keyword, pack_text
 from common.data.renewal import renew, without
@@ -63,7 +63,7 @@ def jpeg_options(metadata: Metadata) -> tuple[dict[str, Any], list[str]]:
     lost += name_if([text for text in metadata.comments if len(text) > MAX_SEGMENT], "a comment of over 64 KB")
     xmp = XMP_SEGMENT + (metadata.xmp or b"")
     if len(xmp) > MAX_SEGMENT:
-        lost.append(f"XMP (over 64 KB: {len(xmp):,} bytes)")
+        lost.append("XMP of over 64 KB")
     elif metadata.xmp:
         segments += b"".join(pack_segment(0xE1, content) for content in (xmp, *metadata.xmp_extension))
     resources = pack_resources(metadata.resources)
@@ -139,7 +139,7 @@ def pack_segment(marker: int, content: bytes) -> bytes:
 
 def name_texts(metadata: Metadata) -> list[str]:
     """PNG's texts, for a format that has none."""
-    keys = dict.fromkeys(get_keyword(content) for name, content in metadata.chunks if name not in COLOR_CHUNKS)
+    keys = dict.fromkeys(get_keyword(content) for name, content in metadata.chunks if name != SRGB)
     return [f"PNG's texts ({', '.join(keys)})"] if keys else []
 
 

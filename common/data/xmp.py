@@ -36,8 +36,16 @@ def set_values(xmp: bytes, values: Mapping[str, Any]) -> bytes:
 
 
 def drop_values(xmp: bytes, names: Iterable[str]) -> bytes:
-    """XMP without these properties, of any structure."""
+    """XMP without these properties, of any structure. In time that grows with its length, whatever is in it."""
     for name in names:
-        xmp = re.sub(rf"""\s*(?<![\w:]){name}\s*=\s*("[^"]*"|'[^']*')""".encode(), b"", xmp)
-        xmp = re.sub(rf"<{name}(\s[^>]*?)?(/>|>.*?</{name}\s*>)\s*".encode(), b"", xmp, flags=re.DOTALL)
+        xmp = re.sub(rf"""(?<![\w:]){name}\s*=\s*("[^"]*"|'[^']*')""".encode(), b"", xmp)
+        opening, closing, kept, position = re.compile(rf"<{name}(?=[\s/>])".encode()), f"</{name}>".encode(), [], 0
+        while found := opening.search(xmp, position):
+            tag_end = xmp.find(b">", found.end())
+            end = tag_end + 1 if xmp[tag_end - 1 : tag_end] == b"/" else xmp.find(closing, tag_end) + len(closing)
+            if tag_end < 0 or end < tag_end:
+                break
+            kept.append(xmp[position : found.start()])
+            position = end
+        xmp = b"".join([*kept, xmp[position:]])
     return xmp

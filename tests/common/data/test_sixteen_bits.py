@@ -146,10 +146,13 @@ def test_what_cannot_be_read_with_16_bits_is_read_with_8_and_a_line(tmp_path, mo
     assert caplog.messages == [f"{tmp_path / 'a.png'}: only 8 of its 16 bits are used (an unknown compression)"]
 
 
-def test_srgb_keeps_16_bits_and_another_profile_gets_a_line(tmp_path, caplog):
-    for profile, dtype in ((None, np.uint16), (SRGB_PROFILE, np.uint16), (P3, np.uint8)):
+def test_profiles_keep_16_bits_and_one_of_tables_gets_a_line(tmp_path, caplog, monkeypatch):
+    for profile in (None, SRGB_PROFILE, P3):
         write_png(tmp_path / "a.png", DEEP, {"icc_profile": profile} if profile else {})
-        assert to_srgb_photo(read_photo(tmp_path / "a.png")).rgb.dtype == dtype
+        assert to_srgb_photo(read_photo(tmp_path / "a.png")).rgb.dtype == np.uint16
+    assert not caplog.messages
+    monkeypatch.setattr("common.data.matrix_profile.read_profile", lambda _: None)
+    assert to_srgb_photo(read_photo(tmp_path / "a.png")).rgb.dtype == np.uint8
     assert caplog.messages == [
         "a photo of 16 bits becomes one of 8, as its colours are converted from its profile to sRGB"
     ]
