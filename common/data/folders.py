@@ -190,12 +190,15 @@ def split_photos(
     held_out = gathered if len(gathered) < len(paths) else chosen
     torn = [group for group in doubles if 0 < len(chosen & set(group)) < len(group)]
     if torn:
-        examples = "; ".join(" = ".join(sorted(names[path] for path in group)) for group in torn[:MAX_NAMED])
+        examples = "; ".join(
+            " = ".join(sorted(names[path] for path in group)[:MAX_NAMED]) + " = ..." * (len(group) > MAX_NAMED)
+            for group in torn[:MAX_NAMED]
+        )
         result = "all of them are held out" if isinstance(valid, list) else "all of them are trained on"
         log.warning(
             "WARNING: photos that are the same would be held out and trained on: %s%s: %s",
             examples, "; ..." * (len(torn) > MAX_NAMED),
-            result if held_out is gathered else "they are, since nothing else is left",
+            result if held_out is gathered else "they are, since all photos look alike",
         )  # fmt: skip
     train = [path for path in paths if path not in held_out]
     if not train or not held_out:
@@ -208,7 +211,7 @@ def split_photos(
 
 def draw_number(seed: int, name: str) -> float:
     """A number from 0 to 1 that follows from the photo's name alone."""
-    return int.from_bytes(sha256(f"{seed}/{name}".encode(errors="surrogateescape")).digest()[:8]) / 2**64
+    return int.from_bytes(sha256(f"{seed}/{name}".encode(errors="surrogatepass")).digest()[:8]) / 2**64
 
 
 def draw(numbers: Mapping[Path, float], part: float) -> set[Path]:

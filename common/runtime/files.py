@@ -9,7 +9,7 @@ import secrets
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from platform import node
@@ -90,7 +90,11 @@ def temporary_name() -> str:
 
 @cache
 def machine_number() -> str:
-    return f"{zlib.crc32(node().encode()):08x}"
+    """Of this machine since it was started, or of this container: in it, a process's number means one process."""
+    key = node()
+    with suppress(OSError):  # not Linux
+        key += Path("/proc/sys/kernel/random/boot_id").read_text() + str(Path("/proc/self/ns/pid").readlink())
+    return f"{zlib.crc32(key.encode()):08x}"
 
 
 def remove_temporary_files(folder: Path, below: bool = False) -> None:
@@ -99,7 +103,7 @@ def remove_temporary_files(folder: Path, below: bool = False) -> None:
     That is what a process of this machine has left that is gone, and what nobody wrote to for a day.
     """
     for path in folder.rglob(".unfinished-*") if below else folder.glob(".unfinished-*"):
-        found = re.match(r"\.unfinished-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}", path.name)
+        found = re.match(r"\.unfinished-([0-9a-f]{8})-(\d{1,9})-[0-9a-f]{8}", path.name)
         if found is None:
             continue
         try:
