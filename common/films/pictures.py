@@ -4,6 +4,7 @@ import bisect
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+BEGIN_ANYWHERE = ("mpegts", "mpeg")  # FFmpeg's containers whose times are those of a broadcast, not of the film
+AHEAD = 10  # seconds: a longer gap is another piece, as FFmpeg takes it
 SHORT, SHORTEST = 0.05, 0.25  # a part, and seconds: pictures may end so much before the sound
 
 
@@ -93,10 +96,42 @@ def times_in(source: "InputContainer") -> Literal["pts", "dts"] | None:
 
 def packets_of(source: "InputContainer", video: "VideoStream") -> Iterator[Packet | FFmpegError]:
     """The packets, of which the last of each stream are empty; where the file is broken, an error ends them."""
+    even = EvenTimes() if source.format.name in BEGIN_ANYWHERE else None
     try:
-        yield from source.demux(video, *source.streams.audio, *source.streams.subtitles)
+        for packet in source.demux(video, *source.streams.audio, *source.streams.subtitles):
+            if even is not None and packet.dts is not None:
+                even.move(packet)
+            yield packet
     except FFmpegError as error:
         yield error
+
+
+class EvenTimes:
+    """Recordings are put together of pieces, each with times of its own: every piece begins where the last one ends."""
+
+    def __init__(self) -> None:
+        self.shifts = [Fraction(0)]  # of each piece, in seconds
+        self.piece: dict[int, int] = {}  # at which each stream is; they come to the next one at different packets
+        self.last: dict[int, tuple[Fraction, Fraction]] = {}  # by stream: the last packet's time, and its end
+
+    def move(self, packet: Packet) -> None:
+        """Changes the packet's times."""
+        stream, time = packet.stream_index, packet.dts * packet.time_base
+        before, end = self.last.get(stream, (time - 1, time))
+        piece = self.piece.get(stream, 0)
+        limit = end + AHEAD if packet.stream.type != "subtitle" else None  # there is no end to their gaps
+        if not before < time + self.shifts[piece] or (limit is not None and time + self.shifts[piece] > limit):
+            piece += 1
+            if piece == len(self.shifts):
+                self.shifts.append(end - time)
+            elif time + self.shifts[piece] <= before:  # this stream was longer than the one that came here first
+                self.shifts[piece] = end - time
+        self.piece[stream] = piece
+        time += self.shifts[piece]
+        ticks = round(self.shifts[piece] / packet.time_base)
+        packet.dts += ticks
+        packet.pts = None if packet.pts is None else packet.pts + ticks
+        self.last[stream] = time, time + max(packet.duration or 0, 1) * packet.time_base
 
 
 def is_shown(packet: Packet) -> bool:

@@ -13,13 +13,13 @@ from av.video.stream import VideoStream
 from common.films.colors import RGB, range_number
 from common.films.encoding import AVI, CODECS, DEFAULT_QUALITY, format_of, is_mp4, is_rgb, pixel_format
 from common.films.film import Film, video_of
+from common.films.pictures import BEGIN_ANYWHERE
 from common.films.streams import Copies
 from common.films.tags import quicktime_tags, tags_of_film
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-BEGIN_ANYWHERE = ("mpegts", "mpeg")  # FFmpeg's containers whose times are those of a broadcast, not of the film
 FEW = 2  # frames, of which none changes places; x265 gives them any time of decoding (from memory that it did not fill)
 
 
