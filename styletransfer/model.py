@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from common.config.sections import LossConfig, ModelConfig
+from common.data.pixels import as_plain
 from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
 from common.runtime.errors import UserError
@@ -32,10 +33,7 @@ class Stylizer(nn.Module):
         self.network, self.residual, self.styles = network, residual, list(styles)
 
     def forward(self, photo: Tensor, mix: Tensor | None = None) -> Tensor:
-        return self.paint(photo.as_subclass(Tensor), mix)
-
-    def paint(self, photo: Tensor, mix: Tensor | None = None) -> Tensor:
-        """The same, of a plain Tensor."""
+        photo = as_plain(photo)
         logits = self.network(photo) if mix is None else self.network(photo, mix)
         if self.residual:
             logits = torch.logit(photo, eps=0.01) + logits

@@ -114,7 +114,9 @@ class UnetBlock(nn.Module):
         self, n_in: int, n_skip: int, n_out: int, norm_type: NormType | None, blur: bool, attention: bool
     ) -> None:
         super().__init__()
-        self.shuf = PixelShuffle_ICNR(n_in, n_in // 2, blur=blur, norm_type=norm_type)
+        self.shuf = PixelShuffle_ICNR(n_in, n_in // 2, norm_type=norm_type)
+        if blur:
+            self.shuf.append(Blur())
         self.bn = BatchNorm(n_skip)
         self.conv1 = conv_layer(n_in // 2 + n_skip, n_out, norm_type)
         self.conv2 = conv_layer(n_out, n_out, norm_type, SelfAttention(n_out) if attention else None)
@@ -122,6 +124,16 @@ class UnetBlock(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = torch.cat([self.shuf(x), self.bn(skip)], dim=1).relu()
         return self.conv2(self.conv1(x))
+
+
+class Blur(nn.Module):
+    """Each pixel's mean with those to the left, above, and above to the left, as far as they are in the picture.
+
+    As fastai's, which repeats the border for it: a copy of everything, whose gradient torch.compile gets wrong.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 2, stride=1, padding=1, count_include_pad=False)[..., :-1, :-1]
 
 
 def conv_layer(n_in: int, n_out: int, norm_type: NormType | None, after: nn.Module | None = None) -> ConvLayer:

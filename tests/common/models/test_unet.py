@@ -31,14 +31,14 @@ def fastais(encoder, norm, attention):
     """fastai's U-Net on a ResNet, with statistics, biases and attention that do something, its norms folded."""
     layers = list(torchvision.models.get_model(encoder).children())[:-2]
     norm_type = {"batch": NormType.Batch, "weight": NormType.Weight, "spectral": NormType.Spectral}[norm]
-    unet = DynamicUnet(
-        nn.Sequential(*layers), 2, (64, 64), blur=True, self_attention=attention, norm_type=norm_type
-    ).train()
-    with torch.no_grad():
-        unet(torch.rand(2, 3, 64, 64))  # its spectral norm has no weight before
-        for name, value in [*unet.named_parameters(), *unet.named_buffers()]:
-            if name.endswith(("bias", "gamma", "running_mean", "running_var")):
-                value.uniform_(0.5, 1.5) if name.endswith(("gamma", "var")) else value.uniform_(-0.1, 0.1)
+    unet = DynamicUnet(nn.Sequential(*layers), 2, (64, 64), blur=True, self_attention=attention, norm_type=norm_type)
+    for name, parameter in unet.named_parameters():
+        if name.endswith(("bias", "gamma")):
+            nn.init.normal_(parameter, std=0.1)
+    for module in unet.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1  # statistics: those of the next batch
+    unet.train()(torch.rand(2, 3, 64, 64))
     for module in unet.modules():
         if hasattr(module, "weight_g"):
             remove_weight_norm(module)
@@ -52,17 +52,18 @@ def fastais(encoder, norm, attention):
 @pytest.mark.parametrize("attention", [True, False])
 @torch.no_grad()
 def test_the_same_picture_as_fastais_with_its_weights(encoder, norm, attention):
-    theirs, ours = fastais(encoder, norm, attention), fold_norms(build(encoder, n_out=2, norm=norm, attention=attention))
+    theirs, ours = fastais(encoder, norm, attention).double(), build(encoder, n_out=2, norm=norm, attention=attention)
+    ours = wake(fold_norms(ours)).double()  # else rounding would add up
     state = with_new_names({f"net.{name}": value for name, value in theirs.state_dict().items()})
     state = {re.sub(r"(query|key|value)\.0", r"\1", name): value for name, value in state.items()}
     missing, left_over = ours.load_state_dict(state, strict=False)
     assert missing == ["last.weight", "last.bias"] and all(name.startswith("net.layers.12.") for name in left_over)
-    theirs.layers[12] = wake(ours).last  # theirs is a 1 x 1 convolution
-    image = torch.rand(1, 3, 33, 71)
+    theirs.layers = nn.ModuleList([*theirs.layers[:12], ours.last])  # theirs: a 1 x 1 convolution, a cast to float32
+    image = torch.rand(1, 3, 33, 71).double()
     padded = nn.functional.pad((image - ours.mean) / ours.std, (0, 25, 0, 31), mode="replicate")
     expected = theirs(padded)[..., :33, :71]
-    assert expected.std() > 0.01
-    torch.testing.assert_close(ours(image), expected, rtol=1e-5, atol=1e-5)
+    assert expected.std() > 0.1
+    torch.testing.assert_close(ours(image), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("upscale", "size"), [(1, (64, 64)), (2, (33, 47)), (4, (32, 32)), (1, (1, 1)), (1, (7, 101))])
