@@ -34,7 +34,6 @@ from common.runtime.devices import get_device
 from common.runtime.memory import keep_freed_memory
 from superres.config import Config
 from superres.model import TASK_NAME, SuperResolver, get_model
-from superres.plain import PlainResolver
 
 CONFIG = CONFIGS / "superres_2x.yaml"
 SCALE = 2
@@ -102,7 +101,7 @@ def exported_model() -> Iterator[Path]:
     """An ONNX file of `our_model`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        export_onnx(path, our_model().eval(), PlainResolver, {"task": TASK_NAME, "scale": SCALE})
+        export_onnx(path, our_model().eval(), {"task": TASK_NAME, "scale": SCALE})
         yield path
 
 

@@ -10,10 +10,9 @@ from common.runtime.command import run_command
 def main() -> int:
     args = get_export_parser("colorize.export", __doc__).parse_args()
     from colorize.model import TASK_NAME, load_model
-    from colorize.plain import PlainColorizer
 
     model = load_model(args.model)
-    return export_command(args, model, PlainColorizer, TASK_NAME, size=model.size)
+    return export_command(args, model, TASK_NAME, size=model.size)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from colorize.config import ColorizeModelConfig, Config, DataConfig
 from colorize.lab import set_ab, to_grey
+from common.data.pixels import as_plain
 from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
 from common.runtime.errors import UserError
@@ -27,7 +28,7 @@ class Colorizer(nn.Module):
         self.unet, self.size = unet, size
 
     def forward(self, photo: Tensor) -> Tensor:
-        photo = photo.as_subclass(Tensor)
+        photo = as_plain(photo)
         with torch.autocast(photo.device.type, enabled=False):
             grey = to_grey(photo.float())
         ab = AB_SCALE * self.unet(grey)

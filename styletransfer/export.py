@@ -12,10 +12,9 @@ def main() -> int:
     parser.add_argument("--style", metavar="NAME", help="which of a model's several styles, or a mix of them")
     args = parser.parse_args()
     from styletransfer.model import TASK_NAME, in_style, load_model
-    from styletransfer.plain import PlainStylizer
 
     model = in_style(load_model(args.model), args.style)
-    return export_command(args, model, PlainStylizer, TASK_NAME)
+    return export_command(args, model, TASK_NAME)
 
 
 if __name__ == "__main__":

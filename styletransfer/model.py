@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from common.config.sections import LossConfig, ModelConfig
 from common.data.names import nfc
+from common.data.pixels import as_plain
 from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
 from common.runtime.errors import UserError
@@ -33,10 +34,7 @@ class Stylizer(nn.Module):
         self.network, self.residual, self.styles = network, residual, list(styles)
 
     def forward(self, photo: Tensor, mix: Tensor | None = None) -> Tensor:
-        return self.paint(photo.as_subclass(Tensor), mix)
-
-    def paint(self, photo: Tensor, mix: Tensor | None = None) -> Tensor:
-        """The same, of a plain Tensor."""
+        photo = as_plain(photo)
         logits = self.network(photo) if mix is None else self.network(photo, mix)
         if self.residual:
             logits = torch.logit(photo, eps=0.01) + logits

@@ -26,16 +26,14 @@ def main() -> int:
             raise UserError("--half: only with -o FILE.onnx")
         check_output(args.spandrel, ".safetensors", args.overwrite)
     from superres.model import TASK_NAME, load_model
-    from superres.plain import PlainResolver
+    from superres.spandrel_export import export_spandrel, with_plain_convolutions
 
     model = load_model(args.model)
     if args.spandrel is not None:
-        from superres.spandrel_export import export_spandrel
-
         export_spandrel(args.spandrel, model)
         return 0
     try:
-        return export_command(args, model, PlainResolver, TASK_NAME, scale=model.scale)
+        return export_command(args, with_plain_convolutions(model), TASK_NAME, scale=model.scale)
     except UserError:
         raise
     except Exception as error:  # of torch's exporter or of onnxruntime, which have many

@@ -9,10 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from common.data.pixels import as_plain
 from common.inference.ready import DTYPES
 from common.models.model_file import fill_weights, has_no_metadata, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
 from common.runtime.errors import UserError
+from superres.bicubic import enlarge_by_convolution
 from superres.config import Config, DataConfig, SuperresModelConfig
 from superres.srcnn import SRCNN
 
@@ -22,6 +24,8 @@ COMMUNITY_SUFFIXES = (".pth", ".pt", ".ckpt")
 
 def resize_bicubic(image: Tensor, scale: float) -> Tensor:
     """(N, 3, H, W) -> (N, 3, H * scale, W * scale), antialiased when shrinking; MATLAB's imresize up to rounding."""
+    if torch.compiler.is_exporting():
+        return enlarge_by_convolution(image, int(scale))
     size = [round(side * scale) for side in image.shape[-2:]]
     # antialias=True also picks Keys' cubic with a = -0.5, which MATLAB and Pillow use; without it torch has -0.75.
     return F.interpolate(image, size=size, mode="bicubic", antialias=True)
@@ -46,7 +50,7 @@ class SuperResolver(nn.Module):
         return getattr(self.unet, "grid", 1)
 
     def forward(self, low: Tensor) -> Tensor:
-        low = low.as_subclass(Tensor)
+        low = as_plain(low)
         if not self.residual and self.strength == 1:
             return self.unet(low)
         enlarged = resize_bicubic(low, self.scale)

@@ -1,4 +1,7 @@
-"""A trained model as the plain weights of its architecture, which spandrel, and the programs built on it, open."""
+"""A trained model as the plain weights of its architecture, which spandrel, and the programs built on it, open.
+
+And what has to be made plain in one before an ONNX file can hold it.
+"""
 
 import logging
 from collections.abc import Callable
@@ -8,7 +11,7 @@ from typing import cast
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from common.models.model_file import folded_state_dict
 from common.runtime.errors import UserError
@@ -58,3 +61,22 @@ def largest_difference(descriptor: Callable[[Tensor], Tensor], model: SuperResol
     """Between spandrel's picture and the model's, of noise."""
     image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
     return float((descriptor(image.clone()) - model(image).clamp(0, 1)).abs().max())
+
+
+@torch.no_grad()
+def with_plain_convolutions(model: SuperResolver) -> SuperResolver:
+    """Replaces each layer of SPAN's by the one convolution that it is in eval mode, in place; returns the model.
+
+    Such a layer sets the weights of that convolution in each pass, and no export follows that.
+    """
+    layers = [
+        (parent, name, child.eval_conv)
+        for parent in model.modules()
+        for name, child in parent.named_children()
+        if hasattr(child, "eval_conv")
+    ]
+    if layers:
+        model(torch.zeros(1, 3, 32, 32))  # sets them; not in inference mode, whose tensors no export takes
+    for parent, name, convolution in layers:
+        setattr(parent, name, convolution)
+    return model

@@ -2,9 +2,8 @@
 
 import argparse
 import logging
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from common.cli.arguments import get_parser, model_path, user_path
 from common.runtime.errors import UserError
@@ -12,8 +11,6 @@ from common.runtime.files import check_can_write
 
 if TYPE_CHECKING:
     from torch import nn
-
-Model = TypeVar("Model", bound="nn.Module")
 
 log = logging.getLogger(__name__)
 
@@ -28,16 +25,14 @@ def get_export_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def export_command(
-    args: argparse.Namespace, model: Model, as_plain: "Callable[[Model], nn.Module]", task: str, **values: int
-) -> int:
+def export_command(args: argparse.Namespace, model: "nn.Module", task: str, **values: int) -> int:
     """Writes the ONNX file; returns the exit status. values: what its metadata says besides the task."""
     from common.models.onnx_export import export_onnx
 
     if args.output is None:
         raise UserError("give the file to write with -o FILE.onnx")
     check_output(args.output, ".onnx", args.overwrite)
-    difference = export_onnx(args.output, model, as_plain, {"task": task, **values}, args.half)
+    difference = export_onnx(args.output, model, {"task": task, **values}, args.half)
     size = args.output.stat().st_size / 1e6
     log.info("%s  %.1f MB; at most %.4f of 255 off torch's results", args.output, size, 255 * difference)
     return 0

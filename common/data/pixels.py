@@ -15,6 +15,11 @@ def to_tensor(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels.astype(np.float32))[None].permute(0, 3, 1, 2) / peak_of(pixels.dtype)
 
 
+def as_plain(image: Tensor) -> Tensor:
+    """One of fastai's tensors as torch's. In an export it is that already, and no exporter follows the cast."""
+    return image if torch.compiler.is_exporting() else image.as_subclass(Tensor)
+
+
 def to_pixels(image: Tensor, dtype: npt.DTypeLike = np.uint8) -> np.ndarray:
     """(1, 3, H, W) -> (H, W, 3) uint8 or uint16: clamped to [0, 1] and rounded."""
     pixels = (image[0].detach().as_subclass(Tensor).float().clamp(0, 1) * peak_of(dtype)).round()

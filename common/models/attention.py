@@ -16,7 +16,7 @@ def attention_in_chunks(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     query, key: (N, L, d); value: (N, L, c); returns (N, L, c). CUDA has a fused kernel for it. Elsewhere the queries
     are processed in chunks, which does not change the result, since the softmax of each row is independent.
     """
-    if torch.compiler.is_compiling():  # for an export, which cannot tell how many chunks there will be
+    if torch.compiler.is_exporting():  # which cannot tell how many chunks there will be
         return (query @ key.transpose(1, 2)).softmax(dim=-1) @ value
     if query.is_cuda:
         return F.scaled_dot_product_attention(query[:, None], key[:, None], value[:, None], scale=1.0)[:, 0]

@@ -18,11 +18,12 @@ from torch.nn.utils import parametrize
 
 from common.config.sections import Section
 from common.config.yaml_file import explain_mistakes
+from common.models.format_2 import with_new_names
 from common.models.weights import StateDict
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 METADATA_KEY = "perceptual-enhance"
 PICKLE_SUFFIXES = (".pkl", ".pickle", ".pth", ".pt", ".ckpt", ".bin")
 
@@ -96,7 +97,7 @@ def read_model_file(path: Path, task: str) -> tuple[dict[str, Any], StateDict]:
         )
     if header["task"] != task:
         raise UserError(f"{path}: a model for {header['task']}, not for {task}: use python -m {header['task']}.predict")
-    return header["config"], state
+    return header["config"], with_new_names(state)
 
 
 def has_no_metadata(path: Path) -> bool:

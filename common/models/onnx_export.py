@@ -5,11 +5,11 @@ Its input `image` and its output `result` are RGB in [0, 1], (1, 3, height, widt
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,8 +22,6 @@ from common.runtime.files import atomic_write
 if TYPE_CHECKING:
     import onnx
 
-Model = TypeVar("Model", bound=nn.Module)
-
 INPUT, OUTPUT = "image", "result"
 METADATA_KEY = "perceptual-enhance"
 SIZES = ((64, 96), (97, 131), (150, 75))  # height and width of the noise that a file is checked on
@@ -31,18 +29,28 @@ TOLERANCE = 1 / 255
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
-def export_onnx(
-    path: Path, model: Model, as_plain: Callable[[Model], nn.Module], values: Mapping[str, Any], half: bool = False
-) -> float:
+class InRange(nn.Module):
+    """A model whose results are clamped to [0, 1]."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.model(image).clamp(0, 1)
+
+
+def export_onnx(path: Path, model: nn.Module, values: Mapping[str, Any], half: bool = False) -> float:
     """Writes `model`, in eval mode on the CPU, as an ONNX file.
 
-    as_plain: the same network in terms that export; it may use up the model. values: go into the file's metadata, as
-    JSON. half: weights are stored in float16, and computed with in float32. Returns by how much the file's results
-    differ from the model's at most, in [0, 1]. Raises UserError if that is more than 1/255, and then there is no file.
+    values: go into the file's metadata, as JSON. half: weights are stored in float16, and computed with in float32.
+    Returns by how much the file's results differ from the model's at most, in [0, 1]. Raises UserError if that is more
+    than 1/255, and then there is no file.
     """
     check_packages()
+    model = InRange(model)
     expected = [(image, run(model, image)) for image in map(noise, SIZES)]
-    file = trace(as_plain(model))
+    file = trace(model)
     if half:
         halve_weights(file.graph)
     entry = file.metadata_props.add()
@@ -68,7 +76,7 @@ def noise(size: tuple[int, int]) -> Tensor:
 
 @torch.inference_mode()
 def run(model: nn.Module, image: Tensor) -> np.ndarray:
-    return model(image).clamp(0, 1).numpy()
+    return model(image).numpy()
 
 
 def trace(model: nn.Module) -> "onnx.ModelProto":

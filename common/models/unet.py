@@ -1,28 +1,28 @@
-"""The ResNet U-Net: fastai's DynamicUnet over a torchvision encoder, with its norm, attention and upscaling chosen.
+"""The ResNet U-Net of lesson 7: fastai's `DynamicUnet` over a torchvision ResNet, as layers that one can read and export.
 
-The shape is lesson 7's: a ResNet encoder, a decoder of ICNR pixel shuffles, self-attention at 1/8 of the size.
+The encoder halves the picture five times; the decoder doubles it as often, by ICNR pixel shuffles, and is given each
+time what the encoder saw at that size.
 """
 
+from collections import OrderedDict
 from pathlib import Path
 from typing import Self, cast
 from urllib.error import URLError
 
 import torch
 import torch.nn.functional as F
-import torchvision
-from fastai.layers import NormType
-from fastai.layers import SelfAttention as FastaiSelfAttention
-from fastai.vision.learner import create_body
-from fastai.vision.models.unet import DynamicUnet, UnetBlock
+from fastai.layers import BatchNorm, ConvLayer, NormType, PixelShuffle_ICNR, ResBlock
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
+from torchvision.models import ResNet, get_model, get_model_weights
 
 from common.config.sections import UNET_STRIDE
 from common.models.attention import SelfAttention
 from common.models.vgg16 import IMAGENET_MEAN, IMAGENET_STD
 from common.models.weights import read_weights_file
 from common.runtime.errors import UserError
+
+SKIPS = ("relu", "layer1", "layer2", "layer3")  # the encoder's last layers at 1/2, 1/4, 1/8 and 1/16 of the size
 
 
 class Unet(nn.Module):
@@ -33,7 +33,8 @@ class Unet(nn.Module):
     encoder: name of a torchvision ResNet. pretrained: use torchvision's ImageNet weights (downloaded once), or those
     of a .pth or .safetensors file in its layout.
     norm: of the decoder's convolutions, 'batch', 'weight', 'spectral' or 'none'.
-    attention: one self-attention block. blur: average after the decoder's pixel shuffles, against checkerboards.
+    attention: one self-attention block, at 1/8 of the size. blur: average after the decoder's pixel shuffles, against
+    checkerboards.
     upscale: done by a pixel shuffle at the very end, so that everything before it works at the input's size.
 
     The encoder's and the skip connections' BatchNorm never uses or updates batch statistics: they stay as pretrained,
@@ -58,31 +59,40 @@ class Unet(nn.Module):
         self.upscale = upscale
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
-        self.net = DynamicUnet(
-            get_encoder(encoder, pretrained),
-            n_out,
-            img_size=(2 * UNET_STRIDE, 2 * UNET_STRIDE),
-            norm_type=NormType.Batch if norm == "batch" else None,
-            blur=blur,
-            self_attention=attention,
-        )
-        *layers, last_layer, _to_tensor_base = self.net.layers
-        self.net.layers = nn.ModuleList(layers)
-        self.last = EvenConv(count_input_channels(last_layer), n_out, upscale)
+        resnet = get_resnet(encoder, pretrained)
+        n, norm_type = resnet.fc.in_features, NormType.Batch if norm == "batch" else None
+        self.encoder = nn.Sequential(OrderedDict(list(resnet.named_children())[:-2]))  # without pooling and classifier
+        self.bn = BatchNorm(n)
+        self.middle = nn.Sequential(conv_layer(n, 2 * n, norm_type), conv_layer(2 * n, n, norm_type))
+        self.blocks = nn.ModuleList()
+        for n_skip in (n // 2, n // 4, n // 8, resnet.conv1.out_channels):
+            n_cat = n // 2 + n_skip
+            n_block = n_cat // 2 if len(self.blocks) == 3 else n_cat
+            with_attention = attention and len(self.blocks) == 1
+            self.blocks.append(UnetBlock(n, n_skip, n_block, norm_type, blur, with_attention))
+            n = n_block
+        self.shuf = PixelShuffle_ICNR(n, norm_type=norm_type)
+        self.res = ResBlock(1, n + 3, n + 3, norm_type=norm_type, init=nn.init.kaiming_normal_, bias_std=0)
+        add_norm(nn.ModuleList([self.middle, self.blocks, self.shuf, self.res]), norm)
+        self.last = EvenConv(n + 3, n_out, upscale)
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
-        self.shuffle = nn.PixelShuffle(upscale)
-        replace_attention(self.net)
-        add_norm(self.net.layers[1:], norm)
         self.train()
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         x = (x - self.mean) / self.std
-        x = F.pad(x, (0, -width % UNET_STRIDE, 0, -height % UNET_STRIDE), mode="replicate")
-        x = self.shuffle(self.last(self.net(x)))
-        for hook in self.net.sfs:
-            hook.stored = None  # the skips' activations: they cost memory, and keep the model from being copied
+        x = picture = F.pad(x, (0, -width % UNET_STRIDE, 0, -height % UNET_STRIDE), mode="replicate")
+        skips: list[Tensor] = []
+        for name, layer in self.encoder.named_children():
+            x = layer(x)
+            if name in SKIPS:
+                skips.append(x)
+        x = self.middle(self.bn(x).relu())  # at 1/32 of the size
+        for block, skip in zip(self.blocks, reversed(skips), strict=True):
+            x = block(x, skip)
+        x = self.res(torch.cat([self.shuf(x), picture], dim=1))
+        x = F.pixel_shuffle(self.last(x), self.upscale)
         return x[..., : height * self.upscale, : width * self.upscale]
 
     def train(self, mode: bool = True) -> Self:
@@ -93,9 +103,42 @@ class Unet(nn.Module):
 
     def frozen_batch_norms(self) -> list[nn.BatchNorm2d]:
         """The BatchNorm layers whose statistics never change: the encoder's, the one after it, the skips'."""
-        encoder, after_encoder, *decoder = self.net.layers
-        skips = [block.bn for block in decoder if isinstance(block, UnetBlock)]
-        return [m for m in (*encoder.modules(), after_encoder, *skips) if isinstance(m, nn.BatchNorm2d)]
+        skips = [block.bn for block in self.blocks]
+        return [m for m in (*self.encoder.modules(), self.bn, *skips) if isinstance(m, nn.BatchNorm2d)]
+
+
+class UnetBlock(nn.Module):
+    """(N, n_in, H, W) and the encoder's (N, n_skip, 2 H, 2 W) -> (N, n_out, 2 H, 2 W)."""
+
+    def __init__(
+        self, n_in: int, n_skip: int, n_out: int, norm_type: NormType | None, blur: bool, attention: bool
+    ) -> None:
+        super().__init__()
+        self.shuf = PixelShuffle_ICNR(n_in, n_in // 2, norm_type=norm_type)
+        if blur:
+            self.shuf.append(Blur())
+        self.bn = BatchNorm(n_skip)
+        self.conv1 = conv_layer(n_in // 2 + n_skip, n_out, norm_type)
+        self.conv2 = conv_layer(n_out, n_out, norm_type, SelfAttention(n_out) if attention else None)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = torch.cat([self.shuf(x), self.bn(skip)], dim=1).relu()
+        return self.conv2(self.conv1(x))
+
+
+class Blur(nn.Module):
+    """Each pixel's mean with those to the left, above, and above to the left, as far as they are in the picture.
+
+    As fastai's, which repeats the border for it: a copy of everything, whose gradient torch.compile gets wrong.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 2, stride=1, padding=1, count_include_pad=False)[..., :-1, :-1]
+
+
+def conv_layer(n_in: int, n_out: int, norm_type: NormType | None, after: nn.Module | None = None) -> ConvLayer:
+    """A 3 x 3 convolution, its BatchNorm if any, a ReLU and `after`; initialised as fastai's U-Net is."""
+    return ConvLayer(n_in, n_out, norm_type=norm_type, init=nn.init.kaiming_normal_, bias_std=0, xtra=after)
 
 
 class EvenConv(nn.Conv2d):
@@ -122,6 +165,14 @@ class EvenConv(nn.Conv2d):
         return F.conv2d(input, weight.flatten(0, 1), bias.flatten(), padding=1)
 
 
+def add_norm(network: nn.Module, norm: str) -> None:
+    """Gives every Conv2d of `network` weight or spectral norm, in place; 'batch' and 'none' change nothing here."""
+    apply_norm = {"weight": weight_norm, "spectral": spectral_norm}.get(norm)
+    for module in list(network.modules()):
+        if apply_norm and isinstance(module, nn.Conv2d):
+            apply_norm(module)
+
+
 def parameter_groups(model: nn.Module) -> list[list[nn.Parameter]]:
     """[the encoder's parameters, the rest] of a model that has a Unet: for freezing and separate learning rates.
 
@@ -130,23 +181,18 @@ def parameter_groups(model: nn.Module) -> list[list[nn.Parameter]]:
     unet = next((module for module in model.modules() if isinstance(module, Unet)), None)
     if unet is None:
         return [[parameter for parameter in model.parameters() if parameter.requires_grad]]
-    encoder = list(unet.net.layers[0].parameters())
+    encoder = list(unet.encoder.parameters())
     encoder_ids = {id(parameter) for parameter in encoder}
     return [encoder, [parameter for parameter in model.parameters() if id(parameter) not in encoder_ids]]
 
 
-def count_input_channels(layer: nn.Module) -> int:
-    """How many channels the first convolution of `layer` takes."""
-    return next(module.in_channels for module in layer.modules() if isinstance(module, nn.Conv1d | nn.Conv2d))
-
-
-def get_encoder(name: str, pretrained: bool | Path) -> nn.Sequential:
-    """A torchvision ResNet without its pooling and classifier. Raises UserError if its weights cannot be read."""
+def get_resnet(name: str, pretrained: bool | Path) -> ResNet:
+    """A torchvision ResNet. Raises UserError if its weights cannot be read."""
     weights = "DEFAULT" if pretrained is True else None
     # Without statistics to normalise by, residual branches must start at zero, or 16 blocks of them explode.
     options = {} if pretrained else {"zero_init_residual": True}
     try:
-        model = torchvision.models.get_model(name, weights=weights, **options)
+        model = cast(ResNet, get_model(name, weights=weights, **options))
     except URLError as error:
         raise UserError(
             f"the pretrained {name} could not be downloaded ({error.reason}). Offline, set "
@@ -154,7 +200,7 @@ def get_encoder(name: str, pretrained: bool | Path) -> nn.Sequential:
         ) from error
     if isinstance(pretrained, Path):
         load_encoder(model, name, pretrained)
-    return cast(nn.Sequential, create_body(model, cut=-2))  # what it makes of a number of layers to cut
+    return model
 
 
 def load_encoder(model: nn.Module, name: str, path: Path) -> None:
@@ -162,7 +208,7 @@ def load_encoder(model: nn.Module, name: str, path: Path) -> None:
 
     Raises UserError if the file cannot be read, or is of another network.
     """
-    enum = next(iter(torchvision.models.get_model_weights(name)))
+    enum = next(iter(get_model_weights(name)))
     state = read_weights_file(str(path), "model.pretrained", enum, words=())
     own = {key: value for key, value in state.items() if not key.startswith("fc.")}
     for key, value in model.state_dict().items():
@@ -173,20 +219,3 @@ def load_encoder(model: nn.Module, name: str, path: Path) -> None:
                 f"{key} is missing or of another size"
             )
     model.load_state_dict(own, strict=False)
-
-
-def replace_attention(network: nn.Module) -> None:
-    """Replaces fastai's SelfAttention by the memory-bounded one, in place."""
-    for parent in list(network.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, FastaiSelfAttention):
-                setattr(parent, name, SelfAttention(count_input_channels(child.value)))
-
-
-def add_norm(network: nn.Module, norm: str) -> None:
-    """Gives every Conv2d of `network` weight or spectral norm, in place; 'batch' and 'none' change nothing here."""
-    if norm in ("weight", "spectral"):
-        apply_norm = {"weight": weight_norm, "spectral": spectral_norm}[norm]
-        for module in list(network.modules()):
-            if isinstance(module, nn.Conv2d) and not parametrize.is_parametrized(module):
-                apply_norm(module)

@@ -1,25 +1,69 @@
 import copy
+import re
 
 import pytest
 import torch
 import torchvision
-from fastai.layers import SelfAttention as FastaiSelfAttention
+from fastai.layers import NormType
+from fastai.vision.models.unet import DynamicUnet
 from torch import nn
-from torch.nn.utils import parametrize
+from torch.export import Dim
+from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
 
 from common.models.attention import SelfAttention
+from common.models.format_2 import with_new_names
+from common.models.model_file import fold_norms
 from common.models.unet import EvenConv, Unet, parameter_groups
 from common.runtime.errors import UserError
 
 
-def build(**options):
-    return Unet("resnet18", **{"pretrained": False, "norm": "none", **options})
+def build(encoder="resnet18", **options):
+    return Unet(encoder, **{"pretrained": False, "norm": "none", **options})
 
 
 def wake(unet):
     """Gives the zero-initialised last layer weights, so that outputs tell something."""
     nn.init.normal_(unet.last.weight, std=0.1)
     return unet
+
+
+def fastais(encoder, norm, attention):
+    """fastai's U-Net on a ResNet, with statistics, biases and attention that do something, its norms folded."""
+    layers = list(torchvision.models.get_model(encoder).children())[:-2]
+    norm_type = {"batch": NormType.Batch, "weight": NormType.Weight, "spectral": NormType.Spectral}[norm]
+    unet = DynamicUnet(nn.Sequential(*layers), 2, (64, 64), blur=True, self_attention=attention, norm_type=norm_type)
+    for name, parameter in unet.named_parameters():
+        if name.endswith(("bias", "gamma")):
+            nn.init.normal_(parameter, std=0.1)
+    for module in unet.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1  # statistics: those of the next batch
+    unet.train()(torch.rand(2, 3, 64, 64))
+    for module in unet.modules():
+        if hasattr(module, "weight_g"):
+            remove_weight_norm(module)
+        if hasattr(module, "weight_orig"):
+            remove_spectral_norm(module)
+    return unet.eval()
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "resnet34"])
+@pytest.mark.parametrize("norm", ["batch", "weight", "spectral"])
+@pytest.mark.parametrize("attention", [True, False])
+@torch.no_grad()
+def test_the_same_picture_as_fastais_with_its_weights(encoder, norm, attention):
+    theirs, ours = fastais(encoder, norm, attention).double(), build(encoder, n_out=2, norm=norm, attention=attention)
+    ours = wake(fold_norms(ours)).double()  # else rounding would add up
+    state = with_new_names({f"net.{name}": value for name, value in theirs.state_dict().items()})
+    state = {re.sub(r"(query|key|value)\.0", r"\1", name): value for name, value in state.items()}
+    missing, left_over = ours.load_state_dict(state, strict=False)
+    assert missing == ["last.weight", "last.bias"] and all(name.startswith("net.layers.12.") for name in left_over)
+    theirs.layers = nn.ModuleList([*theirs.layers[:12], ours.last])  # theirs: a 1 x 1 convolution, a cast to float32
+    image = torch.rand(1, 3, 33, 71).double()
+    padded = nn.functional.pad((image - ours.mean) / ours.std, (0, 25, 0, 31), mode="replicate")
+    expected = theirs(padded)[..., :33, :71]
+    assert expected.std() > 0.1
+    torch.testing.assert_close(ours(image), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("upscale", "size"), [(1, (64, 64)), (2, (33, 47)), (4, (32, 32)), (1, (1, 1)), (1, (7, 101))])
@@ -76,25 +120,23 @@ def test_encoder_statistics_stay_as_they_were():
 @pytest.mark.parametrize("norm", ["weight", "spectral", "none", "batch"])
 def test_norm_covers_the_decoder_and_only_it(norm):
     unet = build(norm=norm, upscale=2, attention=False)
-    encoder, *decoder = unet.net.layers
-    convs = [m for m in nn.ModuleList(decoder).modules() if isinstance(m, nn.Conv2d)]
+    decoder = (unet.middle, unet.blocks, unet.shuf, unet.res)
+    convs = [m for part in decoder for m in part.modules() if isinstance(m, nn.Conv2d)]
     live_norms = [m for m in unet.modules() if isinstance(m, nn.BatchNorm2d) and m not in unet.frozen_batch_norms()]
     assert convs
     assert all(parametrize.is_parametrized(conv) == (norm in ("weight", "spectral")) for conv in convs)
-    assert not any(parametrize.is_parametrized(m) for m in (*encoder.modules(), unet.last))
+    assert not any(parametrize.is_parametrized(m) for m in (*unet.encoder.modules(), unet.last))
     assert bool(live_norms) == (norm == "batch")
 
 
 def test_spectral_norm_makes_the_largest_singular_value_one():
     unet = build(norm="spectral").eval()
-    weight = unet.net.layers[3][0][0].weight.flatten(1)
+    weight = unet.middle[0][0].weight.flatten(1)
     assert torch.linalg.matrix_norm(weight, ord=2).item() == pytest.approx(1, abs=0.1)
 
 
-def test_attention_is_the_memory_bounded_one_and_can_be_left_out():
-    layers = list(build().modules())
-    assert sum(isinstance(m, SelfAttention) for m in layers) == 1
-    assert not any(isinstance(m, FastaiSelfAttention) for m in layers)
+def test_attention_can_be_left_out():
+    assert sum(isinstance(m, SelfAttention) for m in build().modules()) == 1
     assert not any(isinstance(m, SelfAttention) for m in build(attention=False).modules())
 
 
@@ -105,14 +147,14 @@ def test_a_copy_after_training_works_on_its_own(norm):
     copied, x = copy.deepcopy(unet).eval(), torch.rand(1, 3, 32, 32)
     before = unet.eval()(x)
     torch.testing.assert_close(copied(x), before)
-    nn.init.zeros_(unet.net.layers[0][0].weight)
+    nn.init.zeros_(unet.encoder.conv1.weight)
     torch.testing.assert_close(copied(x), before)
 
 
 def test_every_parameter_is_in_one_group():
     unet = build(norm="weight")
     encoder, rest = parameter_groups(unet)
-    assert len(encoder) == len(list(unet.net.layers[0].parameters()))
+    assert len(encoder) == len(list(unet.encoder.parameters()))
     assert {id(p) for p in encoder + rest} == {id(p) for p in unet.parameters()}
     assert len(encoder) + len(rest) == len(list(unet.parameters()))
 
@@ -122,7 +164,7 @@ def test_an_encoder_begins_with_the_weights_of_a_file(tmp_path):
     resnet = torchvision.models.resnet18()
     state = {name: value for name, value in resnet.state_dict().items() if not name.startswith("fc.")}
     torch.save(state, tmp_path / "resnet.pth")
-    encoder = Unet("resnet18", pretrained=tmp_path / "resnet.pth", norm="none").net.layers[0]
+    encoder = Unet("resnet18", pretrained=tmp_path / "resnet.pth", norm="none").encoder
     x = torch.rand(1, 3, 64, 64)
     expected = nn.Sequential(*list(resnet.eval().children())[:-2])(x)
     torch.testing.assert_close(encoder.eval()(x), expected)
