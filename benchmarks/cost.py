@@ -14,9 +14,9 @@ import torch
 
 from benchmarks.measure import Row, Worker, describe_machine, print_table, side_by_side, silence_warnings
 from benchmarks.train_step import CONFIG, Step, ours
-from common.cli.arguments import add_device_argument
+from common.batches.folders import sample_photos
+from common.commands.arguments import add_device_argument
 from common.config.yaml_file import load_config
-from common.data.folders import sample_photos
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
 from superres.config import Config

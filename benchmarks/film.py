@@ -11,12 +11,12 @@ from fractions import Fraction
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from common.cli.arguments import number_at_least, user_path
-from common.data.folders import sample_photos
-from common.films.film import check_packages
+from common.batches.folders import sample_photos
+from common.commands.arguments import number_at_least, user_path
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
+from common.videos.video import check_packages
 
 SCENES = ("chelsea.png", "rocket.jpg"), ("coffee.png", "astronaut.png")  # (what is seen, what moves across) of each
 RATE = 25

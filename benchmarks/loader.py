@@ -19,10 +19,10 @@ from torchvision.io import ImageReadMode, decode_image, read_file
 
 from benchmarks.measure import Row, Worker, describe_machine, print_table, side_by_side, silence_warnings
 from benchmarks.train_step import CONFIG, Step, ours
-from common.cli.arguments import add_device_argument, number_at_least
+from common.batches.folders import PhotoSplit, find_photos, sample_photos
+from common.commands.arguments import add_device_argument, number_at_least
 from common.config.yaml_file import load_config
-from common.data.folders import PhotoSplit, find_photos, sample_photos
-from common.data.photos import open_photo, open_shrunk_photo
+from common.photos.flat import open_photo, open_shrunk_photo
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
 from superres.config import Config

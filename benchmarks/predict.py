@@ -19,16 +19,16 @@ from torch import Tensor, nn
 
 from benchmarks.lesson7 import Lesson7Model
 from benchmarks.measure import Row, Work, Worker, describe_machine, free_memory, print_table, silence_warnings
-from common.cli.arguments import add_device_argument, number_at_least
-from common.cli.configs import CONFIGS
+from common.commands.arguments import add_device_argument, number_at_least
+from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
-from common.data.pixels import to_pixels, to_tensor
 from common.inference.ready import ready
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance
 from common.models.model_file import fold_norms
 from common.models.onnx_export import export_onnx
 from common.models.onnx_model import OnnxModel
+from common.photos.pixels import to_pixels, to_tensor
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
 from common.runtime.memory import keep_freed_memory

@@ -17,10 +17,10 @@ import colorize
 import styletransfer
 import superres
 from benchmarks.measure import describe_machine, print_table
-from common.cli.arguments import number_at_least
-from common.cli.configs import find_config
+from common.commands.arguments import number_at_least
+from common.commands.configs import find_config
 from common.config.sections import LossConfig
-from common.losses import PIXEL_TERMS, PerceptualLoss
+from common.losses.loss import PIXEL_TERMS, PerceptualLoss
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 

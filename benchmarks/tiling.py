@@ -8,10 +8,10 @@ import argparse
 import numpy as np
 from PIL import Image
 
-from common.cli.arguments import number_at_least, user_path
-from common.data.photos import read_photo
+from common.commands.arguments import number_at_least, user_path
 from common.inference.tile_layout import OVERLAP, smallest_tile, tile_starts
 from common.inference.tiles import enhance
+from common.photos.whole import read_photo
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
 from superres.model import load_model

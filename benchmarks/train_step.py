@@ -29,11 +29,11 @@ from benchmarks.measure import (
     side_by_side,
     silence_warnings,
 )
-from common.cli.arguments import add_device_argument, number_at_least
-from common.cli.configs import CONFIGS
+from common.batches.loader import SeededDL
+from common.commands.arguments import add_device_argument, number_at_least
+from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
-from common.data.loader import SeededDL
-from common.losses import PerceptualLoss, gram_matrix
+from common.losses.loss import PerceptualLoss, gram_matrix
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
 from common.runtime.memory import keep_freed_memory

@@ -20,7 +20,7 @@ def get_learner(config: str | Path, *overrides: str) -> "StageLearner":
     mistake in the config.
     """
     from colorize.task import TASK
-    from common.notebook import get_learner
+    from common.commands.notebook import get_learner
 
     return get_learner(TASK, config, overrides)
 
@@ -28,7 +28,7 @@ def get_learner(config: str | Path, *overrides: str) -> "StageLearner":
 def train_run(config: str | Path, *overrides: str) -> Path:
     """Trains as `python -m colorize.train` does, and returns the run folder."""
     from colorize.task import TASK
-    from common.notebook import train_run
+    from common.commands.notebook import train_run
 
     return train_run(TASK, config, overrides)
 
@@ -36,7 +36,7 @@ def train_run(config: str | Path, *overrides: str) -> Path:
 def resume_run(run: str | Path, *overrides: str) -> Path:
     """Continues a stopped run as `python -m colorize.train --resume RUN` does, and returns its folder."""
     from colorize.task import TASK
-    from common.notebook import resume_run
+    from common.commands.notebook import resume_run
 
     return resume_run(TASK, run, overrides)
 
@@ -49,7 +49,7 @@ def load(path: str | Path, device: str = "auto") -> "PhotoModel":
     """
     from colorize.model import load_model
     from colorize.photo import color_photo
-    from common.cli.arguments import model_path
+    from common.commands.arguments import model_path
     from common.inference.photo_model import PhotoModel
     from common.inference.ready import ready
     from common.runtime.devices import get_device

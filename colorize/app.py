@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from common.cli.app import get_app_parser
+from common.commands.app import get_app_parser
 from common.runtime.command import run_command
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ def main() -> int:
     args = get_app_parser("colorize.app", __doc__).parse_args()
     from colorize.model import Colorizer, load_model
     from colorize.photo import color_photo
-    from common.app import AppTask, serve
-    from common.cli.predict import load_ready
+    from common.commands.predict import load_ready
+    from common.web.serve import AppTask, serve
 
     def make_options() -> dict[str, Any]:
         import gradio as gr

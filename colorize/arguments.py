@@ -2,9 +2,9 @@
 
 import argparse
 
-from common.cli.arguments import number_at_least
+from common.commands.arguments import number_at_least
 
-STEADY = 0.9  # of a film, see common.films.steady
+STEADY = 0.9  # of a film, see common.videos.steady
 
 
 def add_color_arguments(parser: argparse.ArgumentParser) -> None:

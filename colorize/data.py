@@ -15,13 +15,14 @@ from torch import Tensor
 from colorize.config import Config
 from colorize.lab import get_ab, set_ab, to_grey
 from colorize.metrics import colorfulness
+from common.batches.block import PhotoOpener, find_and_split_photos, get_photo_dls, random_part_tfms
+from common.batches.damages import draw_jpeg, save_as_jpeg
+from common.batches.folders import PhotoSplit
 from common.config.damages import JpegConfig
 from common.config.sections import StageConfig
-from common.data.damages import draw_jpeg, save_as_jpeg
-from common.data.dataloaders import PhotoOpener, find_and_split_photos, get_photo_dls, random_part_tfms
-from common.data.folders import PhotoSplit
-from common.data.photos import PhotoError, open_shrunk_photo
-from common.data.pixels import to_tensor
+from common.photos.flat import open_shrunk_photo
+from common.photos.open import PhotoError
+from common.photos.pixels import to_tensor
 
 MIN_COLORFULNESS = 3  # below it a photo counts as grey: JPEG's and a scanner's colour noise stay below
 
@@ -85,7 +86,7 @@ class Age(ItemTransform):
 
 
 def open_color_photo(path: Path, crop: int, min_scale: float) -> Image.Image:
-    """`common.data.photos.open_shrunk_photo`, and PhotoError for a photo that is grey."""
+    """`common.photos.flat.open_shrunk_photo`, and PhotoError for a photo that is grey."""
     photo = open_shrunk_photo(path, crop, min_scale)
     if colorfulness(to_tensor(np.asarray(photo.resize((64, 64), reducing_gap=2)))).item() < MIN_COLORFULNESS:
         raise PhotoError(f"{path}: grey, there are no colours to learn")

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from colorize.arguments import STEADY, add_color_arguments
-from common.cli.arguments import add_perceptual_arguments, mix_models
-from common.cli.evaluate import (
+from common.commands.arguments import add_perceptual_arguments, mix_models
+from common.commands.evaluate import (
     get_evaluate_parser,
     is_film,
     measure_film_command,
@@ -42,7 +42,7 @@ def main() -> None:
         from colorize.lab import to_grey
         from colorize.metrics import ab_error
         from colorize.photo import colors_of, with_colors
-        from common.data.pixels import to_pixels, to_tensor
+        from common.photos.pixels import to_pixels, to_tensor
 
         def prepare(picture: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
             return to_pixels(to_grey(to_tensor(picture))), picture

@@ -3,7 +3,7 @@
 python -m colorize.export MODEL.safetensors -o model.onnx
 """
 
-from common.cli.export import export_command, get_export_parser
+from common.commands.export import export_command, get_export_parser
 from common.runtime.command import run_command
 
 

@@ -4,7 +4,7 @@ python -m colorize.lr_find configs/colorize.yaml data.path=~/photos
 """
 
 from colorize.config import Config
-from common.cli.lr_find import lr_find_command, read_lr_find_arguments
+from common.commands.lr_find import lr_find_command, read_lr_find_arguments
 from common.runtime.command import run_command
 
 

@@ -11,11 +11,12 @@ from torch import Tensor
 from colorize.lab import to_grey
 from colorize.metrics import ab_error, ciede2000, colorfulness, psnr_ab
 from colorize.photo import shrink
-from common.data.photos import PhotoError, open_photo
-from common.data.pixels import round_to_8_bits, to_tensor
 from common.evaluation.metrics import psnr, ssim
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results, evaluate_photos
+from common.photos.flat import open_photo
+from common.photos.open import PhotoError
+from common.photos.pixels import round_to_8_bits, to_tensor
 
 SHOWN_SIZE = 256  # short side of the photos in pictures, in pixels
 

@@ -6,8 +6,8 @@ from skimage.color import deltaE_ciede2000
 from torch import Tensor
 
 from colorize.lab import get_ab
-from common.data.pixels import round_to_8_bits
 from common.evaluation.metrics import psnr
+from common.photos.pixels import round_to_8_bits
 
 BAND = 2**18  # pixels of which the difference is computed at once
 

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from colorize.config import ColorizeModelConfig, Config, DataConfig
 from colorize.lab import set_ab, to_grey
-from common.data.pixels import as_plain
 from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
+from common.photos.pixels import as_plain
 from common.runtime.errors import UserError
 
 TASK_NAME = "colorize"

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from colorize.lab import get_ab, set_ab, to_grey
 from colorize.model import Colorizer
-from common.data.photos import shrunk_size
-from common.data.pixels import to_8_bits, to_pixels, to_tensor
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance, enhance_together
 from common.models.onnx_model import OnnxModel
+from common.photos.flat import shrunk_size
+from common.photos.pixels import to_8_bits, to_pixels, to_tensor
 
 BAND = 2**20  # pixels that are converted at once
 

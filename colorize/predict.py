@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorize.arguments import STEADY, add_color_arguments
-from common.cli.predict import get_predict_parser, on_accelerator, open_model, predict_command
+from common.commands.predict import get_predict_parser, on_accelerator, open_model, predict_command
 from common.runtime.command import run_command
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ python -m colorize.show_data configs/colorize.yaml data.path=~/photos -o pairs.p
 """
 
 from colorize.config import Config
-from common.cli.show_data import read_show_data_arguments, show_data_command
+from common.commands.show_data import read_show_data_arguments, show_data_command
 from common.runtime.command import run_command
 
 

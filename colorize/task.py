@@ -14,17 +14,17 @@ from colorize.measure import evaluate
 from colorize.metrics import ab_error, psnr_ab
 from colorize.model import TASK_NAME, Colorizer, get_model, load_model, save_model
 from colorize.photo import PhotoColorizer, color_photo
-from common.data.folders import PhotoSplit
+from common.batches.folders import PhotoSplit
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results
-from common.losses import PerceptualLoss
+from common.losses.loss import PerceptualLoss
 from common.models.start_from import start_from
+from common.runs.fit import fit_run
+from common.runs.folder import open_run
+from common.runs.steps import finish_run, prepare_training, save_best_model, without_first_weights
 from common.runtime import processes
 from common.task import Task
 from common.training.learner import ModelFiles, StageLearner, make_learner
-from common.training.run_fit import fit_run
-from common.training.run_folder import open_run
-from common.training.steps import finish_run, prepare_training, save_best_model, without_first_weights
 
 log = logging.getLogger(__name__)
 

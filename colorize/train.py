@@ -6,7 +6,7 @@ python -m colorize.train --resume runs/RUN                 continues a stopped r
 """
 
 from colorize.config import Config
-from common.cli.train import read_train_arguments, train_command
+from common.commands.train import read_train_arguments, train_command
 from common.runtime.command import run_command
 
 

@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.cli.arguments import add_device_argument, get_parser, number_at_least, user_path
+from common.commands.arguments import add_device_argument, get_parser, number_at_least, user_path
 from common.config.sections import LAYER_NAMES
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
@@ -44,7 +44,7 @@ def main() -> int:
     add_device_argument(parser)
     args = parser.parse_args()
     check_output(args)
-    from common.activations import draw_activations, draw_differences
+    from common.losses.activations import draw_activations, draw_differences
     from common.models.vgg16 import VGG16Features
     from common.runtime.devices import get_device
 
@@ -80,8 +80,9 @@ def open_tensor(path: Path, size: int) -> "Tensor":
     """(1, 3, H, W) in [0, 1], shrunk to at most `size` pixels a side. Raises UserError if it cannot be used."""
     import numpy as np
 
-    from common.data.photos import PhotoError, open_photo
-    from common.data.pixels import to_tensor
+    from common.photos.flat import open_photo
+    from common.photos.open import PhotoError
+    from common.photos.pixels import to_tensor
 
     try:
         photo = open_photo(path)

@@ -9,11 +9,11 @@ import torch
 from fastai.data.core import DataLoaders
 from torch import nn
 
+from common.batches.folders import PhotoSplit
 from common.config.sections import StageConfig, TaskConfig
-from common.data.folders import PhotoSplit
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results
-from common.losses import PerceptualLoss
+from common.losses.loss import PerceptualLoss
 from common.training.learner import StageLearner
 
 Config = TypeVar("Config", bound=TaskConfig)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.cli.app import get_app_parser
+from common.commands.app import get_app_parser
 from common.runtime.command import run_command
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ def main() -> int:
     parser = get_app_parser("styletransfer.app", __doc__)
     parser.add_argument("--style", metavar="NAME", help="which of a model's several styles, or a mix of them")
     args = parser.parse_args()
-    from common.app import AppTask, serve
-    from common.cli.predict import load_ready
+    from common.commands.predict import load_ready
+    from common.web.serve import AppTask, serve
     from styletransfer.model import Stylizer, in_style, load_model
     from styletransfer.photo import paint_photo
 

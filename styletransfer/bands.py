@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from common.data.pixels import to_pixels, to_tensor
+from common.photos.pixels import to_pixels, to_tensor
 from common.runtime.finite import check_finite
 from styletransfer.johnson import MIN_SIDE, STRIDE, ResidualBlock, TransformationNetwork
 

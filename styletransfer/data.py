@@ -10,11 +10,11 @@ from fastai.torch_core import TensorBase
 from fasttransform import ItemTransform
 from torch import Tensor
 
+from common.batches.block import PhotoOpener, find_and_split_photos, get_photo_dls, random_part_tfms
+from common.batches.folders import PhotoSplit
 from common.config.sections import StageConfig
-from common.data.dataloaders import PhotoOpener, find_and_split_photos, get_photo_dls, random_part_tfms
-from common.data.folders import PhotoSplit
-from common.data.photos import open_shrunk_photo
-from common.data.pixels import checksums
+from common.photos.flat import open_shrunk_photo
+from common.photos.pixels import checksums
 from common.runtime.seeds import derive_seed
 from styletransfer.config import Config
 from styletransfer.style import find_styles
@@ -41,7 +41,7 @@ class AsTarget(ItemTransform):
     def __init__(self, styles: int = 1) -> None:
         super().__init__()
         self.styles = styles
-        self.position: tuple[int, int] = (0, 0)  # set by `common.data.loader`
+        self.position: tuple[int, int] = (0, 0)  # set by `common.batches.loader`
 
     def encodes(self, batch):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)
         (photo,) = batch

@@ -4,8 +4,8 @@ python -m styletransfer.evaluate MODEL.safetensors --data FOLDER
 python -m styletransfer.evaluate MODEL.safetensors --data FOLDER --optimize 50 100 300 500 --size 512
 """
 
-from common.cli.arguments import mix_models, number_at_least, user_path
-from common.cli.evaluate import (
+from common.commands.arguments import mix_models, number_at_least, user_path
+from common.commands.evaluate import (
     get_evaluate_parser,
     is_film,
     measure_film_command,
@@ -39,7 +39,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     evaluation = open_evaluation(args)
-    from common.losses import PerceptualLoss
+    from common.losses.loss import PerceptualLoss
     from common.runtime.devices import out_of_memory_is_user_error
     from styletransfer.measure import evaluate
     from styletransfer.model import VGG_FROM_FILE, each_style, in_style, load_model, read_loss_and_style

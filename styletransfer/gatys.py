@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from common.losses import PerceptualLoss
+from common.losses.loss import PerceptualLoss
 from common.runtime.errors import TrainingDiverged
 
 HISTORY_SIZE = 20  # past steps that L-BFGS remembers

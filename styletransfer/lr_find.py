@@ -3,7 +3,7 @@
 python -m styletransfer.lr_find configs/styletransfer_johnson.yaml data.path=~/photos
 """
 
-from common.cli.lr_find import lr_find_command, read_lr_find_arguments
+from common.commands.lr_find import lr_find_command, read_lr_find_arguments
 from common.runtime.command import run_command
 from styletransfer.config import Config
 

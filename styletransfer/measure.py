@@ -15,11 +15,12 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from common.data.photos import PhotoError, open_photo
-from common.data.pixels import round_to_8_bits, to_tensor
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results, evaluate_photos
-from common.losses import PerceptualLoss
+from common.losses.loss import PerceptualLoss
+from common.photos.flat import open_photo
+from common.photos.open import PhotoError
+from common.photos.pixels import round_to_8_bits, to_tensor
 from common.runtime.finite import check_finite
 from styletransfer.gatys import Start, optimize
 from styletransfer.metrics import content_kept_metric, warn_if_content_lost

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from common.losses import PerceptualLoss
+from common.losses.loss import PerceptualLoss
 from common.models.vgg16 import VGG16Features
 
 log = logging.getLogger(__name__)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from common.config.sections import LossConfig, ModelConfig
-from common.data.names import nfc
-from common.data.pixels import as_plain
 from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
+from common.photos.pixels import as_plain
 from common.runtime.errors import UserError
+from common.runtime.names import nfc
 from styletransfer.config import Config, StyleConfig, StyleModelConfig
 from styletransfer.johnson import TransformationNetwork
 

@@ -9,10 +9,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.cli.arguments import add_device_argument, get_parser, number_at_least, user_path
-from common.cli.configs import CONFIGS
+from common.commands.arguments import add_device_argument, get_parser, number_at_least, user_path
+from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
-from common.data.formats import WRITABLE_SUFFIXES
+from common.photos.formats import WRITABLE_SUFFIXES
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 from styletransfer.config import Config
@@ -20,8 +20,8 @@ from styletransfer.config import Config
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from common.data.photos import Photo
-    from common.losses import PerceptualLoss
+    from common.losses.loss import PerceptualLoss
+    from common.photos.whole import Photo
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,10 @@ def main() -> None:
     import numpy as np
     from PIL import Image
 
-    from common.data.photos import read_photo, shrunk_size, to_srgb_photo
-    from common.data.pixels import to_8_bits, to_tensor
-    from common.losses import PerceptualLoss
+    from common.losses.loss import PerceptualLoss
+    from common.photos.flat import shrunk_size
+    from common.photos.pixels import to_8_bits, to_tensor
+    from common.photos.whole import read_photo, to_srgb_photo
     from common.runtime.devices import get_device, out_of_memory_is_user_error
     from styletransfer.style import MIN_SIDE, open_style, style_to_tensor
 
@@ -100,8 +101,8 @@ def paint(photo: "Tensor", loss: "PerceptualLoss", args: argparse.Namespace, lik
     """Optimises, with a line and the picture so far every SHOWN_EVERY iterations."""
     import torch
 
-    from common.data.photos import write_photo
-    from common.data.pixels import to_pixels
+    from common.photos.pixels import to_pixels
+    from common.photos.write import write_photo
     from common.runtime.files import atomic_write
     from styletransfer.gatys import optimize
     from styletransfer.metrics import content_kept_metric, warn_if_content_lost

@@ -11,11 +11,11 @@ from typing import cast
 import numpy as np
 import torch
 
-from common.data.pixels import peak_of, to_pixels, to_tensor
 from common.inference.ready import finite_result, precision_for, precision_of, say_again
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance, enhance_together
 from common.models.onnx_model import OnnxModel
+from common.photos.pixels import peak_of, to_pixels, to_tensor
 from common.runtime.devices import is_out_of_memory
 from common.runtime.finite import check_finite
 from styletransfer.bands import paint_in_bands

@@ -5,8 +5,8 @@ python -m styletransfer.predict MODEL.safetensors PHOTO_OR_FOLDER... -o OUT
 
 from functools import partial
 
-from common.cli.arguments import number_at_least
-from common.cli.predict import get_predict_parser, on_accelerator, open_model, predict_command
+from common.commands.arguments import number_at_least
+from common.commands.predict import get_predict_parser, on_accelerator, open_model, predict_command
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 from styletransfer.arguments import STEADY

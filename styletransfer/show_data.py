@@ -3,7 +3,7 @@
 python -m styletransfer.show_data configs/styletransfer_johnson.yaml data.path=~/photos -o pairs.png
 """
 
-from common.cli.show_data import read_show_data_arguments, show_data_command
+from common.commands.show_data import read_show_data_arguments, show_data_command
 from common.runtime.command import run_command
 from styletransfer.config import Config
 

@@ -7,12 +7,13 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from common.data.folders import find_photos, sample_photos
-from common.data.names import in_either_form, nfc
-from common.data.photos import PhotoError, open_photo, shrunk_size
-from common.data.pixels import to_tensor
+from common.batches.folders import find_photos, sample_photos
+from common.photos.flat import open_photo, shrunk_size
+from common.photos.open import PhotoError
+from common.photos.pixels import to_tensor
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
+from common.runtime.names import in_either_form, nfc
 from styletransfer.config import StyleConfig
 
 log = logging.getLogger(__name__)

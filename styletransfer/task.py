@@ -10,19 +10,19 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from common.batches.folders import PhotoSplit
 from common.config.sections import LossConfig
-from common.data.folders import PhotoSplit
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results
-from common.losses import PerceptualLoss
+from common.losses.loss import PerceptualLoss
 from common.models.start_from import start_from
+from common.runs.fit import fit_run
+from common.runs.folder import open_run
+from common.runs.steps import finish_run, prepare_training, save_best_model, without_first_weights
 from common.runtime import processes
 from common.runtime.errors import UserError
 from common.task import Task
 from common.training.learner import ModelFiles, StageLearner, make_learner
-from common.training.run_fit import fit_run
-from common.training.run_folder import open_run
-from common.training.steps import finish_run, prepare_training, save_best_model, without_first_weights
 from styletransfer.config import Config
 from styletransfer.data import get_dls, get_photos
 from styletransfer.johnson import TransformationNetwork

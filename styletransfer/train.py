@@ -5,7 +5,7 @@ python -m styletransfer.train configs/styletransfer_johnson.yaml data.path=~/pho
 python -m styletransfer.train --resume runs/RUN            continues a stopped run
 """
 
-from common.cli.train import read_train_arguments, train_command
+from common.commands.train import read_train_arguments, train_command
 from common.runtime.command import run_command
 from styletransfer.config import Config
 

@@ -19,7 +19,7 @@ def get_learner(config: str | Path, *overrides: str) -> "StageLearner":
     overrides: `section.key=value`, as on the command line. Nothing is written: no run folder. Raises UserError for a
     mistake in the config.
     """
-    from common.notebook import get_learner
+    from common.commands.notebook import get_learner
     from superres.task import TASK
 
     return get_learner(TASK, config, overrides)
@@ -27,7 +27,7 @@ def get_learner(config: str | Path, *overrides: str) -> "StageLearner":
 
 def train_run(config: str | Path, *overrides: str) -> Path:
     """Trains as `python -m superres.train` does, and returns the run folder."""
-    from common.notebook import train_run
+    from common.commands.notebook import train_run
     from superres.task import TASK
 
     return train_run(TASK, config, overrides)
@@ -35,7 +35,7 @@ def train_run(config: str | Path, *overrides: str) -> Path:
 
 def resume_run(run: str | Path, *overrides: str) -> Path:
     """Continues a stopped run as `python -m superres.train --resume RUN` does, and returns its folder."""
-    from common.notebook import resume_run
+    from common.commands.notebook import resume_run
     from superres.task import TASK
 
     return resume_run(TASK, run, overrides)
@@ -47,7 +47,7 @@ def load(path: str | Path, device: str = "auto") -> "PhotoModel":
     path: a model file, or a run's folder, or a file of others that spandrel recognises. The model takes tile=PIXELS.
     Raises UserError if it is none of these.
     """
-    from common.cli.arguments import model_path
+    from common.commands.arguments import model_path
     from common.inference.photo_model import PhotoModel
     from common.inference.ready import ready
     from common.inference.tiles import enhance

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from common.cli.app import get_app_parser
+from common.commands.app import get_app_parser
 from common.runtime.command import run_command
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def main() -> int:
     args = get_app_parser("superres.app", __doc__).parse_args()
-    from common.app import AppTask, serve
-    from common.cli.predict import load_ready
+    from common.commands.predict import load_ready
     from common.inference.tiles import enhance
+    from common.web.serve import AppTask, serve
     from superres.model import SuperResolver, load_any_model
 
     def make_options() -> dict[str, Any]:

@@ -11,13 +11,13 @@ from fastai.vision.augment import CropPad, DihedralItem, RandomCrop
 from fasttransform import ItemTransform
 from torch import Tensor
 
+from common.batches.block import PhotoOpener, find_and_split_photos, get_photo_dls
+from common.batches.damages import damage, draw_passes
+from common.batches.folders import PhotoSplit
 from common.config.damages import DamagePass
 from common.config.sections import StageConfig
-from common.data.damages import damage, draw_passes
-from common.data.dataloaders import PhotoOpener, find_and_split_photos, get_photo_dls
-from common.data.folders import PhotoSplit
-from common.data.photos import open_photo_for_crops
-from common.data.pixels import checksums, round_to_8_bits
+from common.photos.flat import open_photo_for_crops
+from common.photos.pixels import checksums, round_to_8_bits
 from common.runtime.seeds import derive_seed
 from superres.config import Config, DataConfig
 from superres.model import resize_bicubic
@@ -37,7 +37,7 @@ class Degrade(ItemTransform):
     def __init__(self, scale: int, passes: Sequence[DamagePass] = ()) -> None:
         super().__init__()
         self.scale, self.passes = scale, list(passes)
-        self.position: tuple[int, int] = (0, 0)  # set by `common.data.loader`
+        self.position: tuple[int, int] = (0, 0)  # set by `common.batches.loader`
         self.drawn: list[str] = []
 
     def encodes(self, batch):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)

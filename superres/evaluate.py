@@ -10,8 +10,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.cli.arguments import add_perceptual_arguments, mix_models, number_at_least, user_path
-from common.cli.evaluate import (
+from common.commands.arguments import add_perceptual_arguments, mix_models, number_at_least, user_path
+from common.commands.evaluate import (
     Evaluation,
     get_evaluate_parser,
     is_film,
@@ -105,9 +105,9 @@ def measure_film_with(
 
     import numpy as np
 
-    from common.data.pixels import to_pixels, to_tensor
     from common.evaluation.metrics import psnr_y
     from common.inference.tiles import enhance
+    from common.photos.pixels import to_pixels, to_tensor
     from superres.measure import get_border
 
     scale = model.scale

@@ -4,8 +4,8 @@ python -m superres.export MODEL.safetensors -o model.onnx                   for 
 python -m superres.export MODEL.safetensors --spandrel 2x_mine.safetensors    for chaiNNer, ComfyUI and others
 """
 
-from common.cli.arguments import user_path
-from common.cli.export import check_output, export_command, get_export_parser
+from common.commands.arguments import user_path
+from common.commands.export import check_output, export_command, get_export_parser
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 

@@ -3,7 +3,7 @@
 python -m superres.lr_find configs/superres_2x.yaml data.path=~/photos
 """
 
-from common.cli.lr_find import lr_find_command, read_lr_find_arguments
+from common.commands.lr_find import lr_find_command, read_lr_find_arguments
 from common.runtime.command import run_command
 from superres.config import Config
 

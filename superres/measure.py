@@ -9,13 +9,14 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from common.data.photos import PhotoError, open_photo
-from common.data.pixels import round_to_8_bits, to_pixels, to_tensor
 from common.evaluation.metrics import psnr_y, ssim_y
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results, evaluate_photos
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance
+from common.photos.flat import open_photo
+from common.photos.open import PhotoError
+from common.photos.pixels import round_to_8_bits, to_pixels, to_tensor
 from superres.data import Degrade
 from superres.model import SuperResolver, resize_bicubic
 from superres.pairs import PairInput

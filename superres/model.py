@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from common.data.pixels import as_plain
 from common.inference.ready import DTYPES
 from common.models.model_file import fill_weights, has_no_metadata, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
+from common.photos.pixels import as_plain
 from common.runtime.errors import UserError
 from superres.bicubic import enlarge_by_convolution
 from superres.config import Config, DataConfig, SuperresModelConfig

@@ -13,10 +13,11 @@ from PIL import Image
 from skimage.registration import phase_cross_correlation
 from torch import Tensor
 
-from common.data.names import in_either_form
-from common.data.photos import PhotoError, open_photo, open_photo_for_crops
-from common.data.pixels import to_tensor
+from common.photos.flat import open_photo, open_photo_for_crops
+from common.photos.open import PhotoError
+from common.photos.pixels import to_tensor
 from common.runtime.errors import UserError
+from common.runtime.names import in_either_form
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ python -m superres.predict 4x_OTHERS.pth PHOTO_OR_FOLDER... -o OUT      any mode
 
 from functools import partial
 
-from common.cli.arguments import number_at_least
-from common.cli.predict import get_predict_parser, on_accelerator, open_model, predict_command
+from common.commands.arguments import number_at_least
+from common.commands.predict import get_predict_parser, on_accelerator, open_model, predict_command
 from common.runtime.command import run_command
 from superres.arguments import STEADY
 

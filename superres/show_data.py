@@ -3,7 +3,7 @@
 python -m superres.show_data configs/superres_photo_2x.yaml data.path=~/photos -o pairs.png
 """
 
-from common.cli.show_data import read_show_data_arguments, show_data_command
+from common.commands.show_data import read_show_data_arguments, show_data_command
 from common.runtime.command import run_command
 from superres.config import Config
 

@@ -8,18 +8,18 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from common.data.folders import PhotoSplit
+from common.batches.folders import PhotoSplit
 from common.evaluation.metrics import psnr_y, ssim_y
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results
-from common.losses import PerceptualLoss
+from common.losses.loss import PerceptualLoss
 from common.models.start_from import start_from
+from common.runs.fit import fit_run
+from common.runs.folder import open_run
+from common.runs.steps import finish_run, prepare_training, save_best_model, without_first_weights
 from common.runtime import processes
 from common.task import Task
 from common.training.learner import ModelFiles, StageLearner, make_learner
-from common.training.run_fit import fit_run
-from common.training.run_folder import open_run
-from common.training.steps import finish_run, prepare_training, save_best_model, without_first_weights
 from superres.config import Config
 from superres.data import get_dls, get_input, get_photos
 from superres.measure import baseline_name, evaluate, get_border

@@ -5,7 +5,7 @@ python -m superres.train configs/superres_2x.yaml data.path=~/photos train.stage
 python -m superres.train --resume runs/RUN                 continues a stopped run
 """
 
-from common.cli.train import read_train_arguments, train_command
+from common.commands.train import read_train_arguments, train_command
 from common.runtime.command import run_command
 from superres.config import Config
 

@@ -70,7 +70,7 @@ def browser():
 @pytest.fixture
 def photos(tmp_path):
     """A folder of six 80 x 72 colour photos, cut from sample photos."""
-    from common.data.folders import sample_photos
+    from common.batches.folders import sample_photos
 
     folder = tmp_path / "photos"
     folder.mkdir()

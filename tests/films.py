@@ -8,7 +8,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from common.data.folders import sample_photos
+from common.batches.folders import sample_photos
 
 RATE = 25
 SOUND_RATE = 44_100

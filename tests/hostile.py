@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 from common.config.yaml_file import load_config, save_config
-from common.data.sixteen_bits import write_16_bits
 from common.models.model_file import METADATA_KEY, write_model_file
+from common.photos.sixteen_bits import write_16_bits
 from superres.config import Config
 from superres.model import get_model, save_model
 

@@ -1,4 +1,4 @@
-"""EXIF made by hand, and read by a second reader: `common.data.tags` is not asked."""
+"""EXIF made by hand, and read by a second reader: `common.photos.tags` is not asked."""
 
 import struct
 

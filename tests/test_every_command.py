@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.cli.configs import CONFIGS
+from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
-from common.data.photos import read_photo
+from common.photos.whole import read_photo
 from styletransfer.config import Config as StyleConfig
 from styletransfer.model import get_model as get_stylizer
 from styletransfer.model import save_model as save_stylizer

@@ -6,7 +6,7 @@ import shlex
 import pytest
 from PIL import Image
 
-from common.data.folders import find_photos
+from common.batches.folders import find_photos
 from common.runtime.errors import UserError
 from tests.commands import raise_here, run_here
 from tests.films import frames_of

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from common.data.pixels import to_image
+from common.photos.pixels import to_image
 from common.runtime.files import atomic_write
 
 GAP, LABEL_HEIGHT, BACKGROUND = 4, 22, (255, 255, 255)

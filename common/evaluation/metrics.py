@@ -4,7 +4,7 @@ import torch
 from kornia.metrics import ssim as ssim_map
 from torch import Tensor
 
-from common.data.pixels import PEAK, round_to_8_bits
+from common.photos.pixels import PEAK, round_to_8_bits
 from common.runtime.tf32 import without_tf32
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 from torch import Tensor
 
-from common.data.photos import PhotoError
-from common.data.pixels import to_image
 from common.evaluation.grid import save_grid
 from common.inference.batch import explain_failure
 from common.pages.page import REPORT_FILE, format_figure, write_page, write_within_limit
 from common.pages.pictures import to_data_uri
+from common.photos.open import PhotoError
+from common.photos.pixels import to_image
 from common.runtime.errors import ResultNotFinite, UserError
 from common.runtime.files import atomic_write
 from common.runtime.memory import release_freed_memory

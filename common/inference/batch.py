@@ -8,15 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.data.film_endings import ending_of_result
-from common.data.folders import RESULTS_MARKER, find_photos
-from common.data.formats import FILM_SUFFIXES, MAX_SIDES, WRITABLE_FILM_SUFFIXES, WRITABLE_SUFFIXES
-from common.data.names import get_name_key, in_either_form, look_alike
-from common.data.photos import Photo, PhotoError, read_photo, to_srgb_photo, write_photo
+from common.batches.folders import RESULTS_MARKER, find_photos
+from common.photos.formats import FILM_SUFFIXES, MAX_SIDES, WRITABLE_FILM_SUFFIXES, WRITABLE_SUFFIXES
+from common.photos.open import PhotoError
+from common.photos.video_endings import ending_of_result
+from common.photos.whole import Photo, read_photo, to_srgb_photo
+from common.photos.write import write_photo
 from common.runtime.devices import is_out_of_memory
 from common.runtime.errors import ResultNotFinite, UserError, WriteError
 from common.runtime.files import atomic_write, check_can_write, remove_temporary_files
 from common.runtime.memory import machine_memory, release_freed_memory
+from common.runtime.names import get_name_key, in_either_form, look_alike
 
 log = logging.getLogger(__name__)
 
@@ -203,7 +205,7 @@ def enhance_photos(
 ) -> int:
     """Reads, enhances and writes each photo of `plan_outputs`. enhance: (H, W, 3) uint8 -> (H', W', 3) uint8.
 
-    keep_grey: a grey photo's result is saved grey. quality: of `common.data.photos.write_photo`.
+    keep_grey: a grey photo's result is saved grey. quality: of `common.photos.write.write_photo`.
     scale: how many times larger results are. together: for small photos of one size that follow each other.
 
     A photo that cannot be read or written gets one line. Returns how many those were.

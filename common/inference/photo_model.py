@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
-from common.data.photos import picture_to_photo, read_photo, to_picture, to_srgb_photo
+from common.photos.whole import picture_to_photo, read_photo, to_picture, to_srgb_photo
 
 
 class PhotoModel:

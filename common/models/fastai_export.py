@@ -21,7 +21,8 @@ from fasttransform import Transform
 from PIL import Image
 from torch import Tensor, nn
 
-from common.data.photos import open_photo, picture_to_photo
+from common.photos.flat import open_photo
+from common.photos.whole import picture_to_photo
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
 from common.runtime.finite import check_finite

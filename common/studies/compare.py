@@ -10,12 +10,16 @@ from typing import TypeVar
 
 from torchvision.models import VGG16_Weights
 
-from common.cli.train import run_training
+from common.batches.block import check_batch_sizes
+from common.batches.folders import PhotoSplit
+from common.commands.train import run_training
 from common.config.sections import TaskConfig
-from common.data.dataloaders import check_batch_sizes
-from common.data.folders import PhotoSplit
 from common.evaluation.perceptual import get_perceptual_metrics
 from common.models.weights import is_cached
+from common.runs.folder import absolute_weights_path, make_folder_for, with_absolute_paths
+from common.runs.photos import PHOTOS_FILE, get_run_photos, save_photo_split
+from common.runs.resume import RESUME_FILE
+from common.runs.steps import MODEL_FILE, with_fetched_photos
 from common.runtime import processes
 from common.runtime.command import log_to_file
 from common.runtime.errors import TrainingDiverged
@@ -23,10 +27,6 @@ from common.studies.report import write_study_page
 from common.studies.study import CompareArguments, SavedStudy, save_study
 from common.task import Task, Train
 from common.training.precision import choose_precision
-from common.training.resume import RESUME_FILE
-from common.training.run_folder import absolute_weights_path, make_folder_for, with_absolute_paths
-from common.training.run_photos import PHOTOS_FILE, get_run_photos, save_photo_split
-from common.training.steps import MODEL_FILE, with_fetched_photos
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from common.batches.folders import PhotoSplit
 from common.config.sections import TaskConfig
-from common.data.folders import PhotoSplit
 from common.evaluation.report import PHOTOS_ON_PAGE, Results, photos_of_page
 from common.pages.charts import line_chart
 from common.pages.page import REPORT_FILE, flatten, format_figure, to_yaml, write_page, write_within_limit

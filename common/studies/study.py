@@ -12,8 +12,8 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import Field
 
-from common.cli.arguments import add_perceptual_arguments, get_parser, user_path
-from common.cli.configs import find_config
+from common.commands.arguments import add_perceptual_arguments, get_parser, user_path
+from common.commands.configs import find_config
 from common.config.sections import Section, TaskConfig, YamlPath
 from common.config.yaml_file import load_config, load_config_with_changes, parse_overrides, save_config
 from common.runtime.errors import UserError
@@ -145,7 +145,7 @@ def load_study(
     if study.task != task_name:
         raise UserError(f"--resume {folder}: a study of {study.task}; use python -m {study.task}.compare")
     if words:
-        from common.training.resume import RESUMABLE_KEYS
+        from common.runs.resume import RESUMABLE_KEYS
 
         for _, key, _ in parse_overrides(words, config_class):
             if key not in RESUMABLE_KEYS:

@@ -11,7 +11,7 @@ from common.runtime.processes import unwrap_model
 
 
 class Distributed(DistributedTrainer):
-    """fastai's callback, for loaders that divide batches among the processes themselves (`common.data.loader`).
+    """fastai's callback, for loaders that divide batches among the processes themselves (`common.batches.loader`).
 
     fastai's DistributedDL would give each process its own part of the photos, so that batches depend on the number of
     processes, and it needs CUDA. Batch norm's statistics are those of the main process. Validation runs on the

@@ -18,11 +18,12 @@ from fastai.learner import CancelEpochException, Learner  # pyright: ignore[repo
 from fastai.optimizer import OptimWrapper
 from torch import Tensor, nn
 
+from common.batches.loader import SeededDL
 from common.config.sections import StageConfig, TaskConfig, TrainConfig
-from common.data.loader import SeededDL
-from common.losses import PerceptualLoss
+from common.losses.loss import PerceptualLoss
 from common.models.fastai_export import export_learner, get_photo_learner
 from common.models.unet import parameter_groups
+from common.runs.callbacks import MakeColumns, SaveModel
 from common.runtime import processes
 from common.runtime.devices import is_out_of_memory, lost_worker_advice
 from common.runtime.errors import TrainingStopped
@@ -31,7 +32,6 @@ from common.training.ema import Ema, model_to_save
 from common.training.finite_steps import FiniteSteps
 from common.training.metrics import ImageMetric, LossTerm, TrainLoss, ValidLoss
 from common.training.precision import BFloat16, Float16, choose_precision, precision_callbacks
-from common.training.run_callbacks import MakeColumns, SaveModel
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -185,7 +185,7 @@ def make_learner(
     get_columns: MakeColumns,
     files: ModelFiles[Model],
 ) -> StageLearner:
-    """Returns a StageLearner with the batches of the first stage. It writes nothing: `common.training.run_fit` does.
+    """Returns a StageLearner with the batches of the first stage. It writes nothing: `common.runs.fit` does.
 
     metrics: functions (pred, target) -> (N,) on images in [0, 1]. get_columns(x, pred, target) returns the columns of
     pictures. Raises UserError if the device does not support the precision.

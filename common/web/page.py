@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from torch import nn
 
-from common.data.photos import PhotoError, open_photo
 from common.inference.batch import FAILURES, Enhance, enhance_photo, explain_failure, get_writable_path
+from common.photos.flat import open_photo
+from common.photos.open import PhotoError
 from common.runtime.errors import UserError
 from common.web.visitors import Visitors
 

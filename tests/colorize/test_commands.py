@@ -15,7 +15,7 @@ from colorize.photo import color_photo
 from colorize.task import compare_models
 from common.config.sections import StageConfig, TrainConfig
 from common.config.yaml_file import load_config
-from common.data.color_profiles import SRGB_PROFILE
+from common.photos.profiles import SRGB_PROFILE
 from tests.commands import learner_predicts, run, run_here
 
 pytestmark = pytest.mark.slow

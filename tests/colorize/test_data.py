@@ -8,8 +8,8 @@ from colorize.data import Age, ToGrey, get_dls, get_photos, open_color_photo
 from colorize.lab import get_ab, to_grey
 from common.config.damages import JpegConfig
 from common.config.yaml_file import load_config
-from common.data.photos import PhotoError
-from common.data.pixels import to_tensor
+from common.photos.open import PhotoError
+from common.photos.pixels import to_tensor
 from common.runtime.errors import UserError
 
 CPU = torch.device("cpu")

@@ -7,7 +7,7 @@ from torch import nn
 from colorize import photo as photo_module
 from colorize.lab import set_ab
 from colorize.photo import PhotoColorizer, color_photo
-from common.data.photos import shrunk_size
+from common.photos.flat import shrunk_size
 
 
 class Painter(nn.Module):

@@ -6,12 +6,12 @@ import torch
 from torch import nn
 from torch.nn.functional import cosine_similarity
 
-from common.cli.configs import CONFIGS
+from common.batches.folders import sample_photos
+from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
-from common.data.folders import sample_photos
-from common.data.photos import open_photo
-from common.data.pixels import to_tensor
-from common.losses import PerceptualLoss
+from common.losses.loss import PerceptualLoss
+from common.photos.flat import open_photo
+from common.photos.pixels import to_tensor
 from superres.config import Config
 from superres.model import get_model, resize_bicubic
 

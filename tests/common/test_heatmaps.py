@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from common.activations import draw_activations, draw_differences
+from common.losses.activations import draw_activations, draw_differences
 from tests.commands import run
 
 SIDE = 64

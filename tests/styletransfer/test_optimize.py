@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from common.config.sections import LossConfig
-from common.losses import PerceptualLoss
+from common.losses.loss import PerceptualLoss
 from common.runtime.errors import TrainingDiverged
 from styletransfer.gatys import optimize
 

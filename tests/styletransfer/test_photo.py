@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from common.data.pixels import to_tensor
 from common.inference.ready import ready
 from common.inference.tiles import enhance
+from common.photos.pixels import to_tensor
 from styletransfer import johnson
 from styletransfer import photo as photo_module
 from styletransfer.bands import Rows, Work, convolved, keep, paint_in_bands

@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from torch import nn
 
-from common.cli.configs import CONFIGS
+from common.commands.configs import CONFIGS
 from common.config.sections import LossConfig
 from common.config.yaml_file import load_config
 from common.inference.ready import ready
-from common.losses import DISTANCES, PerceptualLoss
+from common.losses.loss import DISTANCES, PerceptualLoss
 from common.models.model_file import read_model_file, write_model_file
 from common.models.unet import parameter_groups
 from common.runtime.errors import UserError
@@ -240,7 +240,7 @@ def test_a_chosen_style_is_painted_in_the_precision_asked_for(photos, tmp_path):
 
 @pytest.mark.slow
 def test_two_styles_are_trained_and_a_third_is_added(tmp_path):
-    from common.data.folders import sample_photos
+    from common.batches.folders import sample_photos
 
     photos = tmp_path / "photos"
     photos.mkdir()

@@ -8,14 +8,14 @@ import torch
 import torch.nn.functional as F
 from spandrel import ModelLoader, SizeRequirements
 
+from common.batches.folders import PhotoSplit
 from common.config.yaml_file import load_config
-from common.data.folders import PhotoSplit
 from common.inference.ready import ready
 from common.inference.tiles import enhance
 from common.models.unet import parameter_groups
+from common.runs.steps import prepare_training
 from common.runtime.errors import UserError
 from common.training.precision import choose_precision
-from common.training.steps import prepare_training
 from superres.architectures import find_architectures, pad
 from superres.config import Config
 from superres.data import get_photos
@@ -163,7 +163,7 @@ def test_a_mistake_in_the_config_is_told(name, options, scale, keys, message):
 
 @pytest.mark.parametrize(("name", "precision"), [("SAFMN", "fp32"), ("Compact", "fp16")])
 def test_auto_on_a_gpu_is_a_precision_that_the_architecture_works_in(name, precision, monkeypatch):
-    monkeypatch.setattr("common.training.steps.processes.join", lambda name: torch.device("cuda"))
+    monkeypatch.setattr("common.runs.steps.processes.join", lambda name: torch.device("cuda"))
     config, _, device = prepare_training(config_of(name, SMALL[name]), get_photos, photos=PhotoSplit([], []))
     assert choose_precision(config, device) == precision
     assert config.train.precision == "auto"  # as --resume reads what the run has saved

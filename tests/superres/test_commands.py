@@ -33,7 +33,7 @@ TINY = [
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """(folder of photos, run folder, what the command printed) of one short training."""
-    from common.data.folders import sample_photos
+    from common.batches.folders import sample_photos
 
     folder = tmp_path_factory.mktemp("superres")
     photos = folder / "photos"

@@ -6,11 +6,11 @@ import torch
 from kornia.filters import gaussian_blur2d
 from PIL import Image
 
-from common.cli.configs import CONFIGS
+from common.commands.configs import CONFIGS
 from common.config.damages import PRESETS
 from common.config.yaml_file import load_config
-from common.data.pixels import to_tensor
 from common.evaluation.metrics import psnr_y, ssim_y
+from common.photos.pixels import to_tensor
 from common.runtime.errors import UserError
 from superres.config import Config
 from superres.data import Degrade, get_dls, get_photos

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
+from common.batches.folders import sample_photos
 from common.config.yaml_file import load_config
-from common.data.folders import sample_photos
 from common.runtime.errors import UserError
 from superres.config import Config
 from superres.data import get_dls, get_photos
@@ -71,7 +71,7 @@ def test_what_cannot_be_a_pair_is_refused_by_name(photos, low):
 
 
 def test_a_small_photo_that_was_not_checked_is_skipped_with_a_line(photos, low, monkeypatch, caplog):
-    monkeypatch.setattr("common.data.folders.CHECKED_AT_START", 5)
+    monkeypatch.setattr("common.batches.folders.CHECKED_AT_START", 5)
     for folder, size in ((photos, (60, 80)), (low, (30, 40))):  # the largest crop has 64
         Image.open(photos / "4.png").resize(size).save(folder / "5.png")
     config = config_for(photos, low, "data.crops_per_photo=4")

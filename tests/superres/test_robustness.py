@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 import torch
 
+from common.batches.folders import sample_photos
 from common.config.yaml_file import load_config
-from common.data.folders import sample_photos
 from superres.config import Config
 from superres.model import get_model
 from superres.robustness import ROWS, measure_damages

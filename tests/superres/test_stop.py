@@ -32,7 +32,7 @@ WEIGHTS = ("model.safetensors", "checkpoints/best.safetensors", "checkpoints/las
 
 
 def write_config(folder, norm="spectral"):
-    from common.data.folders import sample_photos
+    from common.batches.folders import sample_photos
 
     (folder / "photos").mkdir()
     for i, path in enumerate(sample_photos()[:6]):

@@ -2,7 +2,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from common.cli.configs import CONFIGS
+from common.commands.configs import CONFIGS
 
 
 @pytest.mark.slow

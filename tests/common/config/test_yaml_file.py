@@ -8,9 +8,9 @@ import colorize.config
 import styletransfer.config
 from common.config.damages import PRESETS
 from common.config.yaml_file import describe_keys, load_config, save_config
+from common.runs.resume import flatten_keys
 from common.runtime.errors import UserError
 from common.studies.study import read_study
-from common.training.resume import flatten_keys
 from superres.config import Config
 
 MINIMAL = {"loss": {"l1": 1}, "train": {"stages": [{"crop": 64, "bs": 2, "epochs": 1, "lr": 0.001}]}}

@@ -2,8 +2,8 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from common.data.pixels import round_to_8_bits
 from common.evaluation.metrics import luma, psnr_y, ssim_y
+from common.photos.pixels import round_to_8_bits
 
 
 def test_luma_of_black_white_and_the_primaries():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.data.folders import RESULTS_MARKER, find_photos
+from common.batches.folders import RESULTS_MARKER, find_photos
 from common.inference.batch import enhance_photos, plan_outputs
 from common.runtime.errors import UserError
 from common.runtime.files import check_can_write, temporary_name

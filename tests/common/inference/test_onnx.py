@@ -95,7 +95,7 @@ def stylizer(tmp_path_factory):
     """A model file and its ONNX file."""
     folder = tmp_path_factory.mktemp("onnx")
     config = StyleModelConfig(johnson=JohnsonConfig(width=4))
-    from common.cli.configs import CONFIGS
+    from common.commands.configs import CONFIGS
     from common.config.yaml_file import load_config
     from styletransfer.config import Config
 

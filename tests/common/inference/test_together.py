@@ -8,7 +8,7 @@ from PIL import Image
 from colorize.config import ColorizeModelConfig
 from colorize.model import get_model as get_colorizer
 from colorize.photo import color_photo, color_together
-from common.cli.predict import on_accelerator
+from common.commands.predict import on_accelerator
 from common.inference.batch import Together, enhance_photos, plan_outputs
 from common.inference.tiles import enhance, enhance_together
 from styletransfer.config import JohnsonConfig, StyleModelConfig

@@ -7,7 +7,6 @@ import torchvision
 from fastai.layers import NormType
 from fastai.vision.models.unet import DynamicUnet
 from torch import nn
-from torch.export import Dim
 from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
 
 from common.models.attention import SelfAttention

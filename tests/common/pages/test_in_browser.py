@@ -11,14 +11,14 @@ import torch
 import yaml
 from PIL import Image
 
+from common.batches.folders import PhotoSplit
 from common.config.sections import LossConfig, StageConfig, TaskConfig, TrainConfig
-from common.data.folders import PhotoSplit
 from common.evaluation.grid import save_grid
 from common.evaluation.report import evaluate_photos, write_evaluation_page
 from common.pages.page import MAX_BYTES
+from common.runs.page import write_run_page
 from common.studies.report import write_study_page
 from common.studies.study import SavedStudy
-from common.training.run_report import write_run_page
 
 RED, GREEN, BLUE = ((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0))
 

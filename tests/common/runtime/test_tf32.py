@@ -7,10 +7,10 @@ from kornia.metrics import ssim as ssim_map
 from PIL import Image
 from torch.nn import functional as F
 
-from common.data.folders import sample_photos
-from common.data.pixels import to_tensor
+from common.batches.folders import sample_photos
 from common.evaluation.metrics import shaved_luma, ssim, ssim_y
-from common.losses import ssim_loss
+from common.losses.loss import ssim_loss
+from common.photos.pixels import to_tensor
 
 
 class To11Bits(torch.autograd.Function):

@@ -1,6 +1,6 @@
 import pytest
 
-from common.cli.train import run_training
+from common.commands.train import run_training
 from common.config.yaml_file import load_config
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError
 from common.studies.compare import train_variants

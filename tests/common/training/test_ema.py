@@ -5,8 +5,8 @@ from fastai.learner import Learner
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from common.runs.fit import without_progress_bars
 from common.training.ema import Ema, model_in_training, model_to_save
-from common.training.run_fit import without_progress_bars
 
 
 class Remember(nn.Module):

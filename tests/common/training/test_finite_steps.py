@@ -10,16 +10,16 @@ from fastai.data.core import DataLoaders
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from common.batches.loader import SeededDL
 from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, StageConfig, TaskConfig, TrainConfig
-from common.data.loader import SeededDL
-from common.losses import PerceptualLoss
+from common.losses.loss import PerceptualLoss
+from common.runs.fit import fit_run
 from common.runtime.errors import TrainingDiverged, TrainingStopped
 from common.runtime.finite import MAX_SKIPPED, gradients_are_finite
 from common.training import learner as training
 from common.training import run_fit, run_report
 from common.training.learner import ModelFiles
 from common.training.precision import Float16
-from common.training.run_fit import fit_run
 
 PAIRS = [tuple(pair) for pair in torch.rand(8, 2, 3, 32, 32, generator=torch.Generator().manual_seed(0))]
 NAN, INF = float("nan"), float("inf")

@@ -11,19 +11,19 @@ from fastai.optimizer import OptimWrapper
 from fastcore.foundation import L
 from torch import nn
 
+from common.batches.block import choose_workers
+from common.batches.loader import SeededDL
 from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, StageConfig, TaskConfig, TrainConfig
-from common.data.dataloaders import choose_workers
-from common.data.loader import SeededDL
-from common.losses import PerceptualLoss
+from common.losses.loss import PerceptualLoss
 from common.models.unet import Unet, parameter_groups
+from common.runs.fit import fit_run
+from common.runs.resume import ResumePoint
 from common.runtime import processes
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError
 from common.training import learner as training
 from common.training import run_fit, run_report
 from common.training.learner import ModelFiles
 from common.training.precision import Float16, choose_precision
-from common.training.resume import ResumePoint
-from common.training.run_fit import fit_run
 
 CPU = torch.device("cpu")
 PAIRS = [tuple(pair) for pair in torch.rand(8, 2, 3, 32, 32, generator=torch.Generator().manual_seed(0))]

@@ -5,9 +5,9 @@ from fastai.data.core import DataLoaders
 from PIL import Image
 from torch import nn
 
+from common.batches.loader import SeededDL
 from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, StageConfig, TaskConfig, TrainConfig
-from common.data.loader import SeededDL
-from common.losses import PerceptualLoss
+from common.losses.loss import PerceptualLoss
 from common.runtime.errors import TrainingStopped, UserError
 from common.training import learner as training
 from common.training.learner import ModelFiles

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from common.runs.fit import fit_run
 from common.runtime.errors import WriteError
 from common.training import run_callbacks, run_fit, run_report, side_files
-from common.training.run_fit import fit_run
 from tests.common.training.test_finite_steps import Network, make_learner
 
 

@@ -16,8 +16,8 @@ gradio = pytest.importorskip("gradio")
 @contextmanager
 def serve_page(around, **options):
     """Serves a page below the folder `around`, beside one that is not the page's; options: of the command line."""
-    from common.app import build, launch
     from common.web.page import AppTask, Page
+    from common.web.serve import build, launch
     from common.web.visitors import Visitors
 
     folder, beside, models = around / "page", around / "beside", around / "models"

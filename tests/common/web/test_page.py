@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-import common.app
-from common.cli.app import get_app_parser
+import common.web.serve
+from common.commands.app import get_app_parser
 from common.web.page import AppTask, Page
 from common.web.visitors import Visitors
 
@@ -66,16 +66,16 @@ def test_a_page_for_everybody_without_a_password_is_warned_of(monkeypatch, caplo
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(common.app, "build", lambda page: Blocks())
-    monkeypatch.setattr(common.app, "launch", lambda *_: "http://x")
-    monkeypatch.setattr(common.app.time, "sleep", interrupt)
-    monkeypatch.setattr(common.app.signal, "signal", lambda *_: None)
-    monkeypatch.setattr(common.app.os, "environ", {})
+    monkeypatch.setattr(common.web.serve, "build", lambda page: Blocks())
+    monkeypatch.setattr(common.web.serve, "launch", lambda *_: "http://x")
+    monkeypatch.setattr(common.web.serve.time, "sleep", interrupt)
+    monkeypatch.setattr(common.web.serve.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(common.web.serve.os, "environ", {})
     task = AppTask("", lambda *_: torch.nn.Identity(), dict, lambda _: None, keep_grey=True)
 
     def warned(*words):
         caplog.clear()
-        assert common.app.serve(task, parse("m.safetensors", *words)) == 0
+        assert common.web.serve.serve(task, parse("m.safetensors", *words)) == 0
         return "everybody who has the address can use this page" in caplog.text
 
     assert not warned()

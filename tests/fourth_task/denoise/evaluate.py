@@ -1,6 +1,6 @@
 """python -m denoise.evaluate MODEL.safetensors --data FOLDER"""
 
-from common.cli.evaluate import get_evaluate_parser, open_evaluation
+from common.commands.evaluate import get_evaluate_parser, open_evaluation
 from common.runtime.command import run_command
 
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from common.cli.predict import get_predict_parser, open_model, predict_command
+from common.commands.predict import get_predict_parser, open_model, predict_command
 from common.runtime.command import run_command
 
 

@@ -10,23 +10,23 @@ from fastai.vision.augment import CropPad, RandomCrop
 from fasttransform import ItemTransform
 from torch import nn
 
+from common.batches.block import find_and_split_photos, get_photo_dls
 from common.config.sections import ModelConfig
-from common.data.dataloaders import find_and_split_photos, get_photo_dls
-from common.data.photos import open_photo, open_photo_for_crops
-from common.data.pixels import round_to_8_bits, to_pixels, to_tensor
 from common.evaluation.metrics import psnr_y
 from common.evaluation.report import evaluate_photos
 from common.inference.tiles import enhance
-from common.losses import PerceptualLoss
+from common.losses.loss import PerceptualLoss
 from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
+from common.photos.flat import open_photo, open_photo_for_crops
+from common.photos.pixels import round_to_8_bits, to_pixels, to_tensor
+from common.runs.fit import fit_run
+from common.runs.folder import open_run
+from common.runs.steps import finish_run, prepare_training, save_best_model, without_first_weights
 from common.runtime import processes
 from common.runtime.seeds import temporary_seed
 from common.task import Task
 from common.training.learner import ModelFiles, make_learner
-from common.training.run_fit import fit_run
-from common.training.run_folder import open_run
-from common.training.steps import finish_run, prepare_training, save_best_model, without_first_weights
 
 
 class AddNoise(ItemTransform):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from denoise.config import Config
 
-from common.cli.train import read_train_arguments, train_command
+from common.commands.train import read_train_arguments, train_command
 from common.runtime.command import run_command
 
 

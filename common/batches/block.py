@@ -1,0 +1,147 @@
+"""From photos to batches: which photos train, and fastai's DataLoaders over them."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from fastai.data.block import DataBlock, TransformBlock
+from fastai.data.core import DataLoaders
+from fastai.data.load import SkipItemException
+from fastai.data.transforms import IndexSplitter, IntToFloatTensor
+from fastai.imports import noop
+from fastai.vision.augment import FlipItem, RandomResizedCrop, Resize
+from fastai.vision.core import PILImage
+from fasttransform import Transform
+from PIL import Image
+
+from common.batches.cache import PhotoCache
+from common.batches.doubles import Looks, find_doubles
+from common.batches.folders import PhotoSplit, find_photos, keep_usable_photos, sample_photos, split_photos
+from common.batches.loader import SeededDL
+from common.config.sections import PhotosConfig, RandomPartsConfig, StageConfig, TrainConfig
+from common.photos.open import PhotoError
+from common.runtime import processes
+from common.runtime.errors import UserError
+from common.runtime.interrupt import delayed_interrupts
+
+log = logging.getLogger(__name__)
+
+PhotoOpener = Callable[[Path], Image.Image]
+
+
+def find_and_split_photos(data: PhotosConfig, train: TrainConfig, open_photo: PhotoOpener) -> PhotoSplit:
+    """The photos of the config's folder that `open_photo` opens. Raises UserError if there are too few to train on."""
+    paths = sample_photos() if data.path is None else find_photos(data.path)
+    looks = Looks(open_photo)
+    paths = keep_usable_photos(paths, looks)
+    doubles = find_doubles(paths, looks.seen)
+    photos = split_photos(paths, data.valid, train.seed, data.path and data.path.expanduser(), doubles)
+    check_batch_sizes(len(photos.train), data, train)
+    log.info("%d photos to train on, %d held out", len(photos.train), len(photos.held_out))
+    return photos
+
+
+def check_batch_sizes(n_photos: int, data: PhotosConfig, train: TrainConfig) -> None:
+    """Raises UserError if the batches of a stage cannot be divided, or are larger than an epoch."""
+    n_crops = n_photos * data.crops_per_photo
+    for i, stage in enumerate(train.stages):
+        if stage.bs % (parts := processes.count() * train.accumulate):
+            raise UserError(
+                f"train.stages.{i}.bs = {stage.bs}: must be a multiple of {parts}, to be divided between "
+                f"{processes.count()} processes and train.accumulate = {train.accumulate}"
+            )
+        if n_crops < stage.bs:
+            raise UserError(
+                f"train.stages.{i}.bs = {stage.bs}: more than the {n_crops} crops of an epoch ({n_photos} "
+                f"photos x data.crops_per_photo = {data.crops_per_photo}); lower it or take more crops"
+            )
+
+
+class OpenPhoto(Transform):
+    """Path -> PILImage, as fastai's item transform. A photo that broke since the start is left out with one line.
+
+    In training another one takes its place (`common.batches.loader`).
+    """
+
+    order = -1  # before the crops
+
+    def __init__(self, open_photo: PhotoOpener) -> None:
+        super().__init__()
+        self.open = open_photo
+        self.reported: set[Path] = set()
+
+    def encodes(self, path: Path):  # noqa: ANN201 (fasttransform casts to what a hint says)
+        try:
+            return PILImage(self.open(path))  # pyright: ignore[reportCallIssue]  # fastai's metaclass casts the image
+        except PhotoError as error:
+            if path not in self.reported:
+                log.warning("skipped %s", error)
+                self.reported.add(path)
+            raise SkipItemException from None
+
+
+def random_part_tfms(data: RandomPartsConfig, train: TrainConfig, stage: StageConfig) -> list[Transform]:
+    """Item transforms for `get_photo_dls`: random parts of training photos, shrunk to `stage.crop`, and random flips.
+
+    Of held-out photos they take the middle, its short side as long as the largest crop's, in every stage.
+    """
+    return [
+        RandomResizedCrop(stage.crop, min_scale=data.min_scale, split_idx=0),
+        Resize(train.largest_crop(), split_idx=1),
+        FlipItem(),
+    ]
+
+
+def choose_workers(train: TrainConfig, device: torch.device) -> int:
+    """How many processes load: `train.workers`, or as many as are good for the device."""
+    if train.workers is not None:
+        return train.workers
+    return min(8, processes.usable_cores()) if device.type == "cuda" else 0
+
+
+def get_photo_dls(
+    photos: PhotoSplit,
+    data: PhotosConfig,
+    train: TrainConfig,
+    stage: StageConfig,
+    device: torch.device,
+    open_photo: PhotoOpener,
+    item_tfms: Sequence[Transform],
+    batch_tfms: Sequence[Transform],
+    get_input: Callable[[Path], Path] | None = None,
+) -> DataLoaders:
+    """fastai DataLoaders for one stage: photos opened, cropped by `item_tfms`, floats in [0, 1], then `batch_tfms`.
+
+    Crops to train on come from transforms with split_idx=0; those with split_idx=1 must give the held-out photos
+    `train.largest_crop()` pixels a side in every stage, so that their metrics are comparable. get_input: the file of a
+    photo's input, if it is one of its own; the items are then pairs (input, photo).
+    Raises UserError if no photo can be read.
+    """
+    items = photos.train * data.crops_per_photo
+    # Workers are new in every epoch, so a cache pays only without them.
+    workers = choose_workers(train, device)
+    opener = PhotoCache(open_photo, max_bytes=2**30) if workers == 0 else open_photo
+    block = DataBlock(
+        blocks=[TransformBlock(batch_tfms=[IntToFloatTensor])] * (1 if get_input is None else 2),
+        getters=[noop] if get_input is None else [get_input, noop],
+        splitter=IndexSplitter(range(len(items), len(items) + len(photos.held_out))),
+        item_tfms=[OpenPhoto(opener), *item_tfms],
+        batch_tfms=[*batch_tfms],
+    )
+    bs = stage.bs // (processes.count() * train.accumulate)
+    val_bs = max(1, stage.bs * stage.crop**2 // train.largest_crop() ** 2 // processes.count())
+    items += photos.held_out
+    with delayed_interrupts():
+        dls = block.dataloaders(
+            items,
+            dl_type=SeededDL,
+            bs=bs,
+            val_bs=val_bs,
+            num_workers=workers,
+            device=device,
+            pin_memory=device.type == "cuda",
+        )
+    dls.train.seed_with(train.seed, step_bs=stage.bs)
+    dls.valid.seed_with(train.seed)
+    return dls

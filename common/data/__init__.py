@@ -1,1 +1,0 @@
-"""Photo files, and the batches made of them."""

@@ -1,0 +1,1 @@
+"""Photo files: read as they are, written back as they were."""

@@ -1,0 +1,1 @@
+"""A run: what a training leaves in its folder, and how it goes on."""

@@ -1,0 +1,77 @@
+"""What the commands of all tasks share."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from common.commands.configs import CONFIGS, find_config
+from common.commands.predict import get_predict_parser
+from tests.commands import run_here
+
+TASKS = ("superres", "colorize", "styletransfer")
+MODULES = [
+    *(f"{task}.{command}" for task in TASKS
+      for command in ("train", "predict", "evaluate", "compare", "export", "app")),
+    "styletransfer.optimize",
+]  # fmt: skip
+
+IMPORTED = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=False)
+except SystemExit as ended:
+    print(ended.code, sorted({"torch", "fastai", "pandas", "kornia"} & set(sys.modules)))
+"""
+
+
+def status_and_imports(*words):
+    """'STATUS [heavy packages that were imported]' of a command that ends early, and its messages."""
+    done = subprocess.run([sys.executable, "-c", IMPORTED, *words], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1], done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_help_imports_neither_torch_nor_fastai(module):
+    ended, printed = status_and_imports(module, "--help")
+    assert ended == "0 []"
+    assert f"usage: python -m {module}" in printed
+
+
+@pytest.mark.parametrize("task", ["superres", "colorize", "styletransfer"])
+def test_a_typo_is_told_without_importing_torch(task):
+    ended, printed = status_and_imports(f"{task}.train", "train.sede=1")
+    assert ended == "2 []"
+    assert "train.sede: unknown key" in printed
+    assert "did you mean 'seed'?" in printed
+
+
+def test_shipped_configs_are_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = CONFIGS / "superres_2x.yaml"
+    assert find_config(Path("configs/superres_2x.yaml")) == find_config(Path("superres_2x.yaml")) == shipped
+    assert find_config(Path("configs/compare/losses.yaml")) == CONFIGS / "compare/losses.yaml"
+    assert find_config(Path("mine.yaml")) == Path("mine.yaml")
+    Path("superres_2x.yaml").write_text("x")
+    assert find_config(Path("superres_2x.yaml")) == Path("superres_2x.yaml")  # one's own comes first
+
+
+def test_a_tilde_that_the_shell_leaves_is_the_home_folder_in_every_option(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for command in ("train", "compare"):
+        assert run_here(f"superres.{command}", "--resume=~/nothing") == 2
+        assert f"--resume {tmp_path / 'nothing'}: " in capsys.readouterr().err
+    (tmp_path / "mine.yaml").write_text("x")
+    assert find_config(Path("~/mine.yaml")) == tmp_path / "mine.yaml"
+    code = (path for package in ("common", *TASKS, "benchmarks") for path in (CONFIGS.parent / package).rglob("*.py"))
+    assert [str(path) for path in code if "type=Path" in path.read_text(encoding="utf-8")] == []  # but user_path
+
+
+def test_a_runs_folder_stands_for_its_model_and_a_tilde_for_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    words = [str(tmp_path), "a.png", "--output=~/out"]
+    args = get_predict_parser("superres.predict", None).parse_args(words)
+    assert (args.model, args.output) == (tmp_path / "model.safetensors", tmp_path / "out")

@@ -1,0 +1,196 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import structural_similarity
+from torch.nn import functional as F
+
+from common.config.sections import LossConfig
+from common.losses.loss import (
+    DISTANCES,
+    PerceptualLoss,
+    TimesItsTranspose,
+    gram_matrix,
+    psnr_loss,
+    psnr_mae_loss,
+    ssim_loss,
+    tv_loss,
+)
+from common.models.vgg16 import VGG16Features
+
+
+def loss(**terms):
+    return PerceptualLoss(LossConfig.model_validate({"vgg": "random", **terms}))
+
+
+def test_gram_matrix_of_a_worked_example():
+    features = torch.tensor([[[[1.0, 2.0]], [[3.0, 4.0]]]])  # C = 2, H = 1, W = 2
+    expected = torch.tensor([[[5.0, 11.0], [11.0, 25.0]]]) / 4
+    torch.testing.assert_close(gram_matrix(features), expected)
+
+
+def test_gram_matrix_of_a_constant_image():
+    torch.testing.assert_close(gram_matrix(torch.full((1, 4, 3, 5), 2.0)), torch.full((1, 4, 4), 4.0 / 4))
+
+
+def test_gradient_of_a_product_with_its_transpose():
+    assert torch.autograd.gradcheck(TimesItsTranspose.apply, torch.rand(2, 3, 5, dtype=float, requires_grad=True))
+
+
+def test_gram_matrix_does_not_overflow_in_half_precision():
+    features = torch.full((1, 2, 64, 64), 60.0, dtype=torch.float16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        gram = gram_matrix(features)
+    assert gram.dtype == torch.float32
+    torch.testing.assert_close(gram, torch.full((1, 2, 2), 1800.0))
+
+
+def test_psnr_of_a_worked_error():
+    target = torch.zeros(2, 3, 4, 4)
+    pred = torch.stack([torch.full((3, 4, 4), 0.1), torch.full((3, 4, 4), 0.01)])
+    assert psnr_loss(pred, target).item() == pytest.approx(-(20 + 40) / 2)  # an image: 10 log10(1 / 0.1**2) = 20 dB
+    assert psnr_mae_loss(pred, target).item() == pytest.approx(-(10 + 20) / 2)
+    assert psnr_loss(target, target).item() == pytest.approx(-100)
+
+
+def test_psnr_and_psnr_on_mae_rank_errors_differently():
+    target = torch.zeros(1, 3, 10, 10)
+    spread, spot = torch.full_like(target, 0.1), target.clone()
+    spot[:, :, 0, :5] = 1.0  # a twentieth of the pixels wholly wrong: less absolute error, more squared error
+    assert psnr_loss(spread, target) < psnr_loss(spot, target)
+    assert psnr_mae_loss(spread, target) > psnr_mae_loss(spot, target)
+
+
+def test_ssim_agrees_with_scikit_image(noise):
+    pred = (noise + 0.1 * torch.randn_like(noise)).clamp(0, 1)
+    expected = []
+    for p, t in zip(pred.numpy(), noise.numpy(), strict=True):
+        _, full = structural_similarity(
+            p, t, win_size=11, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+            data_range=1.0, channel_axis=0, full=True,
+        )  # fmt: skip
+        expected.append(full[:, 5:-5, 5:-5].mean())
+    assert ssim_loss(pred, noise).item() == pytest.approx(1 - np.mean(expected), abs=1e-4)
+
+
+def test_tv_of_a_worked_picture():
+    image = torch.tensor([[0.0, 1.0], [0.0, 0.0]]).expand(1, 3, 2, 2)  # steps right: 1, 0; steps down: 0, 1
+    assert tv_loss(image, None).item() == pytest.approx(0.5 + 0.5)
+
+
+def test_feature_and_gram_terms_from_their_definitions(noise):
+    pred = noise.flip(3)
+    vgg = VGG16Features(["relu1_2", "relu2_2"], "random")
+    p, t = vgg(pred), vgg(noise)
+    layers = {"relu1_2": 2.0, "relu2_2": 0.5}
+    expected_features = 3 * (2 * F.l1_loss(p["relu1_2"], t["relu1_2"]) + 0.5 * F.l1_loss(p["relu2_2"], t["relu2_2"]))
+    grams = [F.mse_loss(gram_matrix(p[name]), gram_matrix(t[name])) for name in layers]
+    expected_gram = 1e4 * (2 * grams[0] + 0.5 * grams[1])
+    perceptual = loss(
+        features={"weight": 3, "distance": "l1", "layers": layers},
+        gram={"weight": 1e4, "distance": "mse", "layers": layers},
+    )
+    total = perceptual(pred, noise)
+    torch.testing.assert_close(perceptual.terms["features"], expected_features)
+    torch.testing.assert_close(perceptual.terms["gram"], expected_gram)
+    torch.testing.assert_close(total, expected_features + expected_gram)
+
+
+def test_weighted_terms_add_up_to_the_loss(noise):
+    perceptual = loss(l1=0.3, mse=2, psnr=0.01, psnr_mae=0.02, ssim=0.5, tv=0.1)
+    pred = noise.roll(1, dims=3)
+    total = perceptual(pred, noise)
+    assert perceptual.vgg is None
+    assert list(perceptual.terms) == perceptual.names == ["l1", "mse", "psnr", "psnr_mae", "ssim", "tv"]
+    assert total.item() == pytest.approx(sum(term.item() for term in perceptual.terms.values()))
+    assert perceptual.terms["l1"].item() == pytest.approx(0.3 * (pred - noise).abs().mean().item())
+    assert perceptual.terms["mse"].item() == pytest.approx(2 * (pred - noise).square().mean().item())
+    assert perceptual.terms["tv"].item() == pytest.approx(0.1 * tv_loss(pred, noise).item())
+
+
+def test_reduction_none_gives_each_images_own_loss(noise):
+    perceptual, pred = loss(l1=1), noise.flip(2)
+    perceptual.reduction = "none"
+    each = perceptual(pred, noise)
+    torch.testing.assert_close(each, (pred - noise).abs().mean(dim=(1, 2, 3)))
+    torch.testing.assert_close(perceptual.terms["l1"], each)
+
+
+def test_under_autocast_the_vgg_alone_is_in_half_precision(noise):
+    layers = {"relu1_2": 1, "relu3_1": 1}
+    perceptual = loss(ssim=1, features={"weight": 1, "layers": layers}, gram={"weight": 9, "layers": layers})
+    pred = noise.flip(3).requires_grad_()
+    total = perceptual(pred, noise)
+    (expected,), terms = torch.autograd.grad(total, pred), perceptual.terms
+    seen = []
+    perceptual.vgg.layers.conv3_1.register_forward_hook(lambda _module, _inputs, output: seen.append(output.dtype))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = perceptual(pred, noise)
+    (gradient,) = torch.autograd.grad(half, pred)
+    assert seen == [torch.bfloat16, torch.bfloat16]
+    assert half.dtype == torch.float32
+    assert perceptual.terms["ssim"] == terms["ssim"]
+    torch.testing.assert_close(perceptual.terms, terms, rtol=0.01, atol=0)
+    assert torch.cosine_similarity(gradient.flatten(), expected.flatten(), dim=0) > 0.99
+
+
+def test_gradients_reach_the_prediction_only(noise):
+    pred, target = noise.flip(3).requires_grad_(), noise.clone().requires_grad_()
+    loss(features={"weight": 1, "layers": {"relu1_2": 1}})(pred, target).backward()
+    assert pred.grad.abs().sum() > 0
+    assert target.grad is None
+
+
+def test_perfect_predictions_cost_nothing(noise):
+    perceptual = loss(l1=1, mse=1, ssim=1, features={"weight": 1, "layers": {"relu2_2": 1}})
+    assert perceptual(noise, noise).item() == pytest.approx(0, abs=1e-5)
+    assert math.isfinite(loss(psnr=1)(noise, noise).item())
+
+
+def test_relative_distance_of_a_worked_example():
+    pred, target = torch.zeros(2, 1, 1, 2), torch.tensor([[[[3.0, 4.0]]], [[[0.0, 2.0]]]])
+    pred[0, 0, 0] = torch.tensor([3.0, 5.0])  # off by 1 of 9 + 16, and by all of 4
+    assert DISTANCES["relative"](pred, target).mean().item() == pytest.approx((1 / 25 + 4 / 4) / 2)
+    assert DISTANCES["relative"](100 * pred, 100 * target).mean().item() == pytest.approx((1 / 25 + 4 / 4) / 2)
+
+
+@pytest.mark.parametrize("distance", ["l1", "mse", "relative"])
+def test_a_style_takes_the_place_of_the_targets_grams(noise, distance):
+    term = {"weight": 2, "distance": distance, "layers": {"relu1_1": 1, "relu2_2": 3}}
+    config = LossConfig.model_validate({"vgg": "random", "gram": term, "features": {**term, "layers": {"relu1_2": 1}}})
+    photos, style = noise, torch.rand(1, 3, 40, 56) ** 2
+    styled = PerceptualLoss(config, style)
+    assert styled(style, style).item() == pytest.approx(0, abs=1e-7)
+    styled(photos, photos)
+    assert styled.terms["features"] == 0
+    vgg = VGG16Features(["relu1_1", "relu2_2"], "random")
+    expected = 0
+    for layer, weight in term["layers"].items():
+        pred, target = gram_matrix(vgg(photos)[layer]), gram_matrix(vgg(style)[layer]).expand(2, -1, -1)
+        expected += 2 * weight * DISTANCES[distance](pred, target).mean()
+    torch.testing.assert_close(styled.terms["gram"], expected)
+    plain = PerceptualLoss(config)
+    plain(photos, photos)
+    assert plain.terms["gram"] == 0  # without a style it is the target that is compared with
+
+
+def test_a_remembered_target_changes_nothing_but_what_is_computed(noise):
+    layers = {"relu1_1": 1, "relu2_1": 1}
+    criterion = loss(features={"weight": 1, "layers": layers}, gram={"weight": 9, "layers": layers}, l1=1)
+    other, seen = noise.flip(-1), []
+    criterion.vgg.register_forward_hook(lambda *_: seen.append(1))
+    expected = criterion(other, noise), criterion(noise, other)
+    criterion.remember(noise)
+    seen.clear()
+    torch.testing.assert_close((criterion(other, noise), criterion(noise, other)), expected)
+    assert len(seen) == 3  # the prediction; the prediction and another target
+
+
+def test_random_filters_tell_textures_of_equal_colours_apart():
+    y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
+    lying, standing, dots = (p.float().expand(1, 3, 64, 64) for p in (y // 4 % 2, x // 4 % 2, (x // 4 + y // 4) % 2))
+    vgg = VGG16Features(["relu2_2"], "random")
+    grams = [gram_matrix(vgg(picture)["relu2_2"]) for picture in (lying, standing, dots, lying.roll(2, dims=2))]
+    far = min(DISTANCES["relative"](grams[i], grams[j]).item() for i, j in ((0, 1), (0, 2), (1, 2)))
+    assert far > 20 * DISTANCES["relative"](grams[3], grams[0]).item()

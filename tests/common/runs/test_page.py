@@ -1,0 +1,58 @@
+import json
+import os
+
+import pytest
+import torch
+
+from common.evaluation.grid import save_grid
+from common.evaluation.report import write_evaluation_page
+from common.pages.private_paths import hide_user
+from common.runs.page import get_frames, write_run_page
+from tests.common.pages.test_in_browser import make_results, make_run
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """The home folder of a user called zaphod."""
+    folder = tmp_path / "zaphod"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    monkeypatch.setenv("LOGNAME", "zaphod")
+    return folder
+
+
+def test_pages_do_not_name_the_user(home):
+    run = make_run(home / "my runs/x", 1)
+    (start,) = json.loads((run / "environment.json").read_text())
+    start["keys"] = {"data.path": str(home / "photos"), "style.image": ["/mnt/zaphod/wave.png"]}
+    (run / "environment.json").write_text(json.dumps([start]))
+    (run / "log.txt").write_text(f"2026-11-25 12:00:00,123 skipped {home}/photos/it's.png: truncated")
+    page = write_run_page(run, f"{home}: no space left", make_results(bicubic=(255, 0, 0))).read_text()
+    assert "zaphod" not in page
+    for text in ("~: no space left", "~/photos", "/mnt/.../wave.png", "skipped ~/photos/it&#39;s.png: truncated"):
+        assert text in page
+    assert "python -m superres.train --resume &#39;~/my runs/x&#39;" in page  # our commands know ~ in quotes, too
+    write_evaluation_page(run, make_results(bicubic=(255, 0, 0)), "x", f"3 photos of {home}/photos")
+    assert "3 photos of ~/photos" in (run / "report.html").read_text()
+
+
+def test_only_whole_folders_are_taken_for_the_users(home):
+    for text in (f"/mnt{home}", f"{home}2/x", "zaphod", "data:/zaphod/", str(home.parent), 1.5, None):
+        assert hide_user(text) == text
+    assert hide_user(f"{home}, '{home}/a'") == "~, '~/a'"
+
+
+def test_commands_of_a_run_below_the_current_folder_are_as_they_were_typed(tmp_path, monkeypatch):
+    run = make_run(tmp_path / "runs/x", 1)
+    monkeypatch.chdir(tmp_path)
+    assert "python -m superres.predict runs/x PHOTO_OR_FOLDER" in write_run_page(run, "finished").read_text()
+
+
+def test_pictures_of_a_deleted_run_do_not_come_back(tmp_path):
+    def frame(brightness):
+        save_grid(tmp_path / "epoch_001.png", {"prediction": [torch.full((3, 16, 16), brightness)]})
+        os.utime(tmp_path / "epoch_001.png", ns=(0, int(1e9 * brightness)))  # clocks of file systems are coarse
+        return get_frames(tmp_path, 1)[1]
+
+    assert frame(0.0) != frame(1.0)

@@ -1,0 +1,78 @@
+"""The steps around the fit."""
+
+import importlib
+import json
+import logging
+
+import pytest
+import torch
+
+from common.commands.configs import CONFIGS
+from common.config.yaml_file import load_config
+from common.runs.folder import open_run
+from common.runs.resume import RESUME_FILE
+from common.runs.steps import prepare_training, without_first_weights, without_idle_freezing
+from common.runtime import processes
+from common.runtime.errors import UserError
+from superres.config import Config
+from superres.data import get_photos
+
+PRETRAINED = {
+    "superres_2x": "model.pretrained",
+    "colorize": "model.pretrained",
+    "styletransfer": "model.unet.pretrained",
+}
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_a_run_with_a_resume_point_needs_no_first_weights(name, tmp_path):
+    config_class = importlib.import_module(f"{name.split('_')[0]}.config").Config
+    words = [f"{PRETRAINED[name]}=resnet.pth", "train.start_from=model.safetensors"]
+    config = load_config(config_class, CONFIGS / f"{name}.yaml", words)
+    assert without_first_weights(config, None) is config
+    assert without_first_weights(config, tmp_path) is config  # stopped before its first save
+    (tmp_path / RESUME_FILE).parent.mkdir()
+    (tmp_path / RESUME_FILE).touch()
+    resumed = without_first_weights(config, tmp_path)
+    assert config.model.has_pretrained_encoder and not resumed.model.has_pretrained_encoder
+    assert config.train.start_from is not None and resumed.train.start_from is None
+    assert resumed.train.model_copy(update={"start_from": config.train.start_from}) == config.train
+    assert resumed.data == config.data and resumed.loss == config.loss
+
+
+def start_or_continue(run, words, resume=None):
+    """What `superres.train` does around its fit."""
+    asked = load_config(Config, resume and run / "config.yaml", words)
+    config, photos, device = prepare_training(asked, get_photos, resume)
+    with open_run(resume, "superres", config, "run", device, photos):
+        pass
+
+
+def test_a_run_of_a_gpu_continues_on_a_cpu(photos, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    run, stages = tmp_path / "run", "train.stages=[{crop: 32, bs: 2, epochs: 1, lr: 1e-3}]"
+    words = [f"data.path={photos}", "loss.l1=1", stages, f"output.path={tmp_path}", "output.name=run"]
+    with monkeypatch.context() as on_a_gpu:
+        on_a_gpu.setattr(processes, "join", lambda _: torch.device("cuda", 0))
+        on_a_gpu.setattr(torch.cuda, "get_device_name", lambda _: "H200")
+        start_or_continue(run, words)
+    start_or_continue(run, [], resume=run)
+    before, now = json.loads((run / "environment.json").read_text())
+    assert (before["device"], before["precision"]) == ("H200", "fp16")
+    assert (before["workers"], now["workers"]) == (min(8, processes.usable_cores()), 0)
+    assert (now["device"][:3], now["precision"]) == ("cpu", "fp32")
+    assert "changed, so the last digits may differ: precision: fp16 -> fp32" in caplog.messages
+    with pytest.raises(UserError, match=r"train.precision = fp16: needs a CUDA GPU, this run is on cpu"):
+        start_or_continue(run, ["train.precision=fp16"], resume=run)
+
+
+def test_nothing_is_frozen_that_was_not_trained_before(caplog):
+    words = ["loss.l1=1", "train.stages=[{crop: 32, bs: 2, epochs: 1, lr: 1e-3, frozen: true}]"]
+    config = load_config(Config, None, words)
+    assert without_idle_freezing(config) is config
+    assert not caplog.messages
+    alone = load_config(Config, None, [*words, "model.pretrained=false"])
+    assert not without_idle_freezing(alone).train.stages[0].frozen
+    assert "there is no trained encoder to keep" in caplog.text
+    started = load_config(Config, None, [*words, "model.pretrained=false", "train.start_from=x"])
+    assert without_idle_freezing(started) is started
