@@ -16,6 +16,7 @@ import fastai.optimizer
 import pandas as pd
 import torch
 from fastai.callback.schedule import combined_cos
+from superres.model import get_model
 
 from benchmarks.lesson7 import FeatureLoss, Lesson7Model
 from benchmarks.measure import (
@@ -33,7 +34,8 @@ from common.batches.loader import SeededDL
 from common.commands.arguments import add_device_argument, number_at_least
 from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
-from common.losses.loss import PerceptualLoss, gram_matrix
+from common.losses.loss import PerceptualLoss
+from common.losses.perceptual import gram_matrix
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
 from common.runtime.memory import keep_freed_memory
@@ -41,7 +43,6 @@ from common.training.learner import adamw
 from superres.config import Config
 from superres.data import get_dls, get_input, get_photos
 from superres.measure import measure_photo
-from superres.model import get_model
 
 log = logging.getLogger(__name__)
 

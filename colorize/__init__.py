@@ -1,10 +1,10 @@
 """Colourisation: colours for grey photos, found small and laid onto the photo's own lightness at full size."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import common  # noqa: F401 (first of all: it silences warnings of fastai's import)
+from colorize.task import TASK
 
 if TYPE_CHECKING:
     from common.inference.photo_model import PhotoModel
@@ -19,26 +19,23 @@ def get_learner(config: str | Path, *overrides: str) -> "StageLearner":
     overrides: `section.key=value`, as on the command line. Nothing is written: no run folder. Raises UserError for a
     mistake in the config.
     """
-    from colorize.task import TASK
-    from common.commands.notebook import get_learner
+    from common.commands import notebook
 
-    return get_learner(TASK, config, overrides)
+    return notebook.get_learner(TASK, config, overrides)
 
 
 def train_run(config: str | Path, *overrides: str) -> Path:
     """Trains as `python -m colorize.train` does, and returns the run folder."""
-    from colorize.task import TASK
-    from common.commands.notebook import train_run
+    from common.commands import notebook
 
-    return train_run(TASK, config, overrides)
+    return notebook.train_run(TASK, config, overrides)
 
 
 def resume_run(run: str | Path, *overrides: str) -> Path:
     """Continues a stopped run as `python -m colorize.train --resume RUN` does, and returns its folder."""
-    from colorize.task import TASK
-    from common.commands.notebook import resume_run
+    from common.commands import notebook
 
-    return resume_run(TASK, run, overrides)
+    return notebook.resume_run(TASK, run, overrides)
 
 
 def load(path: str | Path, device: str = "auto") -> "PhotoModel":
@@ -47,12 +44,6 @@ def load(path: str | Path, device: str = "auto") -> "PhotoModel":
     path: a model file, or a run's folder. The model takes size, saturation and tile, as `colorize.predict` does.
     Raises UserError if it is not a complete model file of this task.
     """
-    from colorize.model import load_model
-    from colorize.photo import color_photo
-    from common.commands.arguments import model_path
-    from common.inference.photo_model import PhotoModel
-    from common.inference.ready import ready
-    from common.runtime.devices import get_device
+    from common.commands import notebook
 
-    model = ready(load_model(model_path(str(path))), get_device(device))
-    return PhotoModel(model, partial(color_photo, model), keep_grey=False)
+    return notebook.load(TASK, path, device)

@@ -3,17 +3,8 @@
 python -m colorize.lr_find configs/colorize.yaml data.path=~/photos
 """
 
-from colorize.config import Config
-from common.commands.lr_find import lr_find_command, read_lr_find_arguments
-from common.runtime.command import run_command
-
-
-def main() -> int:
-    arguments = read_lr_find_arguments("colorize.lr_find", __doc__, Config, demo="colorize_demo.yaml")
-    from colorize.task import TASK  # torch and fastai take seconds to import
-
-    return lr_find_command(TASK, arguments)
-
+from colorize.task import TASK
+from common.commands.lr_find import lr_find
 
 if __name__ == "__main__":
-    run_command(main)
+    lr_find(TASK, __doc__)

@@ -1,22 +1,28 @@
 """How far coloured photos are from the true ones, beside leaving them grey."""
 
+from argparse import Namespace
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from colorize.config import Config
 from colorize.lab import to_grey
 from colorize.metrics import ab_error, ciede2000, colorfulness, psnr_ab
-from colorize.photo import shrink
+from colorize.network import Colorizer
+from colorize.photo import color_photo, shrink
 from common.evaluation.metrics import psnr, ssim
-from common.evaluation.perceptual import MeasurePerceptual
+from common.evaluation.perceptual import MeasurePerceptual, get_perceptual_metrics
 from common.evaluation.report import Results, evaluate_photos
+from common.losses.loss import PerceptualLoss
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
-from common.photos.pixels import round_to_8_bits, to_tensor
+from common.photos.pixels import round_to_8_bits, to_pixels, to_tensor
+from common.videos.flicker import VideoMeasure
 
 SHOWN_SIZE = 256  # short side of the photos in pictures, in pixels
 
@@ -59,7 +65,56 @@ def measure_photo(
     return figures, {name: shrink(picture, shown_size)[0] for name, picture in pictures.items()}
 
 
-def evaluate(paths: list[Path], models: Mapping[str, ColorPhoto], folder: Path | None, **options: Any) -> Results:
+def measure_all(paths: list[Path], models: Mapping[str, ColorPhoto], folder: Path | None, **options: Any) -> Results:
     """`common.evaluation.report.evaluate_photos` for colourisation; options: of `measure_photo`."""
     measure = partial(measure_photo, models=models, **options)
     return evaluate_photos(paths, measure, folder, metric="ab error", higher_is_better=False)
+
+
+def measure(
+    models: Mapping[str, Colorizer],
+    photos: list[Path],
+    config: Config,
+    folder: Path,
+    perceptual: MeasurePerceptual | None,
+) -> Results:
+    """Measures models on photos, each at its own size; a study's pictures are smaller."""
+    colorizers = {name: partial(color_photo, model) for name, model in models.items()}
+    shown_size = SHOWN_SIZE if perceptual is None else 192
+    return measure_all(photos, colorizers, folder, perceptual=perceptual, shown_size=shown_size)
+
+
+def evaluate(
+    args: Namespace, models: Mapping[str, Colorizer], photos: list[Path], folder: Path | None, device: torch.device
+) -> Results:
+    """Measures models, or none, as the arguments of `colorize.evaluate` say."""
+    perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, device)
+    return measure_all(
+        photos, {name: color_as(args, model) for name, model in models.items()}, folder, perceptual=perceptual
+    )
+
+
+def color_as(args: Namespace, model: Colorizer) -> ColorPhoto:
+    return partial(color_photo, model, size=args.size, saturation=args.saturation, tile=args.tile)
+
+
+def measure_video(args: Namespace, model: Colorizer) -> VideoMeasure:
+    """How far the colours of the video --data are from those that the model gives it."""
+
+    def prepare(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return to_pixels(to_grey(to_tensor(frame))), frame
+
+    def error(result: np.ndarray, true: np.ndarray) -> float:
+        return ab_error(to_tensor(result), to_tensor(true)).item()
+
+    return VideoMeasure(prepare, color_as(args, model), {"ab error": error}, "a* and b*")
+
+
+def get_metrics(_: Config, __: PerceptualLoss) -> list[Callable[[Tensor, Tensor], Tensor]]:
+    """What is measured on held-out crops after each epoch."""
+    return [ab_error, psnr_ab]
+
+
+def get_columns(grey: Tensor, pred: Tensor, color: Tensor) -> dict[str, Tensor]:
+    """The columns of the pictures of each epoch."""
+    return {"grey": grey, "prediction": pred, "target": color}

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from colorize.lab import get_ab, set_ab, to_grey
-from colorize.model import Colorizer
+from colorize.network import Colorizer
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance, enhance_together
 from common.models.onnx_model import OnnxModel

@@ -1,80 +1,133 @@
-"""What a task is: all that the shared commands need to know of a task's package."""
+"""What a task is, as data: all that a command, a page, a notebook or a study asks of a task's package.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+A `Task` is light, so that --help and mistakes answer at once; its `parts` import torch.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import torch
-from fastai.data.core import DataLoaders
-from torch import nn
-
-from common.batches.folders import PhotoSplit
 from common.config.sections import StageConfig, TaskConfig
-from common.evaluation.perceptual import MeasurePerceptual
-from common.evaluation.report import Results
-from common.losses.loss import PerceptualLoss
-from common.training.learner import StageLearner
 
-Config = TypeVar("Config", bound=TaskConfig)
-ConfigIn = TypeVar("ConfigIn", bound=TaskConfig, contravariant=True)
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from fastai.data.core import DataLoaders
+    from torch import Tensor, nn
 
-
-class Train(Protocol[ConfigIn]):
-    def __call__(
-        self, config: ConfigIn, name: str, resume: Path | None = None, photos: PhotoSplit | None = None
-    ) -> Path:
-        """Trains as `config` says and returns the run folder.
-
-        name: of the folder, if the config gives none. resume: the folder of a stopped run to continue. photos: those
-        to train on and those held out, if they were found before.
-        """
-        ...
-
-
-class CompareModels(Protocol[ConfigIn]):
-    def __call__(
-        self,
-        models: Mapping[str, nn.Module],
-        photos: list[Path],
-        config: ConfigIn,
-        folder: Path,
-        perceptual: MeasurePerceptual,
-    ) -> Results:
-        """Measures models {name: model} on held-out photos, writes `results.csv` and `comparison.png` into `folder`.
-
-        config: of the first variant, but loss.vgg is the VGG16 to measure with. Baselines are measured as well.
-        """
-        ...
+    from common.batches.folders import PhotoSplit
+    from common.evaluation.perceptual import MeasurePerceptual
+    from common.evaluation.report import Results
+    from common.losses.loss import PerceptualLoss
+    from common.videos.flicker import VideoMeasure
 
 
 @dataclass(frozen=True)
-class Task(Generic[Config]):
-    """A task, as `train` and `compare` see it."""
+class Option:
+    """A setting of a trained model, declared once: a flag of `predict`, a control of the page, a keyword of `load`."""
 
-    name: str
-    """The package's name. Model files and run folders carry it."""
+    name: str  # as Python has it; the flag has dashes
+    type: type[float] | type[int] | type[str] | type[bool]
+    default: float | str | bool | None
+    lowest: float | None
+    highest: float | None
+    help: str
+    at_opening: bool = False  # it chooses among the models in a file, for all photos: a flag of `app` and `export`, too
+    fits_onnx: bool = True  # False: what it changes is fixed in an ONNX file
 
-    config_class: type[Config]
 
-    get_photos: Callable[[Config], PhotoSplit]
-    """Finds the photos of a config. Raises UserError if there are too few."""
+@dataclass(frozen=True)
+class Parts:
+    """What a task does, once torch is there. Images are (N, 3, H, W) in [0, 1], photos (H, W, 3) uint8 or uint16.
 
-    build: Callable[[Config], tuple[nn.Module, PerceptualLoss]]
-    """A new model and its loss; seed before."""
+    Config and Model are the task's own.
+    """
 
-    get_dls: Callable[[PhotoSplit, Config, StageConfig, torch.device], DataLoaders]
-    """The batches of a stage."""
+    get_photos: "Callable[[Any], PhotoSplit]"
+    """The photos of a Config. Raises UserError if there are too few."""
 
-    get_learner: Callable[[Config, PhotoSplit, torch.device], StageLearner]
-    """A fastai Learner with the batches of the config's first stage; seed before. It needs no run folder."""
+    get_dls: "Callable[[PhotoSplit, Any, StageConfig, torch.device], DataLoaders]"
+    """(photos, Config, stage, device) -> the batches of a stage."""
 
-    train: Train[Config]
+    build: "Callable[[Any, Path | None], tuple[Any, PerceptualLoss]]"
+    """(Config, run) -> a new Model and its loss; seed before. run: to continue, with copies of what it began with."""
 
-    load_model: Callable[[Path], nn.Module]
-    """Opens a model file: the model in eval mode, on the CPU."""
+    get_metrics: "Callable[[Any, PerceptualLoss], Sequence[Callable[..., Tensor]]]"
+    """What is measured on held-out crops after each epoch: (pred, target) -> (N,)."""
 
-    compare_models: CompareModels[Config]
+    get_columns: "Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]"
+    """(x, pred, target) -> the columns of each epoch's pictures."""
 
-    higher_is_better: Mapping[str, bool]
-    """For each metric of `compare_models` whose best value a report marks."""
+    save: "Callable[[Path, nn.Module, Any], None]"
+    """(path, Model, Config): writes a model file."""
+
+    load: "Callable[[Path], Any]"
+    """The Model of a file, in eval mode on the CPU."""
+
+    import_exported: "Callable[[Path], Any]"
+    """The Model in a fastai export. This runs whatever code the file holds."""
+
+    enhance: "Callable[..., np.ndarray]"
+    """(Model or OnnxModel, photo, tile=pixels, **options) -> the result."""
+
+    enhance_together: "Callable[..., list[np.ndarray]]"
+    """(Model, photos of one size and depth, **options) -> the results, made in one pass."""
+
+    measure: "Callable[[Mapping[str, Any], list[Path], Any, Path, MeasurePerceptual | None], Results]"
+    """({name: Model}, photos, Config, folder, perceptual): measures models and the baseline, into a run's folder; with
+    a perceptual metric, into a study's."""
+
+    evaluate: "Callable[[Namespace, Mapping[str, Any], list[Path], Path | None, torch.device], Results | None]"
+    """(arguments, {name: Model}, photos, folder, device): what `evaluate` measures; None if that is no table of photos.
+    Without a model, the baseline alone. Raises UserError if the arguments contradict each other."""
+
+    measure_video: "Callable[[Namespace, Any], VideoMeasure]"
+    """(arguments, Model): what `evaluate` measures of a video."""
+
+    settle: "Callable[[Any], Any]" = lambda config: config
+    """A Config with what it leaves open. Raises UserError if what it asks for cannot be."""
+
+    begin: "Callable[[Any, Any], None]" = lambda config, model: None
+    """(Config, Model): the last step before training, when the model has its first weights."""
+
+    keep_files: "Callable[[Any, Path], None]" = lambda config, run: None
+    """(Config, run): copies what the run depends on into its folder."""
+
+    choose: "Callable[..., Any]" = lambda model: model
+    """(Model, **options at opening) -> the Model of those that a file has."""
+
+    to_photo_model: "Callable[[Any], nn.Module]" = lambda model: model
+    """What turns whole photos into results, for fastai's export: (N, 3, H, W) -> (N, 3, H', W')."""
+
+    mixing: "Mapping[str, Callable[..., np.ndarray]]" = field(default_factory=dict)
+    """What of a video's results is steadied: of `common.videos.steady.Steady`."""
+
+    to_onnx: "Callable[[Any], tuple[nn.Module, Mapping[str, int]]]" = lambda model: (model, {})
+    """The network of an ONNX file, and what its metadata says of it."""
+
+    formats: "Mapping[str, Callable[[Path, Any], None]]" = field(default_factory=dict)
+    """(path, Model): writes one of `Task.formats`."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task's package, for all that the tasks share."""
+
+    name: str  # of the package; model files and run folders carry it
+    title: str  # of its page
+    config: type[TaskConfig]
+    demo: str | Path  # the config, in configs/ or by its path, that `train` takes if none is named
+    parts: Callable[[], Parts]
+    higher_is_better: Mapping[str, bool]  # for each metric whose best value a report marks
+    options: Sequence[Option] = ()
+    baseline: str | None = None  # what `evaluate` measures without a model
+    columns: Sequence[str] = ()  # of its tables and pictures besides models: names that no variant may have
+    same_sections: Sequence[str] = ("data", "output")  # of the config, in all variants of a study
+    check_study: Callable[[Sequence[Any]], None] = lambda configs: None  # Raises UserError if they are for none
+    keep_grey: bool = True  # whether the result of a grey photo is grey
+    steady: float = 0.0  # the default for videos, see `common.videos.steady`
+    seen: int = 0  # how many of the photos that a model was trained on are measured, too
+    formats: Mapping[str, str] = field(default_factory=dict)  # {flag of `export`: help}, besides ONNX
+    add_evaluate_arguments: Callable[[ArgumentParser], None] = lambda parser: None

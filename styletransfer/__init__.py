@@ -1,10 +1,10 @@
 """Style transfer: photos as if made in the style of one picture."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import common  # noqa: F401 (first of all: it silences warnings of fastai's import)
+from styletransfer.task import TASK
 
 if TYPE_CHECKING:
     from common.inference.photo_model import PhotoModel
@@ -19,26 +19,23 @@ def get_learner(config: str | Path, *overrides: str) -> "StageLearner":
     overrides: `section.key=value`, as on the command line. Nothing is written: no run folder. Raises UserError for a
     mistake in the config.
     """
-    from common.commands.notebook import get_learner
-    from styletransfer.task import TASK
+    from common.commands import notebook
 
-    return get_learner(TASK, config, overrides)
+    return notebook.get_learner(TASK, config, overrides)
 
 
 def train_run(config: str | Path, *overrides: str) -> Path:
     """Trains as `python -m styletransfer.train` does, and returns the run folder."""
-    from common.commands.notebook import train_run
-    from styletransfer.task import TASK
+    from common.commands import notebook
 
-    return train_run(TASK, config, overrides)
+    return notebook.train_run(TASK, config, overrides)
 
 
 def resume_run(run: str | Path, *overrides: str) -> Path:
     """Continues a stopped run as `python -m styletransfer.train --resume RUN` does, and returns its folder."""
-    from common.commands.notebook import resume_run
-    from styletransfer.task import TASK
+    from common.commands import notebook
 
-    return resume_run(TASK, run, overrides)
+    return notebook.resume_run(TASK, run, overrides)
 
 
 def load(path: str | Path, device: str = "auto", style: str | None = None) -> "PhotoModel":
@@ -48,12 +45,6 @@ def load(path: str | Path, device: str = "auto", style: str | None = None) -> "P
     `styletransfer.predict --style`. The model takes strength, keep_colors and tile, as there.
     Raises UserError if it is not a complete model file of this task, or has no such style.
     """
-    from common.commands.arguments import model_path
-    from common.inference.photo_model import PhotoModel
-    from common.inference.ready import ready
-    from common.runtime.devices import get_device
-    from styletransfer.model import in_style, load_model
-    from styletransfer.photo import paint_photo
+    from common.commands import notebook
 
-    model = ready(in_style(load_model(model_path(str(path))), style), get_device(device))
-    return PhotoModel(model, partial(paint_photo, model), keep_grey=False)
+    return notebook.load(TASK, path, device, style=style)

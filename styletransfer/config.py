@@ -38,6 +38,12 @@ class StyleConfig(Section, frozen=True):
         default=None, description="with add, the styles that the model has; null: as its file says"
     )
 
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the network has a scale and a shift for each of several styles."""
+        image = self.image
+        return self.add or isinstance(image, list) or (image is not None and image.expanduser().is_dir())
+
     @model_validator(mode="after")
     def has_a_picture(self) -> "StyleConfig":
         if self.image == []:

@@ -3,19 +3,8 @@
 python -m styletransfer.export MODEL.safetensors -o model.onnx
 """
 
-from common.commands.export import export_command, get_export_parser
-from common.runtime.command import run_command
-
-
-def main() -> int:
-    parser = get_export_parser("styletransfer.export", __doc__)
-    parser.add_argument("--style", metavar="NAME", help="which of a model's several styles, or a mix of them")
-    args = parser.parse_args()
-    from styletransfer.model import TASK_NAME, in_style, load_model
-
-    model = in_style(load_model(args.model), args.style)
-    return export_command(args, model, TASK_NAME)
-
+from common.commands.export import export
+from styletransfer.task import TASK
 
 if __name__ == "__main__":
-    run_command(main)
+    export(TASK, __doc__)

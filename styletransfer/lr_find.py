@@ -3,17 +3,8 @@
 python -m styletransfer.lr_find configs/styletransfer_johnson.yaml data.path=~/photos
 """
 
-from common.commands.lr_find import lr_find_command, read_lr_find_arguments
-from common.runtime.command import run_command
-from styletransfer.config import Config
-
-
-def main() -> int:
-    arguments = read_lr_find_arguments("styletransfer.lr_find", __doc__, Config, demo="styletransfer_demo.yaml")
-    from styletransfer.task import TASK  # torch and fastai take seconds to import
-
-    return lr_find_command(TASK, arguments)
-
+from common.commands.lr_find import lr_find
+from styletransfer.task import TASK
 
 if __name__ == "__main__":
-    run_command(main)
+    lr_find(TASK, __doc__)

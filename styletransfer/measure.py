@@ -65,7 +65,7 @@ def measure_photo(
 
     @torch.no_grad()
     def measure(name: str, picture: Tensor, seconds: float) -> None:
-        figures[f"{name} loss"] = loss(picture, target, mixes.get(name)).item()
+        figures[f"{name} loss"] = loss(picture, target, *mixes.get(name, ())).item()
         figures.update({f"{name} {term}": value.item() for term, value in loss.terms.items()})
         figures[f"{name} kept"] = kept(picture, target).item()
         figures[f"{name} seconds"] = seconds
@@ -86,9 +86,9 @@ def measure_photo(
     return figures, {name: picture[0] for name, picture in pictures.items()}
 
 
-def one_hot(names: Sequence[str], device: torch.device) -> dict[str, Tensor]:
-    """{name: (1, names), 1 for the name itself}."""
-    return dict(zip(names, torch.eye(len(names), device=device).split(1), strict=True))
+def one_hot(names: Sequence[str], device: torch.device) -> dict[str, list[Tensor]]:
+    """{name: [(1, names), 1 for the name itself]}."""
+    return {name: [mix] for name, mix in zip(names, torch.eye(len(names), device=device).split(1), strict=True)}
 
 
 @torch.inference_mode()
@@ -124,7 +124,7 @@ def evaluate(
 
     Compared with optimising, it adds a line on how each model does. models: in eval mode, on the device to run on.
     """
-    loss = loss.to(next(next(iter(models.values())).parameters()).device)
+    loss = loss.to(next(next(iter(models.values())).parameters()).device).eval()
     measure = partial(
         measure_photo,
         styles=styles,

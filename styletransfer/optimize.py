@@ -40,11 +40,11 @@ def main() -> None:
     import numpy as np
     from PIL import Image
 
-    from common.losses.loss import PerceptualLoss
     from common.photos.flat import shrunk_size
     from common.photos.pixels import to_8_bits, to_tensor
     from common.photos.whole import read_photo, to_srgb_photo
     from common.runtime.devices import get_device, out_of_memory_is_user_error
+    from styletransfer.loss import StyleLoss
     from styletransfer.style import MIN_SIDE, open_style, style_to_tensor
 
     photo = to_srgb_photo(read_photo(args.photo))
@@ -54,7 +54,7 @@ def main() -> None:
         raise UserError(f"{args.photo}: {width} x {height} px; each side must have at least {MIN_SIDE}")
     small = Image.fromarray(to_8_bits(photo.rgb)).resize((width, height), reducing_gap=3)
     device = get_device(args.device)
-    loss = PerceptualLoss(config.loss, style_to_tensor(style)).to(device)
+    loss = StyleLoss(config.loss, style_to_tensor(style)).to(device)
     with out_of_memory_is_user_error(f"--size {args.size}"):
         paint(to_tensor(np.asarray(small)).to(device), loss, args, like=photo)
 

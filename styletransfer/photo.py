@@ -20,7 +20,7 @@ from common.runtime.devices import is_out_of_memory
 from common.runtime.finite import check_finite
 from styletransfer.bands import paint_in_bands
 from styletransfer.johnson import TransformationNetwork
-from styletransfer.model import Stylizer
+from styletransfer.network import Stylizer
 
 log = logging.getLogger(__name__)
 

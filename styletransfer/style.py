@@ -38,7 +38,7 @@ def find_styles(config: StyleConfig) -> dict[str, Path]:
     else:
         paths = find_photos(image.expanduser()) if image.expanduser().is_dir() else [image.expanduser()]
     names = [nfc(path.stem) for path in paths]
-    if len(paths) == 1 and not is_conditional(config):
+    if len(paths) == 1 and not config.is_conditional:
         return dict(zip(names, paths, strict=True))
     everyone = [*names, *map(nfc, config.kept or [])]
     for name in everyone:
@@ -53,15 +53,9 @@ def find_styles(config: StyleConfig) -> dict[str, Path]:
     return dict(zip(names, paths, strict=True))
 
 
-def is_conditional(config: StyleConfig) -> bool:
-    """Whether the network has a scale and a shift for each of several styles."""
-    image = config.image
-    return config.add or isinstance(image, list) or (image is not None and image.expanduser().is_dir())
-
-
 def style_names(config: StyleConfig) -> list[str]:
     """Of a network with several styles, those it had before first; none for a network of one style."""
-    return [*map(nfc, config.kept or []), *find_styles(config)] if is_conditional(config) else []
+    return [*map(nfc, config.kept or []), *find_styles(config)] if config.is_conditional else []
 
 
 def open_styles(config: StyleConfig, run: Path | None = None) -> dict[str, Image.Image]:
@@ -73,7 +67,7 @@ def open_styles(config: StyleConfig, run: Path | None = None) -> dict[str, Image
 def save_styles(run: Path, styles: dict[str, Image.Image], config: StyleConfig) -> None:
     """Copies of the pictures in a run folder: style.png, or styles/NAME.png of each."""
     for name, picture in styles.items():
-        path = style_file(run, name) if is_conditional(config) else run / STYLE_FILE
+        path = style_file(run, name) if config.is_conditional else run / STYLE_FILE
         path.parent.mkdir(exist_ok=True)
         with atomic_write(path) as temporary:
             picture.save(temporary)

@@ -5,17 +5,8 @@ python -m styletransfer.train configs/styletransfer_johnson.yaml data.path=~/pho
 python -m styletransfer.train --resume runs/RUN            continues a stopped run
 """
 
-from common.commands.train import read_train_arguments, train_command
-from common.runtime.command import run_command
-from styletransfer.config import Config
-
-
-def main() -> int:
-    arguments = read_train_arguments("styletransfer.train", __doc__, Config, demo="styletransfer_demo.yaml")
-    from styletransfer.task import TASK  # torch and fastai take seconds to import
-
-    return train_command(TASK, arguments)
-
+from common.commands.train import train
+from styletransfer.task import TASK
 
 if __name__ == "__main__":
-    run_command(main)
+    train(TASK, __doc__)

@@ -1,10 +1,10 @@
 """Super-resolution: photos twice, four or eight times as large."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import common  # noqa: F401 (first of all: it silences warnings of fastai's import)
+from superres.task import TASK
 
 if TYPE_CHECKING:
     from common.inference.photo_model import PhotoModel
@@ -19,40 +19,31 @@ def get_learner(config: str | Path, *overrides: str) -> "StageLearner":
     overrides: `section.key=value`, as on the command line. Nothing is written: no run folder. Raises UserError for a
     mistake in the config.
     """
-    from common.commands.notebook import get_learner
-    from superres.task import TASK
+    from common.commands import notebook
 
-    return get_learner(TASK, config, overrides)
+    return notebook.get_learner(TASK, config, overrides)
 
 
 def train_run(config: str | Path, *overrides: str) -> Path:
     """Trains as `python -m superres.train` does, and returns the run folder."""
-    from common.commands.notebook import train_run
-    from superres.task import TASK
+    from common.commands import notebook
 
-    return train_run(TASK, config, overrides)
+    return notebook.train_run(TASK, config, overrides)
 
 
 def resume_run(run: str | Path, *overrides: str) -> Path:
     """Continues a stopped run as `python -m superres.train --resume RUN` does, and returns its folder."""
-    from common.commands.notebook import resume_run
-    from superres.task import TASK
+    from common.commands import notebook
 
-    return resume_run(TASK, run, overrides)
+    return notebook.resume_run(TASK, run, overrides)
 
 
 def load(path: str | Path, device: str = "auto") -> "PhotoModel":
     """A trained model as a function: `load("model.safetensors")("photo.jpg")` is the photo enlarged, a PIL image.
 
-    path: a model file, or a run's folder, or a file of others that spandrel recognises. The model takes tile=PIXELS.
-    Raises UserError if it is none of these.
+    path: a model file, or a run's folder, or a file of others that spandrel recognises. The model takes strength and
+    tile, as `superres.predict` does. Raises UserError if it is none of these.
     """
-    from common.commands.arguments import model_path
-    from common.inference.photo_model import PhotoModel
-    from common.inference.ready import ready
-    from common.inference.tiles import enhance
-    from common.runtime.devices import get_device
-    from superres.model import load_any_model
+    from common.commands import notebook
 
-    model = ready(load_any_model(model_path(str(path))), get_device(device))
-    return PhotoModel(model, partial(enhance, model, scale=model.scale, grid=model.grid))
+    return notebook.load(TASK, path, device)

@@ -19,6 +19,8 @@ import torch.nn.functional as F
 from spandrel import MAIN_REGISTRY, ImageModelDescriptor, ModelDescriptor, SizeRequirements, UnsupportedModelError
 from torch import Tensor, nn
 
+from common.runtime.errors import UserError
+
 # What architectures call the same things in their constructors.
 SCALES = ("scale", "upscale", "up_scale", "upscale_factor", "upscaling_factor")
 CHANNELS = (
@@ -120,52 +122,52 @@ def find_architectures() -> dict[str, type[nn.Module]]:
 def build_architecture(name: str, options: Mapping[str, Any], scale: int) -> ArchitectureNetwork:
     """A new network with its published start. options: of its constructor, but for its scale and channels.
 
-    Raises ValueError, which names the key, if there is no such architecture, or it cannot be built with these options,
+    Raises UserError, which names the key, if there is no such architecture, or it cannot be built with these options,
     cannot be trained on pictures alone, or does not come back the same from a file of its weights.
     """
     classes = find_architectures()
     if name not in classes:
-        raise ValueError(f"model.architecture: spandrel has no {name}{suggest(name, classes)}")
+        raise UserError(f"model.architecture: spandrel has no {name}{suggest(name, classes)}")
     parameters = inspect.signature(classes[name]).parameters
     for option in options:
         if option in SCALES:
-            raise ValueError(f"model.options.{option}: is data.scale; leave it out")
+            raise UserError(f"model.options.{option}: is data.scale; leave it out")
         if option not in parameters:
-            raise ValueError(f"model.options.{option}: {name} has no such option{suggest(option, parameters)}")
+            raise UserError(f"model.options.{option}: {name} has no such option{suggest(option, parameters)}")
     values: dict[str, Any] = {**dict.fromkeys(SCALES, scale), **dict.fromkeys(CHANNELS, 3)}
     if scale > 1 and "upsampler" in parameters and not parameters["upsampler"].default:
         values["upsampler"] = "pixelshuffle"
     values = {key: value for key, value in values.items() if key in parameters} | dict(options)
     needed = [key for key, p in parameters.items() if p.default is p.empty and key not in values]
     if needed:
-        raise ValueError(f"model.options: {name} also needs {', '.join(needed)}")
+        raise UserError(f"model.options: {name} also needs {', '.join(needed)}")
     try:
         network = classes[name](**values)
         descriptor = MAIN_REGISTRY.load(dict(network.state_dict()))
     except UnsupportedModelError:
-        raise ValueError(f"model.options: with these, spandrel does not recognise a {name} by its weights") from None
+        raise UserError(f"model.options: with these, spandrel does not recognise a {name} by its weights") from None
     except Exception as error:  # these constructors check little: any exception
-        raise ValueError(f"model.options: {name} cannot be built: {type(error).__name__}: {error}") from None
+        raise UserError(f"model.options: {name} cannot be built: {type(error).__name__}: {error}") from None
     return ArchitectureNetwork(checked(name, options, scale, descriptor, classes[name])).train()
 
 
 def checked(
     name: str, options: Mapping[str, Any], scale: int, descriptor: ModelDescriptor, network_class: type[nn.Module]
 ) -> Descriptor:
-    """The descriptor. Raises ValueError unless it can be trained as one of `scale`, and opens as it was built."""
+    """The descriptor. Raises UserError unless it can be trained as one of `scale`, and opens as it was built."""
     if not isinstance(descriptor, ImageModelDescriptor) or descriptor.purpose not in ("SR", "Restoration"):
-        raise ValueError(f"model.architecture: {name} is for {descriptor.purpose}, not for whole photos")
+        raise UserError(f"model.architecture: {name} is for {descriptor.purpose}, not for whole photos")
     if not isinstance(descriptor.model, network_class):
         found = type(descriptor.model).__name__
-        raise ValueError(f"model.options: with these, spandrel takes the weights of {name} for those of {found}")
+        raise UserError(f"model.options: with these, spandrel takes the weights of {name} for those of {found}")
     if descriptor.scale != scale:
-        raise ValueError(f"data.scale = {scale}: {name} with these options enlarges {descriptor.scale} times")
+        raise UserError(f"data.scale = {scale}: {name} with these options enlarges {descriptor.scale} times")
     if (descriptor.input_channels, descriptor.output_channels) != (3, 3):
-        raise ValueError(f"model.options: {name} with these takes {descriptor.input_channels} channels, a photo has 3")
+        raise UserError(f"model.options: {name} with these takes {descriptor.input_channels} channels, a photo has 3")
     found = getattr(descriptor.model, "hyperparameters", {})
     for option, value in options.items():
         if option in found and plain(found[option]) != plain(value):
-            raise ValueError(
+            raise UserError(
                 f"model.options.{option} = {value}: cannot be read from a file of weights; spandrel and the programs "
                 f"that use it take {plain(found[option])}: leave it out"
             )
@@ -177,12 +179,12 @@ def checked(
         with torch.inference_mode():
             ours, theirs = ArchitectureNetwork(tried).eval()(image), tried(image.clone())
     except Exception as error:  # as above
-        raise ValueError(
+        raise UserError(
             f"model.options: {name} with these fails on a photo of {width} x {height} px: "
             f"{type(error).__name__}: {error}"
         ) from None
     if ours.shape != (1, 3, scale * height, scale * width) or not torch.allclose(ours.clamp(0, 1), theirs, atol=1e-4):
-        raise ValueError(f"model.architecture: {name} needs more than a photo, or returns more: not for training")
+        raise UserError(f"model.architecture: {name} needs more than a photo, or returns more: not for training")
     return descriptor
 
 
@@ -202,7 +204,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 def start_at_zero(network: ArchitectureNetwork) -> None:
     """Zeroes the last convolution, so that what is added to a bicubic enlargement is nothing at first.
 
-    Raises ValueError if the network adds something of the photo to its result by itself.
+    Raises UserError if the network adds something of the photo to its result by itself.
     """
     called: list[nn.Module] = []
     hooks = [
@@ -218,7 +220,7 @@ def start_at_zero(network: ArchitectureNetwork) -> None:
     for parameter in called[-1].parameters() if called else ():
         parameter.zero_()
     if network(image).any():
-        raise ValueError(
+        raise UserError(
             "model.on_bicubic: this architecture adds the photo to its result by itself, or ends in no convolution; "
             "leave it out"
         )

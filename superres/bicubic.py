@@ -1,4 +1,4 @@
-"""Bicubic enlargement as a convolution, for exports: torch's own has no form that every runtime knows."""
+"""Bicubic enlargement, by torch; as a convolution for exports, since torch's has no form that every runtime knows."""
 
 import numpy as np
 import torch
@@ -8,8 +8,17 @@ from torch import Tensor
 TAPS = 5  # pixels that a cubic of support 2 meets, for all of a pixel's shares
 
 
+def resize_bicubic(image: Tensor, scale: float) -> Tensor:
+    """(N, 3, H, W) -> (N, 3, H * scale, W * scale), antialiased when shrinking; MATLAB's imresize up to rounding."""
+    if torch.compiler.is_exporting():
+        return enlarge_by_convolution(image, int(scale))
+    size = [round(side * scale) for side in image.shape[-2:]]
+    # antialias=True also picks Keys' cubic with a = -0.5, which MATLAB and Pillow use; without it torch has -0.75.
+    return F.interpolate(image, size=size, mode="bicubic", antialias=True)
+
+
 def enlarge_by_convolution(image: Tensor, scale: int) -> Tensor:
-    """(N, 3, H, W) -> (N, 3, scale H, scale W), with the numbers of `superres.model.resize_bicubic`.
+    """(N, 3, H, W) -> (N, 3, scale H, scale W), with the numbers of `resize_bicubic`.
 
     Each of the `scale` x `scale` pixels that one becomes is a sum of the 5 x 5 around it. At borders the weights of
     pixels that are not there are shared among the others.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from common.models.model_file import PICKLE_SUFFIXES
 from common.runtime.errors import UserError
 from superres.architectures import Descriptor, allowed_precision, find_layout, lay_out, precisions_of
-from superres.model import SuperResolver
+from superres.network import SuperResolver
 
 log = logging.getLogger(__name__)
 

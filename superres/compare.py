@@ -4,20 +4,8 @@ python -m superres.compare configs/compare/losses.yaml data.path=~/photos      k
 python -m superres.compare --resume runs/STUDY                                 continues a stopped study
 """
 
-from common.runtime.command import run_command
-from common.studies.study import read_compare_arguments
-from superres.config import Config
-
-
-def main() -> int:
-    arguments = read_compare_arguments(
-        "superres.compare", __doc__, Config, reserved_names=("input", "bicubic", "target")
-    )
-    from common.studies.compare import compare_command
-    from superres.task import TASK
-
-    return compare_command(TASK, arguments)
-
+from common.commands.compare import compare
+from superres.task import TASK
 
 if __name__ == "__main__":
-    run_command(main)
+    compare(TASK, __doc__)

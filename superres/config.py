@@ -4,7 +4,6 @@ python -m superres.config > configs/superres.schema.json    writes the JSON sche
 """
 
 import json
-from importlib.util import find_spec
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -78,8 +77,6 @@ class SuperresModelConfig(ModelConfig, frozen=True):
     def spandrel_needs_an_architecture(self) -> "SuperresModelConfig":
         if self.network == "spandrel" and self.architecture is None:
             raise ValueError("architecture: missing; name a class of spandrel.architectures, such as SPAN")
-        if self.network == "spandrel" and find_spec("spandrel") is None:
-            raise ValueError('network: spandrel needs a package: pip install "perceptual-enhance[spandrel]"')
         return self
 
     @property
@@ -97,25 +94,6 @@ class Config(TaskConfig, frozen=True):
 
     def network_side(self, stage: StageConfig) -> int:
         return stage.crop // self.data.scale if self.model.upsample == "after" else stage.crop
-
-    def works_in_fp16(self) -> bool:
-        if self.model.network != "spandrel":
-            return True
-        from superres.model import check_architecture  # as below
-
-        try:
-            check_architecture(self.model, self.data.scale, "fp16")
-        except ValueError:
-            return False
-        return True
-
-    @model_validator(mode="after")
-    def architecture_can_be_trained(self) -> "Config":
-        if self.model.network == "spandrel":
-            from superres.model import check_architecture  # torch takes seconds to import
-
-            check_architecture(self.model, self.data.scale, self.train.precision)
-        return self
 
     @model_validator(mode="after")
     def something_is_to_be_done(self) -> "Config":  # not DataConfig's, since a model file does not name data.low

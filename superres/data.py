@@ -19,8 +19,8 @@ from common.config.sections import StageConfig
 from common.photos.flat import open_photo_for_crops
 from common.photos.pixels import checksums, round_to_8_bits
 from common.runtime.seeds import derive_seed
+from superres.bicubic import resize_bicubic
 from superres.config import Config, DataConfig
-from superres.model import resize_bicubic
 from superres.pairs import PairCrop, PairInput, PairMiddle, check_pairs, open_side, partner
 
 

@@ -1,25 +1,28 @@
 """How good super-resolution models are, in the literature's protocol, beside bicubic."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from common.evaluation.metrics import psnr_y, ssim_y
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results, evaluate_photos
 from common.inference.tile_layout import TILE
-from common.inference.tiles import enhance
+from common.losses.loss import PerceptualLoss
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.photos.pixels import round_to_8_bits, to_pixels, to_tensor
-from superres.data import Degrade
-from superres.model import SuperResolver, resize_bicubic
+from superres.bicubic import resize_bicubic
+from superres.config import Config
+from superres.data import Degrade, get_input
+from superres.network import SuperResolver
 from superres.pairs import PairInput
+from superres.photo import enlarge_photo
 
 DETAIL_SIDE, PAGE_SIDE = 160, 320  # of the squares in pictures and on pages, in sharp pixels
 
@@ -37,7 +40,7 @@ def get_border(scale: int) -> int:
 def measure_photo(
     path: Path,
     degrade: Degrade | PairInput,
-    models: Mapping[str, nn.Module],
+    models: Mapping[str, SuperResolver],
     perceptual: MeasurePerceptual | None = None,
     tile: int = TILE,
 ) -> tuple[dict[str, float], dict[str, Tensor]]:
@@ -56,8 +59,7 @@ def measure_photo(
     low = degrade.low_of(path, sharp)
     results = {baseline_name(scale): round_to_8_bits(resize_bicubic(low, scale))}
     for name, model in models.items():
-        grid = model.grid if isinstance(model, SuperResolver) else 1
-        results[name] = to_tensor(enhance(model, to_pixels(low), scale, tile, grid=grid))
+        results[name] = to_tensor(enlarge_photo(model, to_pixels(low), tile=tile))
     figures: dict[str, float] = {}
     border = get_border(scale)
     for name, result in results.items():
@@ -92,7 +94,7 @@ def crop_detail(pictures: Mapping[str, Tensor], side: int = DETAIL_SIDE) -> dict
 def evaluate(
     paths: list[Path],
     degrade: Degrade | PairInput,
-    models: Mapping[str, nn.Module],
+    models: Mapping[str, SuperResolver],
     folder: Path | None,
     zoom: int = 2,
     detail_side: int = DETAIL_SIDE,
@@ -101,3 +103,26 @@ def evaluate(
     """`common.evaluation.report.evaluate_photos` for super-resolution; options: of `measure_photo`."""
     measure = partial(measure_photo, degrade=degrade, models=models, **options)
     return evaluate_photos(paths, measure, folder, zoom, "PSNR-Y", True, partial(crop_detail, side=detail_side))
+
+
+def measure(
+    models: Mapping[str, SuperResolver],
+    photos: list[Path],
+    config: Config,
+    folder: Path,
+    perceptual: MeasurePerceptual | None,
+) -> Results:
+    """Measures models on held-out photos, of a run, or of a study, whose pictures show smaller details, enlarged."""
+    zoom, side = (2, DETAIL_SIDE) if perceptual is None else (3, DETAIL_SIDE // 2)
+    return evaluate(photos, get_input(config.data), models, folder, zoom, side, perceptual=perceptual)
+
+
+def get_metrics(config: Config, _: PerceptualLoss) -> list[Callable[[Tensor, Tensor], Tensor]]:
+    """What is measured on held-out crops after each epoch."""
+    return [partial(metric, border=get_border(config.data.scale)) for metric in (psnr_y, ssim_y)]
+
+
+def get_columns(low: Tensor, pred: Tensor, sharp: Tensor) -> dict[str, Tensor]:
+    """The columns of the pictures of each epoch."""
+    scale = sharp.shape[-1] // low.shape[-1]
+    return {"input": low, baseline_name(scale): resize_bicubic(low, scale), "prediction": pred, "target": sharp}

@@ -3,17 +3,8 @@
 python -m superres.show_data configs/superres_photo_2x.yaml data.path=~/photos -o pairs.png
 """
 
-from common.commands.show_data import read_show_data_arguments, show_data_command
-from common.runtime.command import run_command
-from superres.config import Config
-
-
-def main() -> int:
-    arguments = read_show_data_arguments("superres.show_data", __doc__, Config, demo="superres_demo.yaml")
-    from superres.task import TASK  # torch and fastai take seconds to import
-
-    return show_data_command(TASK, arguments)
-
+from common.commands.show_data import show_data
+from superres.task import TASK
 
 if __name__ == "__main__":
-    run_command(main)
+    show_data(TASK, __doc__)

@@ -5,18 +5,19 @@ And what has to be made plain in one before an ONNX file can hold it.
 
 import logging
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
 import safetensors.torch
 import torch
+from spandrel import ImageModelDescriptor, ModelLoader
 from torch import Tensor
 
 from common.models.model_file import folded_state_dict
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
-from superres.model import SuperResolver
+from superres.architectures import ArchitectureNetwork
+from superres.network import SuperResolver
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +32,6 @@ def export_spandrel(path: Path, model: SuperResolver) -> float:
     the model is of another network, or was trained on top of bicubic, or the pictures differ by more than 1/255; then
     there is no file.
     """
-    if find_spec("spandrel") is None:
-        raise UserError('--spandrel needs a package: pip install "perceptual-enhance[spandrel]"')
-    from spandrel import ImageModelDescriptor, ModelLoader
-
-    from superres.architectures import ArchitectureNetwork
-
     if not isinstance(model.unet, ArchitectureNetwork):
         raise UserError("--spandrel is for models with network: spandrel; for others there is -o FILE.onnx")
     if model.residual:

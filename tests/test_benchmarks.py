@@ -16,7 +16,8 @@ from benchmarks.measure import Worker, flops, format_number
 from benchmarks.terms import pull, split
 from benchmarks.train_step import Recipe, Step, ours
 from common.config.sections import LossConfig
-from common.losses.loss import PerceptualLoss, gram_matrix
+from common.losses.loss import PerceptualLoss
+from common.losses.perceptual import gram_matrix
 from common.models.vgg16 import VGG16Features
 from tests.commands import run_here
 from tests.films import frames_of

@@ -1,23 +1,44 @@
-"""The command line of `app`."""
+"""`python -m TASK.app`: a web page that runs trained models."""
 
 import argparse
 import os
+from collections.abc import Sequence
+from functools import partial
+from typing import NoReturn
 
 from common.commands.arguments import (
     add_device_argument,
+    add_options,
     add_precision_argument,
     add_tile_argument,
     get_parser,
     model_path,
     number_at_least,
+    values_of,
 )
+from common.runtime.command import run_command
+from common.task import Option, Task
 
 AUTH_VARIABLE = "PERCEPTUAL_ENHANCE_AUTH"
 
 
-def get_app_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
+def app(task: Task, doc: str | None) -> NoReturn:
     """MODEL... [--port] [--host] [--share] [--auth] [--root-path] [limits] [--tile] [--precision] [--device]."""
-    parser = get_parser(module, doc)
+    run_command(partial(app_command, task, doc))
+
+
+def app_command(task: Task, doc: str | None) -> int:
+    """Serves the page until Ctrl-C; returns the exit status. Raises UserError if a model cannot be opened."""
+    opening = [option for option in task.options if option.at_opening]
+    args = get_app_parser(task, opening, doc).parse_args()
+    from common.web.serve import serve
+
+    return serve(task, args, values_of(opening, args, at_opening=True))
+
+
+def get_app_parser(task: Task, opening: Sequence[Option], doc: str | None) -> argparse.ArgumentParser:
+    """Its command line. opening: the task's options that choose among the models of a file."""
+    parser = get_parser(f"{task.name}.app", doc)
     parser.add_argument("models", nargs="+", type=model_path, help="model files, or the folders of runs")
     parser.add_argument("--port", type=number_at_least(1, int, at_most=65535), help="[the first free one from 7860]")
     parser.add_argument(
@@ -58,6 +79,7 @@ def get_app_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
     add_tile_argument(parser)
     add_precision_argument(parser)
     add_device_argument(parser)
+    add_options(parser, opening)
     return parser
 
 

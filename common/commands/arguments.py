@@ -1,18 +1,22 @@
 """What the command lines of all tasks share: the parser, its types, and flags that several commands have."""
 
 import argparse
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from common.inference.tile_layout import TILE
 from common.runtime.errors import UserError
+from common.task import Option
 
 if TYPE_CHECKING:
     from torch import nn
 
 Model = TypeVar("Model", bound="nn.Module")
 Number = TypeVar("Number", int, float)
+
+DISTANCES = ("VGG", "VGG-random", "LPIPS", "LPIPS-squeeze")  # what `add_perceptual_arguments` may measure
 
 
 def get_parser(module: str, doc: str | None, **options: Any) -> argparse.ArgumentParser:
@@ -119,6 +123,31 @@ def add_blend_arguments(parser: argparse.ArgumentParser) -> None:
         type=number_at_least(0.0, float, at_most=1.0),
         help="share of OTHER: 0 is MODEL alone, 1 is OTHER [0.5]",
     )
+
+
+def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> None:
+    """A flag for each of a task's options: `--keep-colors`."""
+    for option in options:
+        flag = f"--{option.name.replace('_', '-')}"
+        if option.type is bool:
+            parser.add_argument(flag, action="store_true", help=option.help)
+            continue
+        kind = option.type if option.type is str else number_from(option)
+        default = "" if option.default is None else f" [{option.default:g}]"
+        metavar = "NAME" if option.type is str else None
+        parser.add_argument(flag, type=kind, default=option.default, metavar=metavar, help=f"{option.help}{default}")
+
+
+def number_from(option: Option) -> Callable[[str], float]:
+    """An argparse type: a number within an option's bounds."""
+    number = int if option.type is int else float
+    lowest = -math.inf if option.lowest is None else number(option.lowest)
+    return number_at_least(lowest, number, None if option.highest is None else number(option.highest))
+
+
+def values_of(options: Sequence[Option], args: argparse.Namespace, at_opening: bool = False) -> dict[str, Any]:
+    """{name: value} of options about a photo, or about the opening of a model."""
+    return {option.name: getattr(args, option.name) for option in options if option.at_opening == at_opening}
 
 
 def mix_models(args: argparse.Namespace, model: Model, load_model: Callable[[Path], Model]) -> Model:

@@ -5,11 +5,12 @@ import time
 from pathlib import Path
 from typing import TypeVar
 
-from common.commands.arguments import get_parser
+from common.commands.arguments import get_parser, number_at_least, user_path
 from common.config.sections import TaskConfig
 from common.config.yaml_file import describe_keys, load_config
 from common.runtime.errors import UserError
 from common.runtime.files import check_can_write
+from common.task import Task
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 
@@ -23,15 +24,14 @@ def find_config(path: Path) -> Path:
     return shipped if not path.exists() and shipped.is_file() else path
 
 
-def get_config_parser(
-    module: str, doc: str | None, config_class: type[TaskConfig], options: str
-) -> argparse.ArgumentParser:
+def get_config_parser(task: Task, command: str, doc: str | None, options: str) -> argparse.ArgumentParser:
     """CONFIG.yaml section.key=value, and a list of the keys. options: for the usage."""
+    module = f"{task.name}.{command}"
     parser = get_parser(
         module,
         doc,
         usage=f"python -m {module} [CONFIG.yaml] [section.key=value ...] {options}",
-        epilog="keys, with [defaults]:\n" + "\n".join(describe_keys(config_class)),
+        epilog="keys, with [defaults]:\n" + "\n".join(describe_keys(task.config)),
     )
     parser.add_argument("config", nargs="*", metavar="CONFIG.yaml section.key=value", help="see above and below")
     return parser
@@ -43,6 +43,12 @@ def read_config(words: list[str], config_class: type[Config], default: Path) -> 
     if words and (words[0].endswith((".yaml", ".yml")) or Path(words[0]).exists()):
         path, words = find_config(Path(words[0])), words[1:]
     return load_config(config_class, path, words), path
+
+
+def add_picture_arguments(parser: argparse.ArgumentParser, command: str) -> None:
+    """[-o OUT.png] [--stage N], of commands that draw a picture."""
+    parser.add_argument("-o", "--output", type=user_path, help=f"the picture [runs/{command}_CONFIG_TIME.png]")
+    parser.add_argument("--stage", type=number_at_least(0, int), default=0, help="of train.stages, from 0 [0]")
 
 
 def check_picture(command: str, args: argparse.Namespace, config: TaskConfig, path: Path) -> Path:

@@ -1,11 +1,10 @@
-"""The command line of `evaluate`."""
+"""`python -m TASK.evaluate`: a model measured on photos, beside a baseline; or the flicker of a video."""
 
 import argparse
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from common.commands.arguments import (
     add_blend_arguments,
@@ -13,46 +12,76 @@ from common.commands.arguments import (
     add_steady_argument,
     add_tile_argument,
     get_parser,
+    mix_models,
     model_path,
+    number_at_least,
     user_path,
 )
 from common.photos.formats import FILM_SUFFIXES
+from common.runtime.command import run_command
 from common.runtime.errors import ResultNotFinite, UserError
 from common.runtime.files import check_can_write
+from common.task import Parts, Task
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
-
-    from common.evaluation.report import Results
 
 
 log = logging.getLogger(__name__)
 
-FILM_TABLE = "flicker.csv"  # in the folder for results
-NOT_FOR_FILMS = ("damages", "steps", "low", "optimize")
+VIDEO_TABLE = "flicker.csv"  # in the folder for results
 
 
-def get_evaluate_parser(
-    module: str, doc: str | None, baseline: str | None = None, steady: float = 0
-) -> argparse.ArgumentParser:
-    """MODEL --data FOLDER [-o FOLDER] [--overwrite] [--device]; with a baseline [MODEL] [--baseline NAME] [--tile].
+def evaluate(task: Task, doc: str | None) -> NoReturn:
+    """[MODEL] --data FOLDER_OR_VIDEO [-o FOLDER] [--baseline NAME] [--blend OTHER [--part PART | --steps N]] ..."""
+    run_command(partial(evaluate_command, task, doc))
 
-    steady: the default of --steady, for films.
-    """
-    parser = get_parser(module, doc)
+
+def evaluate_command(task: Task, doc: str | None) -> None:
+    """Measures as the command line says. Raises UserError if it contradicts itself, or results exist."""
+    args = get_evaluate_parser(task, doc).parse_args()
+    folder = get_folder(args)
+    from common.batches.folders import find_photos
+    from common.evaluation.report import write_evaluation_page
+    from common.runtime.devices import get_device
+
+    parts, device = task.parts(), get_device(args.device)
+    photos = [] if is_video(args.data) else find_photos(args.data)
+    models = open_models(args, parts, device)
+    if is_video(args.data):
+        measure_video(task, args, models["prediction"], folder)
+        return
+    results = parts.evaluate(args, models, photos, None if args.steps else folder, device)
+    if args.steps and results is not None:
+        from common.evaluation.dial import write_curve
+
+        write_curve(results, list(models), folder or Path())
+    elif folder is not None and results is not None:
+        title = str(args.baseline) if args.model is None else f"{args.model.parent.name}/{args.model.name}"
+        write_evaluation_page(folder, results, title, f"{len(results.table)} photos of {args.data}")
+
+
+def get_evaluate_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:
+    """Its command line."""
+    parser = get_parser(f"{task.name}.evaluate", doc)
     parser.add_argument(
         "model",
-        nargs="?" if baseline else None,
+        nargs="?" if task.baseline else None,
         type=model_path,
         help="model.safetensors of a training run, or the run's folder",
     )
-    parser.set_defaults(baseline=None, default_steady=steady)
-    if baseline:
-        parser.add_argument("--baseline", choices=[baseline], help=f"measure {baseline} alone, without a model")
-        add_tile_argument(parser)
+    parser.set_defaults(baseline=None)
+    if task.baseline:
+        parser.add_argument(
+            "--baseline", choices=[task.baseline], help=f"measure {task.baseline} alone, without a model"
+        )
     add_blend_arguments(parser)
-    add_steady_argument(parser, steady)
+    parser.add_argument(
+        "--steps",
+        type=number_at_least(2, int),
+        help="measure so many mixtures with --blend: blend.csv, blend.png",
+    )
+    add_steady_argument(parser, task.steady)
     parser.add_argument(
         "--data",
         type=user_path,
@@ -63,68 +92,66 @@ def get_evaluate_parser(
         "-o", "--output", type=user_path, help="folder for the results [evaluate_DATA beside the model]"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    add_tile_argument(parser)
     add_device_argument(parser)
+    task.add_evaluate_arguments(parser)
     return parser
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """What `python -m TASK.evaluate` was asked to measure."""
-
-    photos: list[Path]
-    folder: Path | None  # for the results; None for a baseline without -o
-    device: "torch.device"
-
-
-def open_evaluation(args: argparse.Namespace) -> Evaluation:
-    """Checks the arguments of `evaluate`. Raises UserError if they contradict each other or the results exist."""
+def get_folder(args: argparse.Namespace) -> Path | None:
+    """The folder for the results; None for a baseline without -o. Raises UserError if the arguments contradict each
+    other, or results exist in it."""
     if (args.model is None) == (args.baseline is None):
         raise UserError("give either a MODEL or --baseline")
     if args.blend is not None and args.model is None:
         raise UserError("--blend needs a MODEL to mix with")
     if args.part is not None and args.blend is None:
         raise UserError("--part needs --blend OTHER")
+    if args.steps is not None and (args.blend is None or args.part is not None):
+        raise UserError("--steps needs --blend OTHER, and measures all parts: leave out --part")
+    if is_video(args.data) and (args.model is None or args.steps is not None):
+        raise UserError(f"--data {args.data}: a video is measured with a MODEL, and without --steps")
+    if args.steady is not None and not is_video(args.data):
+        raise UserError("--steady: only for a video as --data")
     folder = args.output
     if folder is None and args.model is not None:
         of_model = "" if args.model.name == "model.safetensors" else f"{args.model.stem}_"  # several in one folder
         folder = args.model.parent / f"{of_model}evaluate_{args.data.resolve().name}"
-    if is_film(args) and (args.model is None or any(getattr(args, name, None) for name in NOT_FOR_FILMS)):
-        options = ", ".join(f"--{name}" for name in NOT_FOR_FILMS)
-        raise UserError(f"--data {args.data}: a video is measured with a MODEL, and without {options}")
-    if args.steady is not None and not is_film(args):
-        raise UserError("--steady: only for a video as --data")
-    table = FILM_TABLE if is_film(args) else "results.csv"
-    table = "damages.csv" if getattr(args, "damages", False) else table
-    table = "blend.csv" if getattr(args, "steps", None) else table
-    if folder is not None and (folder / table).exists() and not args.overwrite:
-        raise UserError(f"{folder / table}: exists; add --overwrite, or give another folder with -o")
+    table = VIDEO_TABLE if is_video(args.data) else "blend.csv" if args.steps else "results.csv"
     if folder is not None:
+        check_new(folder / table, args.overwrite)
         check_can_write(folder)
-    from common.batches.folders import find_photos
-    from common.runtime.devices import get_device
-
-    device = get_device(args.device)
-    return Evaluation([] if is_film(args) else find_photos(args.data), folder, device)
+    return folder
 
 
-def is_film(args: argparse.Namespace) -> bool:
-    """Whether --data is a film."""
-    return args.data.suffix.lower() in FILM_SUFFIXES and not args.data.is_dir()
+def check_new(table: Path, overwrite: bool) -> None:
+    """Raises UserError if a table of results exists and is not to be replaced."""
+    if table.exists() and not overwrite:
+        raise UserError(f"{table}: exists; add --overwrite, or give another folder with -o")
 
 
-def measure_film_command(
-    args: argparse.Namespace,
-    evaluation: Evaluation,
-    prepare: "Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]",
-    enhance: "Callable[[np.ndarray], np.ndarray]",
-    measures: "Mapping[str, Callable[[np.ndarray, np.ndarray], float]]",
-    unit: str = "1/255",
-    **mixing: Any,
-) -> None:
-    """Logs how much a model flickers on the film --data, plain and steady, and writes `flicker.csv`.
+def is_video(path: Path) -> bool:
+    """Whether --data is a video."""
+    return path.suffix.lower() in FILM_SUFFIXES and not path.is_dir()
 
-    unit: of what changes. The other arguments are of `common.videos.flicker.measure_film` and, mixing, of
-    `common.videos.steady.Steady`. Raises UserError if the film cannot be read.
+
+def open_models(args: argparse.Namespace, parts: Parts, device: "torch.device") -> dict[str, Any]:
+    """{name in the table: model}: none for a baseline, one, or with --steps the mixtures."""
+    if args.model is None:
+        return {}
+    model = parts.load(args.model)
+    if args.steps is None:
+        return {"prediction": mix_models(args, model, parts.load).to(device)}
+    from common.evaluation.dial import mixtures
+
+    mixed = mixtures(model, parts.load(args.blend), args.blend, args.steps)
+    return {part: mixture.to(device) for part, mixture in mixed.items()}
+
+
+def measure_video(task: Task, args: argparse.Namespace, model: Any, folder: Path | None) -> None:
+    """Logs how much a model flickers on the video --data, plain and steady, and writes `flicker.csv`.
+
+    Raises UserError if the video cannot be read.
     """
     from common.photos.open import PhotoError
     from common.runtime.files import atomic_write
@@ -134,28 +161,19 @@ def measure_film_command(
     from common.videos.flicker import measure_film
     from common.videos.steady import Steady
 
-    amount = args.default_steady if args.steady is None else args.steady
+    parts = task.parts()
+    what, amount = parts.measure_video(args, model), task.steady if args.steady is None else args.steady
     try:
-        table = measure_film(args.data, prepare, enhance, Steady(amount, **mixing), measures)
+        table = measure_film(args.data, what, Steady(amount, **parts.mixing))
     except PhotoError as error:
         raise UserError(str(error)) from None
     except ResultNotFinite as error:
         raise UserError(f"{args.data}: {error}") from None
-    log.info("flicker: change from frame to frame where the video stays the same, in %s (--steady %g)", unit, amount)
+    where = "change from frame to frame where the video stays the same"
+    log.info("flicker: %s, in %s (--steady %g)", where, what.unit, amount)
     log.info("%s", table.round(3).to_string(na_rep=""))
-    if evaluation.folder is not None:
-        evaluation.folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(evaluation.folder / FILM_TABLE) as temporary:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(folder / VIDEO_TABLE) as temporary:
             table.to_csv(temporary, index_label="result")
-        log.info("table: %s", evaluation.folder / FILM_TABLE)
-
-
-def write_evaluation_page(args: argparse.Namespace, evaluation: Evaluation, results: "Results") -> None:
-    """Writes `report.html` of what `evaluate` measured, if it has a folder for results."""
-    from common.evaluation.report import write_evaluation_page
-
-    if evaluation.folder is not None:
-        what = args.model or args.baseline
-        title = f"{what.parent.name}/{what.name}" if args.model is not None else str(what)
-        subtitle = f"{len(results.table)} photos of {args.data}"
-        write_evaluation_page(evaluation.folder, results, title, subtitle)
+        log.info("table: %s", folder / VIDEO_TABLE)

@@ -1,41 +1,58 @@
-"""The command line of `export`."""
+"""`python -m TASK.export`: a trained model as a file that other programs run."""
 
-import argparse
 import logging
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NoReturn
 
-from common.commands.arguments import get_parser, model_path, user_path
+from common.commands.arguments import add_options, get_parser, model_path, user_path, values_of
+from common.runtime.command import run_command
 from common.runtime.errors import UserError
 from common.runtime.files import check_can_write
-
-if TYPE_CHECKING:
-    from torch import nn
+from common.task import Task
 
 log = logging.getLogger(__name__)
 
 
-def get_export_parser(module: str, doc: str | None) -> argparse.ArgumentParser:
-    """MODEL -o FILE.onnx [--overwrite] [--half]."""
-    parser = get_parser(module, doc)
+def export(task: Task, doc: str | None) -> NoReturn:
+    """MODEL -o FILE.onnx [--overwrite] [--half], or MODEL --FORMAT FILE."""
+    run_command(partial(export_command, task, doc))
+
+
+def export_command(task: Task, doc: str | None) -> None:
+    """Writes the file that the command line asks for. Raises UserError if it cannot."""
+    parser = get_parser(f"{task.name}.export", doc)
     parser.add_argument("model", type=model_path, help="model.safetensors of a training run, or the run's folder")
     parser.add_argument("-o", "--output", type=user_path, metavar="FILE.onnx")
+    for name, what in task.formats.items():
+        parser.add_argument(f"--{name}", type=user_path, metavar="OUT.safetensors", help=what)
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
-    parser.add_argument("--half", action="store_true", help="weights in float16: half the size")
-    return parser
-
-
-def export_command(args: argparse.Namespace, model: "nn.Module", task: str, **values: int) -> int:
-    """Writes the ONNX file; returns the exit status. values: what its metadata says besides the task."""
+    parser.add_argument("--half", action="store_true", help="with -o: weights in float16, half the size")
+    opening = [option for option in task.options if option.at_opening]
+    add_options(parser, opening)
+    args = parser.parse_args()
+    wanted = {name: getattr(args, name) for name in task.formats if getattr(args, name) is not None}
+    if len(wanted) + (args.output is not None) != 1:
+        flags = ["-o FILE.onnx", *(f"--{name} OUT.safetensors" for name in task.formats)]
+        raise UserError(f"give {'one of ' * (len(flags) > 1)}{' and '.join(flags)}")
+    for path in wanted.values():
+        check_output(path, ".safetensors", args.overwrite)
+        if args.half:
+            raise UserError("--half: only with -o FILE.onnx")
+    if args.output is not None:
+        check_output(args.output, ".onnx", args.overwrite)
+    parts = task.parts()
+    model = parts.choose(parts.load(args.model), **values_of(opening, args, at_opening=True))
+    for name, path in wanted.items():
+        parts.formats[name](path, model)
+    if args.output is None:
+        return
     from common.models.onnx_export import export_onnx
 
-    if args.output is None:
-        raise UserError("give the file to write with -o FILE.onnx")
-    check_output(args.output, ".onnx", args.overwrite)
-    difference = export_onnx(args.output, model, {"task": task, **values}, args.half)
+    network, values = parts.to_onnx(model)
+    difference = export_onnx(args.output, network, {"task": task.name, **values}, args.half)
     size = args.output.stat().st_size / 1e6
     log.info("%s  %.1f MB; at most %.4f of 255 off torch's results", args.output, size, 255 * difference)
-    return 0
 
 
 def check_output(path: Path, suffix: str, overwrite: bool) -> None:

@@ -1,58 +1,68 @@
-"""What Python and notebooks call, in any task: a Learner, or a whole run, as a config says."""
+"""What Python and notebooks call, in any task: a Learner, a whole run, or a trained model as a function."""
 
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
+from common.commands.arguments import model_path
 from common.commands.configs import find_config
 from common.commands.train import check_run_folder
-from common.config.sections import TaskConfig
 from common.config.yaml_file import load_config
-from common.runs.steps import prepare_training
+from common.inference.photo_model import PhotoModel
+from common.inference.ready import ready
+from common.runs.prepare import get_learner as get_learner_of
+from common.runs.prepare import prepare
+from common.runs.train import train
+from common.runtime.devices import get_device
 from common.task import Task
 from common.training.learner import StageLearner
 
-Config = TypeVar("Config", bound=TaskConfig)
 
-
-def get_learner(task: Task[Config], config: str | Path, overrides: Sequence[str]) -> StageLearner:
+def get_learner(task: Task, config: str | Path, overrides: Sequence[str]) -> StageLearner:
     """The Learner of a YAML file, its own or a shipped one's name, and of `section.key=value` overrides.
 
     Raises UserError as the command line does.
     """
     path = find_config(Path(config).expanduser())
-    checked, photos, device = prepare_training(load_config(task.config_class, path, overrides), task.get_photos)
-    return task.get_learner(checked, photos, device)
+    return get_learner_of(task, *prepare(task, load_config(task.config, path, overrides)))
 
 
-def train_run(task: Task[Config], config: str | Path, overrides: Sequence[str]) -> Path:
+def train_run(task: Task, config: str | Path, overrides: Sequence[str]) -> Path:
     """What `python -m TASK.train CONFIG` does; returns the run folder.
 
     Raises UserError as the command line does, and TrainingStopped or TrainingDiverged.
     """
     path = find_config(Path(config).expanduser())
     with script_left_alone():
-        return task.train(load_config(task.config_class, path, overrides), path.stem)
+        return train(task, load_config(task.config, path, overrides), path.stem)
 
 
-def resume_run(task: Task[Config], run: str | Path, overrides: Sequence[str]) -> Path:
+def resume_run(task: Task, run: str | Path, overrides: Sequence[str]) -> Path:
     """What `python -m TASK.train --resume RUN` does; returns the run folder. Raises as `train_run` does."""
     folder = Path(run).expanduser()
     check_run_folder(folder, task.name)
-    config = load_config(task.config_class, folder / "config.yaml", overrides)
+    config = load_config(task.config, folder / "config.yaml", overrides)
     with script_left_alone():
-        return task.train(config, folder.name, folder)
+        return train(task, config, folder.name, folder)
+
+
+def load(task: Task, path: str | Path, device: str = "auto", **opening: Any) -> PhotoModel:
+    """A trained model as a function of photos. opening: options that choose among the models of the file."""
+    parts = task.parts()
+    model = ready(parts.choose(parts.load(model_path(str(path))), **opening), get_device(device))
+    return PhotoModel(model, partial(parts.enhance, model), task.keep_grey)
 
 
 @contextmanager
 def script_left_alone() -> Iterator[None]:
     """Inside, loading processes do not run the script that called.
 
-    With spawn and forkserver (the ways of macOS, Windows and Python 3.14) Python imports it in each, for what it defines;
-    a script without `if __name__ == "__main__":` would train again in there. A run's loaders need nothing of it, so a
+    With spawn and forkserver (macOS, Windows, Python 3.14) Python imports it in each, for what it defines; a script
+    without `if __name__ == "__main__":` would train again in there. A run's loaders need nothing of it, so a
     module that does nothing stands in for it. (Its package silences warnings of fastai's import, which comes next.)
     """
     main = sys.modules["__main__"]

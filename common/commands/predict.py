@@ -1,13 +1,15 @@
-"""The command line of `predict`."""
+"""`python -m TASK.predict`: photos and videos in, results out."""
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from common.commands.arguments import (
     add_blend_arguments,
     add_device_argument,
+    add_options,
     add_precision_argument,
     add_steady_argument,
     add_tile_argument,
@@ -16,25 +18,75 @@ from common.commands.arguments import (
     model_path,
     number_at_least,
     user_path,
+    values_of,
 )
+from common.runtime.command import run_command
 from common.runtime.errors import UserError
+from common.task import Task
 
 if TYPE_CHECKING:
-    import numpy as np
     from torch import nn
 
+    from common.inference.batch import Together
     from common.models.onnx_model import OnnxModel
 
-Model = TypeVar("Model", bound="nn.Module")
+
+def predict(task: Task, doc: str | None) -> NoReturn:
+    """MODEL PHOTO_OR_FOLDER... -o OUT [--overwrite | --skip-existing] [--format] [--quality] [--tile] [--device] ..."""
+    run_command(partial(predict_command, task, doc))
 
 
-def get_predict_parser(module: str, doc: str | None, steady: float = 0) -> argparse.ArgumentParser:
-    """MODEL PHOTO_OR_FOLDER... -o OUT [--overwrite | --skip-existing] [--format] [--quality] [--tile] [--device] ...
+def predict_command(task: Task, doc: str | None) -> int:
+    """Enhances photos and videos, with the depth they have, as the command line says; returns the exit status."""
+    args = get_predict_parser(task, doc).parse_args()
+    model = open_onnx(task, args) if args.model.suffix.lower() == ".onnx" else open_model(task, args)
+    from common.inference.batch import Together, enhance_photos, is_film, plan_outputs
+    from common.inference.tiles import device_of
+    from common.photos.open import allow_huge_photos
 
-    steady: the default of --steady.
-    """
-    parser = get_parser(module, doc)
-    parser.set_defaults(task=module.partition(".")[0], default_steady=steady)
+    if args.allow_huge:
+        allow_huge_photos()
+    suffix, scale = f".{args.format}" if args.format else None, getattr(model, "scale", 1)
+    plan = plan_outputs(args.photos, args.output, args.overwrite, args.skip_existing, suffix)
+    films = [entry for entry in plan if is_film(entry[0])]
+    photos = [entry for entry in plan if not is_film(entry[0])]
+    for flag, given in (("--codec", args.codec), ("--steady", args.steady)):
+        if given is not None and not films:
+            raise UserError(f"{flag}: only for videos, and there is none")
+    parts, options = task.parts(), values_of(task.options, args)
+    enhance, together = partial(parts.enhance, model, tile=args.tile, **options), None
+    if device_of(model).type != "cpu":  # which one photo keeps busy
+        together = Together(partial(parts.enhance_together, model, **options), args.tile**2 // scale**2)
+    failed = enhance_photos(photos, enhance, task.keep_grey, args.quality, scale, together) if photos else 0
+    if films:
+        failed += predict_films(task, args, films, enhance, scale, together)
+    return 1 if failed else 0
+
+
+def predict_films(
+    task: Task,
+    args: argparse.Namespace,
+    films: list[tuple[Path, Path]],
+    enhance: Callable[..., Any],
+    scale: int,
+    together: "Together | None",
+) -> int:
+    """How many of the films could not be enhanced. Raises UserError if a package is missing."""
+    from common.videos.video import check_packages
+
+    check_packages()
+    from common.videos.enhance import FilmOptions, enhance_films
+    from common.videos.steady import Steady
+
+    amount = task.steady if args.steady is None else args.steady
+    quality = {} if args.quality is None else {"quality": args.quality}
+    options = FilmOptions(args.codec, scale=scale, **quality)
+    return enhance_films(films, enhance, lambda: Steady(amount, **task.parts().mixing), options, together)
+
+
+def get_predict_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:
+    """Its command line."""
+    parser = get_parser(f"{task.name}.predict", doc)
     parser.add_argument(
         "model", type=model_path, help="model.safetensors of a training run, or the run's folder, or an ONNX file"
     )
@@ -60,7 +112,7 @@ def get_predict_parser(module: str, doc: str | None, steady: float = 0) -> argpa
     parser.add_argument(
         "--codec", choices=["h264", "h265", "vp9", "ffv1"], help="of videos; ffv1 is lossless [h264; vp9 for .webm]"
     )
-    add_steady_argument(parser, steady)
+    add_steady_argument(parser, task.steady)
     parser.add_argument(
         "--trust-pickle",
         action="store_true",
@@ -71,107 +123,33 @@ def get_predict_parser(module: str, doc: str | None, steady: float = 0) -> argpa
     add_tile_argument(parser)
     add_precision_argument(parser)
     add_device_argument(parser)
+    add_options(parser, task.options)
     return parser
 
 
-def load_ready(
-    load_model: Callable[[Path], Model],
-    device: str,
-    precision: str,
-    path: Path,
-    other: Path | None = None,
-    part: float = 0.5,
-) -> Model:
-    """The model of `path`, mixed with a part of `other`, ready on the device."""
-    from common.inference.ready import ready
-    from common.models.blend import blend
-    from common.runtime.devices import get_device
-
-    model = load_model(path)
-    if other is not None:
-        blend(model, load_model(other), part, other)
-    return ready(model, get_device(device), precision)
-
-
-def open_model(
-    args: argparse.Namespace,
-    load_model: Callable[[Path], Model],
-    import_exported: Callable[[Path], Model],
-    prepare: Callable[[Model], Model] = lambda model: model,
-) -> Model:
-    """The MODEL of `predict`, mixed with --blend, ready on its --device.
-
-    import_exported opens an export.pkl. prepare: what else is done to a torch model, before it is made ready.
-    """
-    if args.model.suffix.lower() == ".onnx":
-        return open_onnx(args)  # pyright: ignore[reportReturnType] (it is called as a Model is)
+def open_model(task: Task, args: argparse.Namespace) -> "nn.Module":
+    """The MODEL of `predict`, mixed with --blend, ready on its --device."""
     from common.inference.ready import ready
     from common.runtime.devices import get_device
 
-    model = (import_exported if args.trust_pickle else load_model)(args.model)
-    return ready(prepare(mix_models(args, model, load_model)), get_device(args.device), args.precision)
+    parts = task.parts()
+    model = (parts.import_exported if args.trust_pickle else parts.load)(args.model)
+    model = parts.choose(mix_models(args, model, parts.load), **values_of(task.options, args, at_opening=True))
+    return ready(model, get_device(args.device), args.precision)
 
 
-def open_onnx(args: argparse.Namespace) -> "OnnxModel":
+def open_onnx(task: Task, args: argparse.Namespace) -> "OnnxModel":
     """The MODEL of `predict`, an ONNX file. Raises UserError for options that need a torch model."""
     from common.models.onnx_model import OnnxModel
 
+    fixed = [option for option in task.options if not option.fits_onnx]
     for flag, given in (
         ("--blend", args.blend is not None),
         ("--part", args.part is not None),
         ("--precision", args.precision != "auto"),
-        ("--strength", args.task == "superres" and args.strength != 1),
         ("--trust-pickle", args.trust_pickle),
+        *((f"--{option.name}", getattr(args, option.name) != option.default) for option in fixed),
     ):
         if given:
             raise UserError(f"{flag}: not for an ONNX file; give the model.safetensors that it was made from")
-    return OnnxModel(args.model, args.task, args.device)
-
-
-def predict_command(
-    args: argparse.Namespace,
-    enhance: "Callable[[np.ndarray], np.ndarray]",
-    keep_grey: bool = True,
-    scale: int = 1,
-    together: "Callable[[list[np.ndarray]], list[np.ndarray]] | None" = None,
-    **mixing: Any,
-) -> int:
-    """Enhances the photos and films of `predict`, (H, W, 3) -> (scale H, scale W, 3), with the depth they have.
-
-    together: the same for photos of one size that follow each other, as many as a tile has pixels for. mixing: of
-    `common.videos.steady.Steady`. Returns the exit status.
-    """
-    from common.inference.batch import Together, enhance_photos, is_film, plan_outputs
-    from common.photos.open import allow_huge_photos
-
-    if args.allow_huge:
-        allow_huge_photos()
-    suffix = f".{args.format}" if args.format else None
-    plan = plan_outputs(args.photos, args.output, args.overwrite, args.skip_existing, suffix)
-    small = Together(together, args.tile**2 // scale**2) if together else None
-    films = [entry for entry in plan if is_film(entry[0])]
-    photos = [entry for entry in plan if not is_film(entry[0])]
-    for flag, given in (("--codec", args.codec), ("--steady", args.steady)):
-        if given is not None and not films:
-            raise UserError(f"{flag}: only for videos, and there is none")
-    if films:
-        from common.videos.video import check_packages
-
-        check_packages()
-    failed = enhance_photos(photos, enhance, keep_grey, args.quality, scale, small) if photos else 0
-    if films:
-        from common.videos.enhance import FilmOptions, enhance_films
-        from common.videos.steady import Steady
-
-        amount = args.default_steady if args.steady is None else args.steady
-        quality = {} if args.quality is None else {"quality": args.quality}
-        options = FilmOptions(args.codec, scale=scale, **quality)
-        failed += enhance_films(films, enhance, lambda: Steady(amount, **mixing), options, small)
-    return 1 if failed else 0
-
-
-def on_accelerator(model: "nn.Module") -> bool:
-    """Whether several small photos at once are faster: a CPU is busy with one."""
-    from common.inference.tiles import device_of
-
-    return device_of(model).type != "cpu"
+    return OnnxModel(args.model, task.name, args.device)

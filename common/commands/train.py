@@ -1,54 +1,37 @@
-"""The command line of `train`: a config, or a stopped run to continue."""
+"""`python -m TASK.train`: a config, or a stopped run to continue."""
 
-import logging
-import os
-import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import NoReturn
 
 from common.commands.arguments import user_path
 from common.commands.configs import CONFIGS, get_config_parser, read_config
-from common.config.sections import TaskConfig
-from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError, WriteError
+from common.runtime.command import run_command
+from common.runtime.errors import UserError
 from common.runtime.files import read_json
-
-if TYPE_CHECKING:
-    from common.task import Task
-
-log = logging.getLogger(__name__)
-
-Config = TypeVar("Config", bound=TaskConfig)
+from common.task import Task
 
 
-@dataclass(frozen=True)
-class TrainArguments(Generic[Config]):
-    """What `python -m TASK.train` was asked to do."""
-
-    config: Config
-    name: str  # of the run folder, if the config gives none
-    resume: Path | None  # folder of a stopped run to continue
+def train(task: Task, doc: str | None) -> NoReturn:
+    """[CONFIG.yaml] [section.key=value ...] [--resume RUN]."""
+    run_command(partial(train_command, task, doc))
 
 
-def read_train_arguments(
-    module: str, doc: str | None, config_class: type[Config], demo: str | Path
-) -> TrainArguments[Config]:
-    """Reads and checks `[CONFIG.yaml] [section.key=value ...] [--resume RUN]`.
-
-    module: TASK.train. demo: the config, in configs/ or by its path, that is used if the command line names none.
-    Raises UserError for a mistake in the config.
-    """
-    parser = get_config_parser(module, doc, config_class, "[--resume RUN]")
+def train_command(task: Task, doc: str | None) -> int:
+    """Trains as the command line says; returns the exit status. Raises UserError for a mistake in the config."""
+    parser = get_config_parser(task, "train", doc, "[--resume RUN]")
     parser.add_argument("--resume", type=user_path, metavar="RUN", help="continue the stopped run in this folder")
     args = parser.parse_intermixed_args()
-    path = CONFIGS / demo
+    path = CONFIGS / task.demo
     if args.resume is not None:
-        check_run_folder(args.resume, task_name=module.partition(".")[0])
+        check_run_folder(args.resume, task.name)
         path = args.resume / "config.yaml"
-    config, path = read_config(args.config, config_class, path)
-    return TrainArguments(config, path.stem, args.resume)
+    config, path = read_config(args.config, task.config, path)
+    from common.runs.folder import current_run  # torch and fastai take seconds to import
+    from common.runs.outcome import run_training
+    from common.runs.train import train
+
+    return run_training(f"{task.name}.train", partial(train, task, config, path.stem, args.resume), current_run)
 
 
 def check_run_folder(folder: Path, task_name: str) -> None:
@@ -65,41 +48,3 @@ def check_run_folder(folder: Path, task_name: str) -> None:
         raise UserError(f"--resume {folder}: a run of an older version, which cannot be continued") from None
     if trained != task_name:
         raise UserError(f"--resume {folder}: a run of {trained}; use python -m {trained}.train")
-
-
-def train_command(task: "Task[Config]", arguments: TrainArguments[Config]) -> int:
-    """Trains `task` as the arguments say; returns the exit status."""
-    from common.runs.folder import current_run
-
-    work = partial(task.train, arguments.config, arguments.name, arguments.resume)
-    return run_training(f"{task.name}.train", work, current_run)
-
-
-def run_training(module: str, work: Callable[[], object], current_folder: Callable[[], Path | None]) -> int:
-    """Calls work(), which trains, and returns the exit status. If it stops early, a message says how to continue.
-
-    module: whose `--resume` takes the folder that current_folder() returns (None before there is one).
-    """
-    try:
-        work()
-        return 0
-    except TrainingDiverged as error:
-        others = int(os.environ.get("RANK") or 0) > 0  # each of several processes knows, and the first says it
-        log.log(logging.INFO if others else logging.ERROR, "error: %s", error)
-        return 1
-    except TrainingStopped as error:
-        stop = error
-    except WriteError as error:
-        if current_folder() is None:
-            raise
-        stop = TrainingStopped(f"{error}; what was saved before is intact")
-    except KeyboardInterrupt:
-        if current_folder() is None:
-            raise
-        stop = TrainingStopped("stopped at once: what was done since the last save is lost", status=130)
-    failed = stop.status in (1, 2)
-    message = f"error: {stop}" if failed else f"{stop}"
-    if (folder := current_folder()) is not None:
-        message += f"\nto continue:  python -m {module} --resume {shlex.quote(str(folder))}"
-    log.log(logging.ERROR if failed else logging.INFO, message)
-    return stop.status

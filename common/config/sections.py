@@ -201,10 +201,6 @@ class TaskConfig(Section, frozen=True):
         """Pixels a side of what the network is given of a crop."""
         return stage.crop
 
-    def works_in_fp16(self) -> bool:
-        """Whether the network can be trained in fp16, which `train.precision: auto` then chooses on CUDA."""
-        return True
-
     @model_validator(mode="after")
     def batch_norm_has_several_values(self) -> "TaskConfig":
         for i, stage in enumerate(self.train.stages if self.model.has_batch_norm else []):

@@ -17,14 +17,13 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from common.runtime.errors import ResultNotFinite
 from common.runtime.finite import check_finite
+from common.runtime.precision import BITS, DTYPES, choose_precision
 
 log = logging.getLogger(__name__)
 
 Model = TypeVar("Model", bound=nn.Module)
 Result = TypeVar("Result")
 
-DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
-BITS = {"fp16": 11, "bf16": 8}  # of a value's mantissa
 in_float32: ContextVar[bool] = ContextVar("in_float32", default=False)
 bits_of_uint16: ContextVar[int] = ContextVar("bits_of_uint16", default=16)
 
@@ -33,12 +32,12 @@ def ready(model: Model, device: torch.device, precision: str = "auto") -> Model:
     """The model, changed in place: in eval mode, on the device, each BatchNorm fused into the convolution before it.
 
     precision: 'fp32', 'fp16' or 'bf16'; 'auto' is fp16 on CUDA and fp32 elsewhere. In half precision the network runs
-    in autocast; what it is given and returns stays float32, and so do its weights.
+    in autocast; what it is given and returns stays float32, and so do its weights. Raises UserError if it does not work
+    in the precision.
     """
     model = relu_in_place(fuse_batch_norms(model.eval())).to(device).to(memory_format=torch.channels_last)
     chosen = precision != "auto"
-    if not chosen:
-        precision = "fp16" if device.type == "cuda" else "fp32"
+    precision = choose_precision(precision, device, model, "--precision")
     if precision != "fp32":
         vars(model)["half"] = Half(precision, chosen, device.type)
         model.forward = partial(forward_in_precision, model, model.forward)

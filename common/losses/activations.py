@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from common.losses.loss import DISTANCES, gram_matrix
+from common.losses.perceptual import DISTANCES, gram_matrix
 from common.models.vgg16 import VGG16Features
 
 CELL = 1.9  # inches a column of a figure
@@ -48,7 +48,7 @@ def draw_differences(
     Their activations (mean over channels, on one scale), where they differ as the feature loss counts it (mean over
     channels of the absolute difference, or of the squared one), and their Gram matrices with the difference between
     them, each on the first one's scale. gram_of: the picture whose Gram matrix takes the place of the first one's, as a
-    style's does. Above them stands what a term of weight 1 adds to the loss. distance: of `common.losses.loss.DISTANCES`.
+    style's does. Above them stands what a term of weight 1 adds to the loss. distance: of `perceptual.DISTANCES`.
     """
     (first, target), (second, pred) = pictures
     measure = DISTANCES[distance]

@@ -3,14 +3,14 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from fastai.callback.core import Callback
-from torch import Tensor, nn
+from torch import Tensor
 
 from common.config.sections import StageConfig
 from common.evaluation.grid import save_grid
@@ -20,15 +20,10 @@ from common.runtime.errors import TrainingStopped
 from common.runtime.files import atomic_write
 from common.training.ema import model_to_save
 from common.training.finite_steps import loss_diverged
+from common.training.learner import MakeColumns, SaveModel
 from common.training.side_files import write_side_file
 
 log = logging.getLogger(__name__)
-
-MakeColumns = Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]
-"""(x, pred, target) -> {label: (N, 3, H, W) in [0, 1]}, as `common.evaluation.grid.draw_grid` takes them."""
-
-SaveModel = Callable[[Path, nn.Module], None]
-"""Writes one model file."""
 
 
 class History(Callback):

@@ -1,13 +1,8 @@
 """The fit of a run: its folder gets history, pictures and checkpoints, and it can be stopped and resumed."""
 
-import sys
 from pathlib import Path
-from typing import TypeVar
 
 from fastai.callback.core import Callback
-from fastai.callback.progress import ProgressCallback
-from fastai.imports import noop
-from fastai.learner import Learner
 
 from common.runs.callbacks import Checkpoints, History, Pictures
 from common.runs.page import RELOAD_SECONDS, Report, write_run_page
@@ -15,9 +10,7 @@ from common.runs.resume import RESUME_FILE, ResumePoint, read_resume_point
 from common.runtime import processes
 from common.runtime.errors import TrainingStopped
 from common.runtime.interrupt import StopRequest
-from common.training.learner import StageLearner
-
-AnyLearner = TypeVar("AnyLearner", bound=Learner)
+from common.training.learner import StageLearner, without_progress_bars
 
 
 def fit_run(learn: StageLearner, run: Path) -> Path:
@@ -63,15 +56,3 @@ def tensorboard_callback(folder: Path) -> Callback:
     from fastai.callback.tensorboard import TensorBoardCallback  # an optional package, checked by TrainConfig
 
     return TensorBoardCallback(folder, trace_model=False, log_preds=False)
-
-
-def without_progress_bars(learn: AnyLearner) -> AnyLearner:
-    """Removes progress bars except on a terminal (elsewhere they print control characters) and fastai's table.
-
-    `common.runs.callbacks.History` logs the epochs instead.
-    """
-    learn.logger = noop
-    learn.create_mbar = False  # the bar of epochs: fastprogress fails if the first epoch it sees is not epoch 0
-    if not sys.stdout.isatty() or not processes.is_main():
-        learn.remove_cb(ProgressCallback)
-    return learn

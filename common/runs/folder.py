@@ -27,7 +27,6 @@ from common.runtime import processes
 from common.runtime.command import end_log_file, log_to_file
 from common.runtime.errors import ReportedError, UserError
 from common.runtime.files import NOT_SUPPORTED, read_json, remove_temporary_files, write_json
-from common.training.precision import choose_precision
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +48,7 @@ def open_run(
     config: TaskConfig,
     default_name: str,
     device: torch.device,
+    precision: str,
     photos: PhotoSplit,
 ) -> Iterator[Path]:
     """The folder of a new run, or `resume`, an earlier run's, ready to continue. Only the main process writes.
@@ -56,9 +56,9 @@ def open_run(
     Until the end of the context no other process can open it. Raises UserError as `start_run` and `continue_run` do.
     """
     if resume is not None:
-        folder = processes.run_on_main(partial(continue_run, resume, config, device))
+        folder = processes.run_on_main(partial(continue_run, resume, config, device, precision))
     else:
-        folder = processes.run_on_main(partial(start_run, task_name, config, default_name, device, photos))
+        folder = processes.run_on_main(partial(start_run, task_name, config, default_name, device, precision, photos))
     folders.append(folder)
     try:
         yield folder
@@ -73,14 +73,16 @@ def open_run(
             held_locks.pop(folder).release()
 
 
-def start_run(task_name: str, config: TaskConfig, default_name: str, device: torch.device, photos: PhotoSplit) -> Path:
+def start_run(
+    task_name: str, config: TaskConfig, default_name: str, device: torch.device, precision: str, photos: PhotoSplit
+) -> Path:
     """Makes the run's folder, with `config.yaml` (every key), `photos.json`, `environment.json` and `log.txt`.
 
     Returns its path. Raises UserError if a folder of that name exists or the folder cannot be made.
     """
     folder = make_folder_for(config.output, default_name)
     lock_folder(folder)
-    write_json(folder / "environment.json", [describe_environment(task_name, config, device)])
+    write_json(folder / "environment.json", [describe_environment(task_name, config, device, precision)])
     save_photo_split(folder / PHOTOS_FILE, photos, config.data.path)
     # The last file: a folder that has it can be continued.
     save_config(with_absolute_paths(config), folder / "config.yaml")
@@ -136,7 +138,7 @@ def current_run() -> Path | None:
     return folders[-1] if folders else None
 
 
-def continue_run(folder: Path, config: TaskConfig, device: torch.device) -> Path:
+def continue_run(folder: Path, config: TaskConfig, device: torch.device, precision: str) -> Path:
     """Makes the folder of an earlier run ready to continue with `config`. Returns the folder.
 
     Raises UserError if another process works in it, or if the config changes a key that may not change.
@@ -148,7 +150,7 @@ def continue_run(folder: Path, config: TaskConfig, device: torch.device) -> Path
     remove_temporary_files(folder, below=True)
     save_config(with_absolute_paths(config), folder / "config.yaml")
     starts = read_json(folder / "environment.json")
-    now = describe_environment(starts[0]["task"], config, device)
+    now = describe_environment(starts[0]["task"], config, device, precision)
     write_json(folder / "environment.json", [*starts, now])
     log_to_file(folder / "log.txt")
     log.info("run folder: %s", folder)
@@ -183,7 +185,7 @@ def lock_folder(folder: Path) -> None:
     held_locks[folder] = lock
 
 
-def describe_environment(task_name: str, config: TaskConfig, device: torch.device) -> dict[str, Any]:
+def describe_environment(task_name: str, config: TaskConfig, device: torch.device, precision: str) -> dict[str, Any]:
     """What a result may depend on: command, versions, device, git commit if any, keys that differ from the defaults."""
     changed = config.model_dump(mode="json", exclude_defaults=True, exclude={"output"})
     return {
@@ -197,7 +199,7 @@ def describe_environment(task_name: str, config: TaskConfig, device: torch.devic
         "device": torch.cuda.get_device_name(device)
         if device.type == "cuda"
         else f"{device} ({torch.get_num_threads()} threads)",
-        "precision": choose_precision(config, device),
+        "precision": precision,
         "workers": choose_workers(config.train, device),
         "version": own_version(),
         "git_commit": git_commit(),

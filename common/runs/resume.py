@@ -37,7 +37,7 @@ class ResumePoint(Callback):
     """Saves all that the rest of the training depends on, after each epoch, every `minutes`, and when asked to stop.
 
     That is: weights, optimizer, gradient scaler, position in the schedule, running training loss, and the state of
-    callbacks with `state_dict` and `load_state_dict`. Random numbers follow from the position (`common.batches.loader`).
+    callbacks with `state_dict` and `load_state_dict`. Random numbers follow from the position (see `SeededDL`).
     The main process writes the file, and replaces it only when the next one is complete and on the disk.
 
     accumulate: batches that make a step; training never stops between them.

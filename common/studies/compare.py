@@ -3,68 +3,69 @@
 import gc
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from torchvision.models import VGG16_Weights
 
 from common.batches.block import check_batch_sizes
 from common.batches.folders import PhotoSplit
-from common.commands.train import run_training
 from common.config.sections import TaskConfig
 from common.evaluation.perceptual import get_perceptual_metrics
 from common.models.weights import is_cached
 from common.runs.folder import absolute_weights_path, make_folder_for, with_absolute_paths
+from common.runs.outcome import run_training
 from common.runs.photos import PHOTOS_FILE, get_run_photos, save_photo_split
+from common.runs.prepare import with_fetched_photos
 from common.runs.resume import RESUME_FILE
-from common.runs.steps import MODEL_FILE, with_fetched_photos
+from common.runs.train import MODEL_FILE, train
 from common.runtime import processes
 from common.runtime.command import log_to_file
 from common.runtime.errors import TrainingDiverged
 from common.studies.report import write_study_page
-from common.studies.study import CompareArguments, SavedStudy, save_study
-from common.task import Task, Train
-from common.training.precision import choose_precision
+from common.studies.study import SavedStudy, save_study
+from common.task import Task
+from common.training.precision import check_precision
 
 log = logging.getLogger(__name__)
-
-Config = TypeVar("Config", bound=TaskConfig)
 
 FINISHED, DIVERGED = "comparison.png", "diverged.txt"  # what the end of a training leaves, one way or the other
 
 
-def compare_command(task: Task[Config], arguments: CompareArguments[Config]) -> int:
-    """Trains and compares the variants of a study; returns the exit status: 1 if one of them diverged."""
-    device = processes.join(next(iter(arguments.configs.values())).train.device)
-    configs = {name: with_fetched_photos(config) for name, config in arguments.configs.items()}
-    study = with_default_weights(arguments.study, configs)
+def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], resume: Path | None) -> int:
+    """Trains and compares the variants of a study; returns the exit status: 1 if one of them diverged.
+
+    resume: the folder of a stopped study to continue.
+    """
+    task.check_study(list(configs.values()))
+    parts, device = task.parts(), processes.join(next(iter(configs.values())).train.device)
+    configs = {name: with_fetched_photos(parts.settle(config)) for name, config in configs.items()}
+    study = with_default_weights(study, configs)
     first = next(iter(configs.values()))
     for config in configs.values():  # what is missing or wrong is found before the first training
-        choose_precision(config, processes.join(config.train.device))
-    photos = get_study_photos(arguments.resume, configs, task.get_photos)
+        check_precision(config.train, processes.join(config.train.device))
+    photos = get_study_photos(task, resume, configs)
     for config in configs.values():
-        task.build(config)
+        parts.build(config, None)
     perceptual, notes = get_perceptual_metrics(study.vgg, study.lpips, device)
-    folder = arguments.resume or processes.run_on_main(partial(start_study, study.name, first, photos))
+    folder = resume or processes.run_on_main(partial(start_study, study.name, first, photos))
     if processes.is_main():
         save_study(folder, study, {name: with_absolute_paths(config) for name, config in configs.items()})
     log.info("study folder: %s", folder)
     diverged: list[str] = []
 
     def train_and_compare() -> None:
-        diverged.extend(train_variants(folder, configs, task.train, photos))
+        diverged.extend(train_variants(task, folder, configs, photos))
         if not processes.is_main():
             return
         log_to_file(folder / "log.txt")
         log.info("\nall variants, held-out photos:")
-        trained = [name for name in configs if name not in diverged]
-        models = {name: task.load_model(folder / name / MODEL_FILE).to(device) for name in trained}
+        models = {name: parts.load(folder / name / MODEL_FILE).to(device) for name in configs if name not in diverged}
         if study.vgg in {config.loss.vgg for config in configs.values() if config.loss.vgg_layers()}:
             notes.append("Variants with a VGG16 loss were trained with this same VGG16, which favours them.")
         measured_by = first.model_copy(update={"loss": first.loss.model_copy(update={"vgg": study.vgg})})
-        results = task.compare_models(models, photos.held_out, measured_by, folder, perceptual)
+        results = parts.measure(models, photos.held_out, measured_by, folder, perceptual)
         page = write_study_page(study, configs, photos, folder, results, task.higher_is_better, diverged, notes)
         log.info("report:         %s", page)
 
@@ -81,12 +82,10 @@ def with_default_weights(study: SavedStudy, configs: Mapping[str, TaskConfig]) -
     return study.model_copy(update=weights)
 
 
-def get_study_photos(
-    resume: Path | None, configs: Mapping[str, Config], get_photos: Callable[[Config], PhotoSplit]
-) -> PhotoSplit:
+def get_study_photos(task: Task, resume: Path | None, configs: Mapping[str, TaskConfig]) -> PhotoSplit:
     """The photos of all variants. Raises UserError if there are too few for one of them."""
     largest = max(configs.values(), key=lambda config: config.train.largest_crop())
-    photos = get_run_photos(resume, largest, get_photos)
+    photos = get_run_photos(resume, largest, task.parts().get_photos)
     for config in configs.values():
         check_batch_sizes(len(photos.train), config.data, config.train)
     return photos
@@ -99,7 +98,7 @@ def start_study(name: str, config: TaskConfig, photos: PhotoSplit) -> Path:
     return folder
 
 
-def train_variants(folder: Path, configs: Mapping[str, Config], train: Train[Config], photos: PhotoSplit) -> list[str]:
+def train_variants(task: Task, folder: Path, configs: Mapping[str, TaskConfig], photos: PhotoSplit) -> list[str]:
     """Trains what is not finished in `folder`, each variant in a run folder in it; returns those that diverged."""
     diverged = []
     for number, (name, config) in enumerate(configs.items(), start=1):
@@ -116,7 +115,7 @@ def train_variants(folder: Path, configs: Mapping[str, Config], train: Train[Con
             shutil.rmtree(run)  # of a start that was killed before its run began
         output = config.output.model_copy(update={"path": folder, "name": name})
         try:
-            train(config.model_copy(update={"output": output}), name, run if begun else None, photos)
+            train(task, config.model_copy(update={"output": output}), name, run if begun else None, photos)
         except TrainingDiverged as error:
             if processes.is_main():  # all know
                 (run / DIVERGED).write_text(f"{error}\n", encoding="utf-8")

@@ -1,7 +1,8 @@
 """fastai's Learner for all tasks: trained in stages, each one cycle."""
 
+import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,28 +13,37 @@ import fastai.callback.schedule  # noqa: F401 (gives Learner its fit_one_cycle)
 import torch
 from fastai.callback.core import Callback
 from fastai.callback.hook import PrettyString  # also gives Learner its summary
+from fastai.callback.progress import ProgressCallback
 from fastai.callback.training import GradientAccumulation
 from fastai.data.core import DataLoaders
+from fastai.imports import noop
 from fastai.learner import CancelEpochException, Learner  # pyright: ignore[reportAttributeAccessIssue]
 from fastai.optimizer import OptimWrapper
 from torch import Tensor, nn
 
 from common.batches.loader import SeededDL
-from common.config.sections import StageConfig, TaskConfig, TrainConfig
+from common.config.sections import StageConfig, TrainConfig
 from common.losses.loss import PerceptualLoss
 from common.models.fastai_export import export_learner, get_photo_learner
 from common.models.unet import parameter_groups
-from common.runs.callbacks import MakeColumns, SaveModel
 from common.runtime import processes
 from common.runtime.devices import is_out_of_memory, lost_worker_advice
 from common.runtime.errors import TrainingStopped
 from common.runtime.memory import release_freed_memory
+from common.runtime.precision import choose_precision
 from common.training.ema import Ema, model_to_save
 from common.training.finite_steps import FiniteSteps
 from common.training.metrics import ImageMetric, LossTerm, TrainLoss, ValidLoss
-from common.training.precision import BFloat16, Float16, choose_precision, precision_callbacks
+from common.training.precision import BFloat16, Float16, precision_callbacks
 
 Model = TypeVar("Model", bound=nn.Module)
+AnyLearner = TypeVar("AnyLearner", bound=Learner)
+
+MakeColumns = Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]
+"""(x, pred, target) -> {label: (N, 3, H, W) in [0, 1]}, as `common.evaluation.grid.draw_grid` takes them."""
+
+SaveModel = Callable[[Path, nn.Module], None]
+"""Writes one model file."""
 
 # torch's fused AdamW: one kernel for all parameters, on the CPU and on a GPU. (foreach must not be None: fastai's
 # TensorBoard callback logs every hyperparameter as a number.) Unlike fastai's optimizers it decays biases and norms
@@ -83,6 +93,7 @@ class StageLearner(Learner):
 
     dl: SeededDL
     train_config: TrainConfig
+    precision: str
     get_stage_dls: Callable[[StageConfig], DataLoaders]
     get_columns: MakeColumns
     files: ModelFiles[Any]
@@ -177,7 +188,7 @@ class StageLearner(Learner):
 
 
 def make_learner(
-    config: TaskConfig,
+    train: TrainConfig,
     get_stage_dls: Callable[[StageConfig], DataLoaders],
     model: nn.Module,
     loss: PerceptualLoss,
@@ -188,10 +199,10 @@ def make_learner(
     """Returns a StageLearner with the batches of the first stage. It writes nothing: `common.runs.fit` does.
 
     metrics: functions (pred, target) -> (N,) on images in [0, 1]. get_columns(x, pred, target) returns the columns of
-    pictures. Raises UserError if the device does not support the precision.
+    pictures. Raises UserError if the network does not work in the precision.
     """
-    train = config.train
     accumulate, dls = train.accumulate, get_stage_dls(train.stages[0])
+    precision = choose_precision(train.precision, dls.device, model, "train.precision =")
     torch.backends.cudnn.benchmark = True  # on CUDA: crops have one size, so its fastest convolutions are worth finding
     learn = StageLearner(
         dls,
@@ -207,11 +218,11 @@ def make_learner(
             FiniteSteps(),
             *([GradientAccumulation(items_in_step(train.stages[0]))] if accumulate > 1 else []),
             *([Ema(train.ema)] if train.ema else []),
-            *precision_callbacks(choose_precision(config, dls.device)),
+            *precision_callbacks(precision),
             *distributed_callbacks(dls.device),
         ],
     )
-    learn.train_config, learn.get_stage_dls = train, get_stage_dls
+    learn.train_config, learn.precision, learn.get_stage_dls = train, precision, get_stage_dls
     learn.get_columns, learn.files = get_columns, files
     learn.recorder.smooth_loss, learn.recorder.loss = TrainLoss(accumulate), ValidLoss()
     return learn
@@ -247,3 +258,15 @@ def distributed_callbacks(device: torch.device) -> list[Callback]:
     from common.training.distributed import Distributed  # needs accelerate, which is optional
 
     return [Distributed(device)]
+
+
+def without_progress_bars(learn: AnyLearner) -> AnyLearner:
+    """Removes progress bars except on a terminal (elsewhere they print control characters) and fastai's table.
+
+    `common.runs.callbacks.History` logs the epochs instead.
+    """
+    learn.logger = noop
+    learn.create_mbar = False  # the bar of epochs: fastprogress fails if the first epoch it sees is not epoch 0
+    if not sys.stdout.isatty() or not processes.is_main():
+        learn.remove_cb(ProgressCallback)
+    return learn

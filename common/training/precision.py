@@ -6,21 +6,14 @@ import torch
 from fastai.callback.core import Callback
 from fastai.callback.fp16 import MixedPrecision
 
-from common.config.sections import TaskConfig
+from common.config.sections import TrainConfig
 from common.runtime.errors import UserError
 
 
-def choose_precision(config: TaskConfig, device: torch.device) -> str:
-    """'fp32', 'fp16' or 'bf16': what `train.precision` asks for, or for `auto` the best on the device.
-
-    Raises UserError if the device does not support it.
-    """
-    asked, on_gpu = config.train.precision, device.type == "cuda"
-    if asked == "fp16" and not on_gpu:
+def check_precision(train: TrainConfig, device: torch.device) -> None:
+    """Raises UserError if the device does not support what `train.precision` asks for."""
+    if train.precision == "fp16" and device.type != "cuda":
         raise UserError(f"train.precision = fp16: needs a CUDA GPU, this run is on {device}; set auto, fp32 or bf16")
-    if asked == "auto":
-        return "fp16" if on_gpu and config.works_in_fp16() else "fp32"
-    return asked
 
 
 class BFloat16(Callback):

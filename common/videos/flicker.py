@@ -1,6 +1,7 @@
 """How much a film's results flicker: what changes where the film itself stays the same."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -57,26 +58,34 @@ def pictures_of(path: Path) -> Iterator[np.ndarray]:
                 yield item.pixels if item.pixels.dtype == np.uint8 else (item.pixels >> 8).astype(np.uint8)
 
 
-def measure_film(
-    path: Path,
-    prepare: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-    enhance: Callable[[np.ndarray], np.ndarray],
-    steady: Steady,
-    measures: Mapping[str, Measure],
-) -> pd.DataFrame:
-    """Flicker of the film, of results picture by picture, and of steady ones; and how far both are from the film.
+@dataclass(frozen=True)
+class VideoMeasure:
+    """What a task measures of a video besides flicker. Frames are (H, W, 3) uint8."""
 
-    prepare(picture) -> (input, what its result should be). Flicker is that of what `steady` mixes. measures: {name:
-    function of (result, what it should be)}.
-    Returns a table with the rows film, plain and steady.
+    prepare: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    """frame -> (input, what its result should be)."""
+
+    enhance: Callable[[np.ndarray], np.ndarray]
+
+    measures: Mapping[str, Measure] = field(default_factory=dict)
+    """{name: how far a result is from what it should be}."""
+
+    unit: str = "1/255"
+    """Of what flickers."""
+
+
+def measure_film(path: Path, what: VideoMeasure, steady: Steady) -> pd.DataFrame:
+    """Flicker of the film, of results frame by frame, and of steady ones; and how far both are from the film.
+
+    Flicker is that of what `steady` mixes. Returns a table with the rows film, plain and steady.
     """
-    flicker, found = Flicker(steady.split), {name: {row: [] for row in ("plain", "steady")} for name in measures}
+    flicker, found = Flicker(steady.split), {name: {row: [] for row in ("plain", "steady")} for name in what.measures}
     for picture in pictures_of(path):
-        given, true = prepare(picture)
-        plain = enhance(given)
+        given, true = what.prepare(picture)
+        plain = what.enhance(given)
         results = {"plain": plain, "steady": steady(given, plain)}
         flicker.add(true, {"film": true, **results})
-        for name, measure in measures.items():
+        for name, measure in what.measures.items():
             for row, result in results.items():
                 found[name][row].append(measure(result, true))
     table = pd.DataFrame({"flicker": flicker.means()})

@@ -6,22 +6,21 @@ import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 from torch import nn
 
 from common.inference.batch import FAILURES, Enhance, enhance_photo, explain_failure, get_writable_path
+from common.inference.tile_layout import TILE
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.runtime.errors import UserError
+from common.task import Task
 from common.web.visitors import Visitors
-
-if TYPE_CHECKING:
-    from gradio.components import Component
 
 TRIED_SIDE = 256  # pixels of the noise that tells how long a megapixel takes
 
@@ -29,30 +28,21 @@ TRIED_SIDE = 256  # pixels of the noise that tells how long a megapixel takes
 FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP", "DIB", "GIF", "PPM", "TGA", "JPEG2000", "AVIF", "HEIF")
 
 
-@dataclass(frozen=True)
-class AppTask:
-    """What the page must know of a task."""
-
-    title: str
-    load: Callable[[Path, Path | None, float], nn.Module]  # (model, other model, part of it): ready to run
-    make_options: "Callable[[], dict[str, Component]]"  # the task's own, made inside the page
-    get_enhance: Callable[..., Enhance]  # (model, **options)
-    keep_grey: bool
-
-
 @dataclass
 class Page:
     """A running page and its limits."""
 
-    task: AppTask
+    task: Task
     models: dict[str, Path]
     visitors: Visitors
+    open: Callable[[Path, Path | None, float], nn.Module]  # (model, other model, part of it): ready to run
+    tile: int = TILE
     megapixels: float = 50.0  # of a result
     photos: int = 100  # at once
     minutes: float = 60.0  # that they may take together
 
     def __post_init__(self) -> None:
-        cached = lru_cache(maxsize=4)(self.task.load)
+        cached = lru_cache(maxsize=4)(self.open)
         self.load = lambda path, other, part: cached(path, other, part if other else 0.0)
 
     def enhance(
@@ -82,7 +72,7 @@ class Page:
         self, photos: list[Path], results: Path, network: nn.Module, options: dict[str, Any], session: str
     ) -> tuple[list[tuple[Path, Path]], list[str]]:
         """([(photo, its result)], messages). Stops when the time is over or the visitor has left."""
-        scale, enhance = int(getattr(network, "scale", 1)), self.task.get_enhance(network, **options)
+        scale, enhance = int(getattr(network, "scale", 1)), self.get_enhance(network, **options)
         done, lines, started = [], [], time.monotonic()
         for number, (photo, result) in enumerate(zip(photos, name_results(photos, results), strict=True)):
             if time.monotonic() - started > 60 * self.minutes:
@@ -100,6 +90,9 @@ class Page:
                 lines.append(self.without_paths(explain_failure(photo, error)))
         lines.append(f"{len(done)} of {len(photos)} photos in {time.monotonic() - started:.1f} s")
         return done, lines
+
+    def get_enhance(self, network: nn.Module, **options: Any) -> Enhance:
+        return partial(self.task.parts().enhance, network, tile=self.tile, **options)
 
     def check_photo(self, photo: Path, scale: int) -> None:
         """Raises PhotoError if a file is no photo or its result would be too large, before a pixel is decoded."""
@@ -134,7 +127,7 @@ class Page:
         """Of the result, by the first model with its usual options."""
         model = self.load(next(iter(self.models.values())), None, 0.0)
         noise = np.random.default_rng(0).integers(0, 256, (TRIED_SIDE, TRIED_SIDE, 3), np.uint8)
-        enhance = self.task.get_enhance(model)
+        enhance = self.get_enhance(model)
         enhance(noise)
         started = time.monotonic()
         size = enhance(noise).size / 3 / 1e6

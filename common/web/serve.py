@@ -12,18 +12,25 @@ import re
 import signal
 import tempfile
 import time
+from collections.abc import Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
+from common.inference.ready import ready
+from common.models.blend import blend
+from common.runtime.devices import get_device
 from common.runtime.errors import UserError
-from common.web.page import AppTask, Page
+from common.task import Option, Task
+from common.web.page import Page
 from common.web.visitors import KEPT_HOURS, Visitors
 
 if TYPE_CHECKING:
     import gradio as gr
-
-__all__ = ["AppTask", "serve"]
+    from gradio.components import Component
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +57,9 @@ def build(page: Page) -> "gr.Blocks":
                 files = gr.File(label="Photos", file_count="multiple", elem_id="photos")
                 model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1)
                 with gr.Group():
-                    options = page.task.make_options()
+                    options = {
+                        option.name: make_control(option) for option in page.task.options if not option.at_opening
+                    }
                     other = gr.Dropdown(
                         [NOT_MIXED, *names], value=NOT_MIXED, label="Mixed with", visible=len(names) > 1
                     )
@@ -77,6 +86,22 @@ def build(page: Page) -> "gr.Blocks":
         button.click(start, inputs, [slider, download, messages], api_visibility="private")
     page.visitors.uploads = blocks.upload_file_set
     return blocks.queue(max_size=QUEUE, default_concurrency_limit=1, api_open=False)
+
+
+def make_control(option: Option) -> "Component":
+    """A task's option on the page: a slider where it has bounds, else a field or a box to tick."""
+    import gradio as gr
+
+    label = option.name.replace("_", " ").capitalize()
+    if option.type is bool:
+        return gr.Checkbox(bool(option.default), label=label, info=option.help)
+    if option.type is str:
+        return gr.Textbox(option.default, label=label, info=option.help)
+    if option.lowest is None or option.highest is None:
+        bounds = {"minimum": option.lowest, "maximum": option.highest, "precision": 0 if option.type is int else None}
+        return gr.Number(option.default, label=label, info=option.help, **bounds)
+    step = 1 if option.type is int else 0.05
+    return gr.Slider(option.lowest, option.highest, option.default, step=step, label=label, info=option.help)
 
 
 def as_text(message: str) -> str:
@@ -116,8 +141,11 @@ def launch(page: Page, blocks: "gr.Blocks", args: argparse.Namespace) -> str:
     return shared or url
 
 
-def serve(task: AppTask, args: argparse.Namespace) -> int:
-    """Serves the page until Ctrl-C; returns the exit status. Raises UserError if a model cannot be opened."""
+def serve(task: Task, args: argparse.Namespace, opening: Mapping[str, Any]) -> int:
+    """Serves the page until Ctrl-C; returns the exit status. Raises UserError if a model cannot be opened.
+
+    opening: options that choose among the models of a file.
+    """
     if find_spec("gradio") is None:
         raise UserError('the page needs gradio: pip install "perceptual-enhance[app]"')
     for stop in (signal.SIGINT, signal.SIGTERM):  # SIGINT is ignored in what a script starts with &
@@ -126,7 +154,9 @@ def serve(task: AppTask, args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix=f"{task.title}-".replace(" ", "-")) as folder:
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
         visitors = Visitors(Path(folder))
-        page = Page(task, name_models(args.models), visitors, args.megapixels, args.max_photos, args.max_minutes)
+        load = partial(open_model, task, args, opening)
+        limits = args.megapixels, args.max_photos, args.max_minutes
+        page = Page(task, name_models(args.models), visitors, load, args.tile, *limits)
         for model in args.models:
             page.load(model, None, 0.0)
         blocks = build(page)
@@ -141,6 +171,17 @@ def serve(task: AppTask, args: argparse.Namespace) -> int:
             return 0
         finally:
             blocks.close()
+
+
+def open_model(
+    task: Task, args: argparse.Namespace, opening: Mapping[str, Any], path: Path, other: Path | None, part: float
+) -> nn.Module:
+    """The model of `path`, mixed with a part of `other`, ready on the device."""
+    parts = task.parts()
+    model = parts.choose(parts.load(path), **opening)
+    if other is not None:
+        blend(model, parts.choose(parts.load(other), **opening), part, other)
+    return ready(model, get_device(args.device), args.precision)
 
 
 def is_this_computer(host: str) -> bool:

@@ -7,20 +7,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from styletransfer.model import TASK_NAME, get_model, in_style, load_model, read_styles, save_model
 from torch import nn
 
 from common.commands.configs import CONFIGS
 from common.config.sections import LossConfig
 from common.config.yaml_file import load_config
 from common.inference.ready import ready
-from common.losses.loss import DISTANCES, PerceptualLoss
+from common.losses.loss import PerceptualLoss
+from common.losses.perceptual import DISTANCES
 from common.models.model_file import read_model_file, write_model_file
 from common.models.unet import parameter_groups
 from common.runtime.errors import UserError
 from styletransfer.config import Config, JohnsonConfig, StyleConfig, StyleModelConfig
 from styletransfer.data import AsTarget
 from styletransfer.johnson import StyleNorm, TransformationNetwork
-from styletransfer.model import TASK_NAME, get_model, in_style, load_model, read_styles, save_model
 from styletransfer.photo import paint_photo
 from styletransfer.style import find_styles, style_file
 from styletransfer.task import with_styles_named

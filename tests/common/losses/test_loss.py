@@ -7,16 +7,11 @@ from skimage.metrics import structural_similarity
 from torch.nn import functional as F
 
 from common.config.sections import LossConfig
-from common.losses.loss import (
-    DISTANCES,
-    PerceptualLoss,
-    TimesItsTranspose,
-    gram_matrix,
-    psnr_loss,
-    psnr_mae_loss,
-    ssim_loss,
-    tv_loss,
-)
+from common.losses.artefacts import tv_loss
+from common.losses.loss import PerceptualLoss
+from common.losses.perceptual import DISTANCES, TimesItsTranspose, gram_matrix
+from common.losses.pixels import psnr_loss, psnr_mae_loss
+from common.losses.structure import ssim_loss
 from common.models.vgg16 import VGG16Features
 
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from common.batches.folders import sample_photos
 from common.evaluation.metrics import shaved_luma, ssim, ssim_y
-from common.losses.loss import ssim_loss
+from common.losses.structure import ssim_loss
 from common.photos.pixels import to_tensor
 
 

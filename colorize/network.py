@@ -5,14 +5,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from colorize.config import ColorizeModelConfig, Config, DataConfig
+from colorize.config import ColorizeModelConfig, Config
 from colorize.lab import set_ab, to_grey
-from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
+from common.losses.loss import PerceptualLoss
 from common.models.unet import Unet
 from common.photos.pixels import as_plain
-from common.runtime.errors import UserError
 
-TASK_NAME = "colorize"
 AB_SCALE = 100  # of a* and b* for each 1 that the U-Net puts out
 
 
@@ -36,6 +34,11 @@ class Colorizer(nn.Module):
             return set_ab(grey, ab.float())
 
 
+def build(config: Config, run: Path | None = None) -> tuple[Colorizer, PerceptualLoss]:
+    """A new model and its loss; seed before."""
+    return get_model(config.model, config.train.largest_crop()), PerceptualLoss(config.loss)
+
+
 def get_model(config: ColorizeModelConfig, size: int) -> Colorizer:
     """A Colorizer as `config` describes it."""
     unet = Unet(
@@ -47,25 +50,3 @@ def get_model(config: ColorizeModelConfig, size: int) -> Colorizer:
         blur=config.blur,
     )
     return Colorizer(unet, size)
-
-
-def save_model(path: Path, model: nn.Module, config: Config) -> None:
-    """Writes a model file: the weights, and what rebuilds the model. No path of this machine is in it."""
-    data = config.data.model_dump(mode="json", exclude={"path", "valid"})
-    network = config.model.model_dump(mode="json", exclude={"pretrained"})
-    values = {"model": network, "data": data, "size": config.train.largest_crop()}
-    write_model_file(path, model, TASK_NAME, values)
-
-
-def load_model(path: Path) -> Colorizer:
-    """The Colorizer of a model file, in eval mode on the CPU. Needs no network.
-
-    Raises UserError if it is not a complete model file of this task.
-    """
-    values, state = read_model_file(path, TASK_NAME)
-    config = validate_section(path, ColorizeModelConfig, values.get("model"))
-    validate_section(path, DataConfig, values.get("data"))
-    if not isinstance(size := values.get("size"), int) or size < 1:
-        raise UserError(f"{path}: its config lacks the size that the model was trained at")
-    model = get_model(config.without_pretrained(), size)
-    return fill_weights(path, model, state)

@@ -1,0 +1,87 @@
+"""What comes before a training: the processes, the photos, the learner. Nothing is written yet."""
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from fastai.torch_core import set_seed
+
+from common.batches.fastai_sets import fetch_photos
+from common.batches.folders import PhotoSplit
+from common.config.sections import TaskConfig
+from common.models.start_from import start_from
+from common.runs.photos import get_run_photos
+from common.runs.resume import RESUME_FILE
+from common.runtime import processes
+from common.runtime.command import show_messages
+from common.task import Task
+from common.training.learner import ModelFiles, StageLearner, make_learner
+from common.training.precision import check_precision
+
+log = logging.getLogger(__name__)
+
+Config = TypeVar("Config", bound=TaskConfig)
+
+
+def prepare(
+    task: Task, config: TaskConfig, resume: Path | None = None, photos: PhotoSplit | None = None
+) -> tuple[TaskConfig, PhotoSplit, torch.device]:
+    """Joins the processes, finds the photos and seeds everything.
+
+    Returns the config, the photos (of `resume`, a stopped run, those that it had; `photos` if they were found before),
+    and the device. What the config leaves to the device stays open in it, so that the run can continue on another.
+    Raises UserError for what makes a training impossible.
+    """
+    show_messages()
+    device = processes.join(config.train.device)
+    check_precision(config.train, device)
+    config = without_idle_freezing(with_fetched_photos(task.parts().settle(config)))
+    photos = photos or get_run_photos(resume, config, task.parts().get_photos)
+    set_seed(config.train.seed)
+    return config, photos, device
+
+
+def get_learner(
+    task: Task, config: TaskConfig, photos: PhotoSplit, device: torch.device, resume: Path | None = None
+) -> StageLearner:
+    """The Learner of a config that `prepare` returned. resume: the folder of a stopped run."""
+    parts = task.parts()
+    if resume is not None and (resume / RESUME_FILE).exists():
+        config = without_first_weights(config)
+    model, loss = parts.build(config, resume)
+    start_from(model, config.train.start_from, task.name)
+    parts.begin(config, model)
+    get_stage_dls = partial(parts.get_dls, photos, config, device=device)
+    files = ModelFiles(partial(parts.save, config=config), parts.load, parts.to_photo_model)
+    return make_learner(
+        config.train, get_stage_dls, model, loss, parts.get_metrics(config, loss), parts.get_columns, files
+    )
+
+
+def without_idle_freezing(config: Config) -> Config:
+    """The config; if it has no trained encoder, which is what freezing keeps, with no stage frozen, and a warning."""
+    stages = config.train.stages
+    if config.model.has_pretrained_encoder or config.train.start_from or not any(stage.frozen for stage in stages):
+        return config
+    log.warning("WARNING: pretrained = false: there is no trained encoder to keep, so no stage is frozen")
+    stages = [stage.model_copy(update={"frozen": False}) for stage in stages]
+    return config.model_copy(update={"train": config.train.model_copy(update={"stages": stages})})
+
+
+def without_first_weights(config: Config) -> Config:
+    """The config of a run whose resume point has all weights: their first files may be gone."""
+    train = config.train.model_copy(update={"start_from": None})
+    return config.model_copy(update={"model": config.model.without_pretrained(), "train": train})
+
+
+def with_fetched_photos(config: Config) -> Config:
+    """The config with the folder of a data set in place of its name, `fastai:NAME`.
+
+    Raises UserError if it cannot be fetched.
+    """
+    if config.data.path is None:
+        return config
+    folder = processes.run_on_main(partial(fetch_photos, config.data.path))
+    return config.model_copy(update={"data": config.data.model_copy(update={"path": folder})})

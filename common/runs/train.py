@@ -1,0 +1,67 @@
+"""A training from config to model file, the same in every task: photos, learner, folder, fit, best model, measures."""
+
+import logging
+from pathlib import Path
+
+from PIL import Image
+
+from common.batches.folders import PhotoSplit
+from common.config.sections import TaskConfig
+from common.evaluation.report import Results
+from common.losses.activations import draw_differences
+from common.losses.loss import PerceptualLoss
+from common.models.fastai_export import export_learner
+from common.runs.fit import fit_run
+from common.runs.folder import open_run
+from common.runs.page import write_run_page
+from common.runs.prepare import get_learner, prepare
+from common.runtime import processes
+from common.task import Task
+
+log = logging.getLogger(__name__)
+
+MODEL_FILE, EXPORT_FILE = "model.safetensors", "export.pkl"  # in the run folder
+
+
+def train(
+    task: Task, config: TaskConfig, name: str, resume: Path | None = None, photos: PhotoSplit | None = None
+) -> Path:
+    """Trains as `config` says; the run folder, which is returned, gets the model and what was measured.
+
+    name: of the folder, if the config gives none. resume: the folder of a stopped run to continue. photos: those to
+    train on and those held out, if they were found before. Raises UserError before work starts, and as `fit_run` does.
+    """
+    config, photos, device = prepare(task, config, resume, photos)
+    learn, parts = get_learner(task, config, photos, device, resume), task.parts()
+    with open_run(
+        resume, task.name, config, name, device, learn.precision, photos
+    ) as run:  # all input is known to be good
+        if processes.is_main():
+            parts.keep_files(config, run)
+        checkpoint = fit_run(learn, run)
+        if processes.is_main():
+            best = parts.load(checkpoint)
+            parts.save(run / MODEL_FILE, best, config)
+            export_learner(run / EXPORT_FILE, parts.to_photo_model(best))
+            models = {"prediction": best.to(device)}
+            if task.seen:
+                log.info("photos that it was trained on:")
+                parts.measure(models, photos.train[: task.seen], config, run / "seen", None)
+            log.info("held-out photos:")
+            results = parts.measure(models, photos.held_out, config, run, None)
+            page = write_run_page(run, "finished", results, draw_heatmap(results, learn.loss_func))
+            files = run / MODEL_FILE, run / EXPORT_FILE, page
+            log.info("model file:     %s\nfastai learner: %s\nreport:         %s", *files)
+    return run
+
+
+def draw_heatmap(results: Results, loss: PerceptualLoss) -> Image.Image | None:
+    """Where the loss's VGG16 sees the first held-out photo's prediction differ; None without a VGG16, or if there are
+    several predictions."""
+    if loss.vgg is None or "prediction" not in results.example:
+        return None
+    device = loss.vgg.mean.device
+    pictures = {name: picture[None].to(device) for name, picture in results.example.items()}
+    target = "target" if "target" in pictures else "photo"
+    pair = [(name, pictures[name]) for name in (target, "prediction")]
+    return draw_differences(pair, loss.vgg, gram_of=("style", pictures["style"]) if "style" in pictures else None)

@@ -1,0 +1,31 @@
+"""Half precision: which kinds there are, and which one a network and a device are used in."""
+
+from collections.abc import Collection
+
+import torch
+from torch import nn
+
+from common.runtime.errors import UserError
+
+DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+BITS = {"fp16": 11, "bf16": 8}  # of a value's mantissa
+HALVES = frozenset(DTYPES.values())
+
+
+def precisions_of(model: nn.Module) -> Collection[torch.dtype]:
+    """The kinds of half precision that a network works in: all, unless it says which."""
+    return getattr(model, "precisions", HALVES)
+
+
+def choose_precision(asked: str, device: torch.device, model: nn.Module | None, key: str) -> str:
+    """'fp32', 'fp16' or 'bf16': what is asked for; for 'auto' fp16 on CUDA where the network works in it, else fp32.
+
+    model: None if only the device is known. key: the setting, for messages. Raises UserError if the network is not
+    known to work in what is asked for.
+    """
+    allowed = HALVES if model is None else precisions_of(model)
+    if asked == "auto":
+        return "fp16" if device.type == "cuda" and torch.float16 in allowed else "fp32"
+    if asked in DTYPES and DTYPES[asked] not in allowed:
+        raise UserError(f"{key} {asked}: this network is not known to work in it; auto chooses one that it works in")
+    return asked

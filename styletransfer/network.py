@@ -1,0 +1,84 @@
+"""The style network: a photo in, the same photo in one style out."""
+
+import difflib
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from common.config.sections import ModelConfig
+from common.models.unet import Unet
+from common.photos.pixels import as_plain
+from common.runtime.errors import UserError
+from common.runtime.names import nfc
+from styletransfer.config import StyleModelConfig
+from styletransfer.johnson import TransformationNetwork
+
+
+class Stylizer(nn.Module):
+    """(N, 3, H, W) in [0, 1] -> the same, in a style.
+
+    residual: the network predicts what to add to the photo (as logits, so that no pixel leaves [0, 1]), and untrained
+    the photo comes back within 0.01. Otherwise it paints anew, as the paper's does. styles: the names, if it has
+    several; it is then also given the mix, (N, k), how much of each of the last k.
+    """
+
+    def __init__(self, network: nn.Module, residual: bool, styles: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.network, self.residual, self.styles = network, residual, list(styles)
+
+    def forward(self, photo: Tensor, mix: Tensor | None = None) -> Tensor:
+        photo = as_plain(photo)
+        logits = self.network(photo) if mix is None else self.network(photo, mix)
+        if self.residual:
+            logits = torch.logit(photo, eps=0.01) + logits
+        return logits.float().sigmoid()  # 8 bits are more than half precision has near 1
+
+
+def get_model(config: StyleModelConfig, styles: Sequence[str] = ()) -> Stylizer:
+    """A Stylizer as `config` describes it. styles: the names, if it has several, or may get more."""
+    if config.johnson is not None:
+        return Stylizer(TransformationNetwork(config.johnson.width, len(styles)), residual=False, styles=styles)
+    unet = config.unet or ModelConfig()  # StyleModelConfig has one of the two
+    network = Unet(unet.encoder, pretrained=unet.pretrained, norm=unet.norm, attention=unet.attention, blur=unet.blur)
+    return Stylizer(network, residual=True)
+
+
+def in_style(model: Stylizer, style: str | None) -> Stylizer:
+    """A Stylizer of one style, with the same pictures: 'NAME' of a model of several, or a mix, 'NAME:0.6,OTHER:0.4'.
+
+    A model of one style comes back as it is. Raises UserError if there is no such style, or none is named.
+    """
+    if not model.styles:
+        if style is not None:
+            raise UserError(f"--style {style}: this model has one style, which needs no name")
+        return model
+    if style is None:
+        raise UserError(f"this model has several styles; choose one or a mix with --style: {', '.join(model.styles)}")
+    parts = dict.fromkeys(map(nfc, model.styles), 0.0)
+    for word in nfc(style).split(","):
+        name, colon, amount = word.strip().partition(":")
+        if name not in parts:
+            near = difflib.get_close_matches(name, model.styles, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(model.styles)}"
+            raise UserError(f"--style {style}: no style '{name}'; {hint}")
+        try:
+            parts[name] += float(amount) if colon else 1.0
+        except ValueError:
+            raise UserError(f"--style {style}: '{amount}' is no number; write a mix as NAME:0.6,OTHER:0.4") from None
+    total = sum(parts.values())
+    if min(parts.values()) < 0 or not 0 < total < float("inf"):  # no NaN either
+        raise UserError(f"--style {style}: each part must be 0 or more, and one of them more; all must be finite")
+    network = cast(TransformationNetwork, model.network)
+    return Stylizer(network.in_style([part / total for part in parts.values()]), model.residual).train(model.training)
+
+
+def each_style(model: Stylizer) -> dict[str, Stylizer]:
+    """{name: Stylizer of one style}; 'prediction' for a model that has but one."""
+    return {name: in_style(model, name) for name in model.styles} or {"prediction": model}
+
+
+def one_style(model: Stylizer) -> Stylizer:
+    """The first style of a model of several, for fastai's `learn.predict`, which cannot choose."""
+    return in_style(model, model.styles[0]) if model.styles else model

@@ -1,0 +1,67 @@
+"""What a training has to do with styles: naming them, the network and the loss for them, copies in the run folder."""
+
+import shutil
+from pathlib import Path
+
+from common.runtime.errors import UserError
+from styletransfer.config import Config
+from styletransfer.files import read_styles
+from styletransfer.johnson import TransformationNetwork
+from styletransfer.loss import StyleLoss
+from styletransfer.network import Stylizer, get_model
+from styletransfer.style import (
+    find_styles,
+    open_styles,
+    save_styles,
+    style_file,
+    style_names,
+    style_to_tensor,
+)
+
+
+def with_styles_named(config: Config) -> Config:
+    """The config with its folder of styles as a list, and the names of the styles that `style.add` adds to."""
+    style = config.style
+    if style.is_conditional and not isinstance(style.image, list):
+        style = style.model_copy(update={"image": list(find_styles(style).values())})
+    if style.add and style.kept is None and config.train.start_from is not None:
+        kept, network = read_styles(config.train.start_from.expanduser())
+        if not kept:
+            raise UserError(
+                f"style.add: {config.train.start_from} has one style; begin with a model that was trained with a "
+                "list or a folder as style.image"
+            )
+        for key, value in network.johnson or ():
+            if value != getattr(config.model.johnson, key):
+                raise UserError(
+                    f"style.add: {config.train.start_from} has johnson.{key} = {value}; set model.johnson.{key}={value}"
+                )
+        style = style.model_copy(update={"kept": kept})
+    find_styles(style)  # their names must differ from those kept
+    return config.model_copy(update={"style": style})
+
+
+def build(config: Config, run: Path | None = None) -> tuple[Stylizer, StyleLoss]:
+    """A new model and its loss; seed before. run: the folder of a stopped run, whose copies of the styles are taken."""
+    config = with_styles_named(config)
+    styles = open_styles(config.style, run)
+    loss = StyleLoss(config.loss, *map(style_to_tensor, styles.values()))
+    return get_model(config.model, style_names(config.style)), loss
+
+
+def begin(config: Config, model: Stylizer) -> None:
+    """Freezes all but the styles that are added to those that the model had."""
+    if config.style.kept and isinstance(model.network, TransformationNetwork):
+        model.network.learn_only_new(len(config.style.kept))
+
+
+def keep_styles(config: Config, run: Path) -> None:
+    """Copies the pictures of the styles into the run folder: of those to learn, and of those that were there before, if
+    they lie beside their model."""
+    save_styles(run, open_styles(config.style, run), config.style)
+    if config.train.start_from is None:
+        return
+    for name in config.style.kept or ():
+        picture = style_file(config.train.start_from.expanduser().parent, name)
+        if picture.exists():
+            shutil.copy(picture, style_file(run, name))

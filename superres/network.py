@@ -1,0 +1,83 @@
+"""The super-resolution network: what a U-Net, or another, adds to a bicubic enlargement."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from common.losses.loss import PerceptualLoss
+from common.models.unet import Unet
+from common.photos.pixels import as_plain
+from common.runtime.precision import HALVES
+from superres.bicubic import resize_bicubic
+from superres.config import Config, SuperresModelConfig
+from superres.srcnn import SRCNN
+
+
+class SuperResolver(nn.Module):
+    """(N, 3, h, w) in [0, 1] -> (N, 3, scale h, scale w): bicubic enlargement + network. Untrained it is bicubic.
+
+    unet: the network, a Unet or another. upsample: 'before' gives it the enlarged picture, as lesson 7 does; 'after'
+    the small one, which ends in a pixel shuffle and is about twice as fast. residual: False if the network makes the
+    whole picture, not what to add to bicubic.
+    """
+
+    def __init__(self, unet: nn.Module, scale: int, upsample: str, residual: bool = True) -> None:
+        super().__init__()
+        self.unet, self.scale, self.upsample, self.residual = unet, scale, upsample, residual
+        self.strength = 1.0  # of what the network adds
+
+    @property
+    def grid(self) -> int:
+        """Tiles of a photo start at multiples of so many pixels."""
+        return getattr(self.unet, "grid", 1)
+
+    @property
+    def precisions(self) -> Collection[torch.dtype]:
+        """The kinds of half precision that it works in."""
+        return getattr(self.unet, "precisions", HALVES)
+
+    def forward(self, low: Tensor) -> Tensor:
+        low = as_plain(low)
+        if not self.residual and self.strength == 1:
+            return self.unet(low)
+        enlarged = resize_bicubic(low, self.scale)
+        result = self.unet(low if self.upsample == "after" else enlarged)
+        added = result if self.residual else result - enlarged
+        return enlarged + (added if self.strength == 1 else self.strength * added)
+
+
+def settle(config: Config) -> Config:
+    """The config. Raises UserError if its network cannot be built."""
+    if config.model.network == "spandrel":
+        with torch.random.fork_rng(devices=[]):
+            get_model(config.model, config.data.scale)
+    return config
+
+
+def build(config: Config, run: Path | None = None) -> tuple[SuperResolver, PerceptualLoss]:
+    """A new model and its loss; seed before."""
+    return get_model(config.model, config.data.scale), PerceptualLoss(config.loss)
+
+
+def get_model(config: SuperresModelConfig, scale: int) -> SuperResolver:
+    """A SuperResolver as `config` describes it. Raises UserError if it cannot be built."""
+    if config.network == "srcnn":
+        return SuperResolver(SRCNN(), scale, upsample="before")
+    if config.network == "spandrel":
+        from superres.architectures import build_architecture, start_at_zero  # spandrel takes a second to import
+
+        network = build_architecture(config.architecture or "", config.options, scale)
+        if config.on_bicubic:
+            start_at_zero(network)
+        return SuperResolver(network, scale, upsample="after", residual=config.on_bicubic)
+    unet = Unet(
+        config.encoder,
+        pretrained=config.pretrained,
+        norm=config.norm,
+        attention=config.attention,
+        blur=config.blur,
+        upscale=scale if config.upsample == "after" else 1,
+    )
+    return SuperResolver(unet, scale, config.upsample)
