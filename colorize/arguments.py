@@ -4,7 +4,7 @@ import argparse
 
 from common.commands.arguments import number_at_least
 
-STEADY = 0.9  # of a film, see common.videos.steady
+STEADY = 0.9  # of a video, see common.videos.steady
 
 
 def add_color_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,8 +11,8 @@ from colorize.arguments import STEADY, add_color_arguments
 from common.commands.arguments import add_perceptual_arguments, mix_models
 from common.commands.evaluate import (
     get_evaluate_parser,
-    is_film,
-    measure_film_command,
+    is_video,
+    measure_video_command,
     open_evaluation,
     write_evaluation_page,
 )
@@ -38,20 +38,20 @@ def main() -> None:
         model = mix_models(args, load_model(args.model), load_model).to(evaluation.device)
         options = {"size": args.size, "saturation": args.saturation, "tile": args.tile}
         models["prediction"] = partial(color_photo, model, **options)
-    if is_film(args):
+    if is_video(args):
         from colorize.lab import to_grey
         from colorize.metrics import ab_error
         from colorize.photo import colors_of, with_colors
         from common.photos.pixels import to_pixels, to_tensor
 
-        def prepare(picture: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
-            return to_pixels(to_grey(to_tensor(picture))), picture
+        def prepare(frame: "np.ndarray") -> "tuple[np.ndarray, np.ndarray]":
+            return to_pixels(to_grey(to_tensor(frame))), frame
 
         def error(result: "np.ndarray", true: "np.ndarray") -> float:
             return ab_error(to_tensor(result), to_tensor(true)).item()
 
         options = {"unit": "a* and b*", "split": colors_of, "join": with_colors}
-        measure_film_command(args, evaluation, prepare, models["prediction"], {"ab error": error}, **options)
+        measure_video_command(args, evaluation, prepare, models["prediction"], {"ab error": error}, **options)
         return
     perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, evaluation.device)
     results = evaluate(evaluation.photos, models, evaluation.folder, perceptual=perceptual)

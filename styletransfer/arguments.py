@@ -1,3 +1,3 @@
 """What several commands of style transfer agree on."""
 
-STEADY = 0.8  # of a film, see common.videos.steady
+STEADY = 0.8  # of a video, see common.videos.steady

@@ -7,8 +7,8 @@ python -m styletransfer.evaluate MODEL.safetensors --data FOLDER --optimize 50 1
 from common.commands.arguments import mix_models, number_at_least, user_path
 from common.commands.evaluate import (
     get_evaluate_parser,
-    is_film,
-    measure_film_command,
+    is_video,
+    measure_video_command,
     open_evaluation,
     write_evaluation_page,
 )
@@ -45,14 +45,14 @@ def main() -> None:
     from styletransfer.model import VGG_FROM_FILE, each_style, in_style, load_model, read_loss_and_style
     from styletransfer.style import STYLE_FILE, open_style, style_file, style_to_tensor
 
-    if is_film(args):
+    if is_video(args):
         from functools import partial
 
         from styletransfer.photo import paint_photo
 
         model = in_style(mix_models(args, load_model(args.model), load_model), args.style and str(args.style))
         paint = partial(paint_photo, model.to(evaluation.device))
-        measure_film_command(args, evaluation, lambda picture: (picture, picture), paint, {})
+        measure_video_command(args, evaluation, lambda frame: (frame, frame), paint, {})
         return
     loss_config, style_config = read_loss_and_style(args.model)
     if args.vgg is not None:

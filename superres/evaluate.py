@@ -14,8 +14,8 @@ from common.commands.arguments import add_perceptual_arguments, mix_models, numb
 from common.commands.evaluate import (
     Evaluation,
     get_evaluate_parser,
-    is_film,
-    measure_film_command,
+    is_video,
+    measure_video_command,
     open_evaluation,
     write_evaluation_page,
 )
@@ -85,8 +85,8 @@ def main() -> None:
     if args.damages:
         measure_damages(evaluation.photos, degrade.scale, models["prediction"], evaluation.folder, args.tile)
         return
-    if is_film(args):
-        measure_film_with(args, evaluation, models["prediction"], degrade)
+    if is_video(args):
+        measure_video_with(args, evaluation, models["prediction"], degrade)
         return
     perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, evaluation.device)
     if args.steps is not None:
@@ -97,10 +97,10 @@ def main() -> None:
     write_evaluation_page(args, evaluation, results)
 
 
-def measure_film_with(
+def measure_video_with(
     args: argparse.Namespace, evaluation: Evaluation, model: "SuperResolver", degrade: "Degrade | PairInput"
 ) -> None:
-    """Measures how much the model flickers on the film --data, whose pictures are shrunk for it."""
+    """Measures how much the model flickers on the video --data, whose frames are shrunk for it."""
     from functools import partial
 
     import numpy as np
@@ -112,16 +112,16 @@ def measure_film_with(
 
     scale = model.scale
 
-    def prepare(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        height, width = (side // scale * scale for side in picture.shape[:2])
-        sharp = picture[:height, :width]
+    def prepare(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        height, width = (side // scale * scale for side in frame.shape[:2])
+        sharp = frame[:height, :width]
         return to_pixels(degrade.low_of(args.data, to_tensor(sharp))), sharp
 
     def fidelity(result: np.ndarray, true: np.ndarray) -> float:
         return psnr_y(to_tensor(result), to_tensor(true), get_border(scale)).item()
 
     enlarge = partial(enhance, model, scale=scale, tile=args.tile, grid=model.grid)
-    measure_film_command(args, evaluation, prepare, enlarge, {"PSNR-Y": fidelity})
+    measure_video_command(args, evaluation, prepare, enlarge, {"PSNR-Y": fidelity})
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from superres.config import Config
 from superres.model import get_model, save_model
 from tests.commands import run_here
 from tests.hostile import make_configs, make_model_files, make_odd_photos, make_photos
-from tests.hostile_films import write_sound
+from tests.hostile_videos import write_sound
 
 ONE_LAYER = "'loss={vgg: random, features: {weight: 1, layers: {relu1_1: 1}}, gram: {weight: 1, layers: {relu1_1: 1}}}'"
 STAGE = "'train.stages=[{crop: 32, bs: 1, epochs: 1, lr: 1e-3}]'"

@@ -16,7 +16,7 @@ from common.commands.arguments import (
     model_path,
     user_path,
 )
-from common.photos.formats import FILM_SUFFIXES
+from common.photos.formats import VIDEO_SUFFIXES
 from common.runtime.errors import ResultNotFinite, UserError
 from common.runtime.files import check_can_write
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FILM_TABLE = "flicker.csv"  # in the folder for results
-NOT_FOR_FILMS = ("damages", "steps", "low", "optimize")
+VIDEO_TABLE = "flicker.csv"  # in the folder for results
+NOT_FOR_VIDEOS = ("damages", "steps", "low", "optimize")
 
 
 def get_evaluate_parser(
@@ -38,7 +38,7 @@ def get_evaluate_parser(
 ) -> argparse.ArgumentParser:
     """MODEL --data FOLDER [-o FOLDER] [--overwrite] [--device]; with a baseline [MODEL] [--baseline NAME] [--tile].
 
-    steady: the default of --steady, for films.
+    steady: the default of --steady, for videos.
     """
     parser = get_parser(module, doc)
     parser.add_argument(
@@ -88,12 +88,12 @@ def open_evaluation(args: argparse.Namespace) -> Evaluation:
     if folder is None and args.model is not None:
         of_model = "" if args.model.name == "model.safetensors" else f"{args.model.stem}_"  # several in one folder
         folder = args.model.parent / f"{of_model}evaluate_{args.data.resolve().name}"
-    if is_film(args) and (args.model is None or any(getattr(args, name, None) for name in NOT_FOR_FILMS)):
-        options = ", ".join(f"--{name}" for name in NOT_FOR_FILMS)
+    if is_video(args) and (args.model is None or any(getattr(args, name, None) for name in NOT_FOR_VIDEOS)):
+        options = ", ".join(f"--{name}" for name in NOT_FOR_VIDEOS)
         raise UserError(f"--data {args.data}: a video is measured with a MODEL, and without {options}")
-    if args.steady is not None and not is_film(args):
+    if args.steady is not None and not is_video(args):
         raise UserError("--steady: only for a video as --data")
-    table = FILM_TABLE if is_film(args) else "results.csv"
+    table = VIDEO_TABLE if is_video(args) else "results.csv"
     table = "damages.csv" if getattr(args, "damages", False) else table
     table = "blend.csv" if getattr(args, "steps", None) else table
     if folder is not None and (folder / table).exists() and not args.overwrite:
@@ -104,15 +104,15 @@ def open_evaluation(args: argparse.Namespace) -> Evaluation:
     from common.runtime.devices import get_device
 
     device = get_device(args.device)
-    return Evaluation([] if is_film(args) else find_photos(args.data), folder, device)
+    return Evaluation([] if is_video(args) else find_photos(args.data), folder, device)
 
 
-def is_film(args: argparse.Namespace) -> bool:
-    """Whether --data is a film."""
-    return args.data.suffix.lower() in FILM_SUFFIXES and not args.data.is_dir()
+def is_video(args: argparse.Namespace) -> bool:
+    """Whether --data is a video."""
+    return args.data.suffix.lower() in VIDEO_SUFFIXES and not args.data.is_dir()
 
 
-def measure_film_command(
+def measure_video_command(
     args: argparse.Namespace,
     evaluation: Evaluation,
     prepare: "Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]",
@@ -121,22 +121,22 @@ def measure_film_command(
     unit: str = "1/255",
     **mixing: Any,
 ) -> None:
-    """Logs how much a model flickers on the film --data, plain and steady, and writes `flicker.csv`.
+    """Logs how much a model flickers on the video --data, plain and steady, and writes `flicker.csv`.
 
-    unit: of what changes. The other arguments are of `common.videos.flicker.measure_film` and, mixing, of
-    `common.videos.steady.Steady`. Raises UserError if the film cannot be read.
+    unit: of what changes. The other arguments are of `common.videos.flicker.measure_video` and, mixing, of
+    `common.videos.steady.Steady`. Raises UserError if the video cannot be read.
     """
     from common.photos.open import PhotoError
     from common.runtime.files import atomic_write
     from common.videos.video import check_packages
 
     check_packages()
-    from common.videos.flicker import measure_film
+    from common.videos.flicker import measure_video
     from common.videos.steady import Steady
 
     amount = args.default_steady if args.steady is None else args.steady
     try:
-        table = measure_film(args.data, prepare, enhance, Steady(amount, **mixing), measures)
+        table = measure_video(args.data, prepare, enhance, Steady(amount, **mixing), measures)
     except PhotoError as error:
         raise UserError(str(error)) from None
     except ResultNotFinite as error:
@@ -145,9 +145,9 @@ def measure_film_command(
     log.info("%s", table.round(3).to_string(na_rep=""))
     if evaluation.folder is not None:
         evaluation.folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(evaluation.folder / FILM_TABLE) as temporary:
+        with atomic_write(evaluation.folder / VIDEO_TABLE) as temporary:
             table.to_csv(temporary, index_label="result")
-        log.info("table: %s", evaluation.folder / FILM_TABLE)
+        log.info("table: %s", evaluation.folder / VIDEO_TABLE)
 
 
 def write_evaluation_page(args: argparse.Namespace, evaluation: Evaluation, results: "Results") -> None:

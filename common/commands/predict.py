@@ -136,12 +136,12 @@ def predict_command(
     together: "Callable[[list[np.ndarray]], list[np.ndarray]] | None" = None,
     **mixing: Any,
 ) -> int:
-    """Enhances the photos and films of `predict`, (H, W, 3) -> (scale H, scale W, 3), with the depth they have.
+    """Enhances the photos and videos of `predict`, (H, W, 3) -> (scale H, scale W, 3), with the depth they have.
 
     together: the same for photos of one size that follow each other, as many as a tile has pixels for. mixing: of
     `common.videos.steady.Steady`. Returns the exit status.
     """
-    from common.inference.batch import Together, enhance_photos, is_film, plan_outputs
+    from common.inference.batch import Together, enhance_photos, is_video, plan_outputs
     from common.photos.open import allow_huge_photos
 
     if args.allow_huge:
@@ -149,24 +149,24 @@ def predict_command(
     suffix = f".{args.format}" if args.format else None
     plan = plan_outputs(args.photos, args.output, args.overwrite, args.skip_existing, suffix)
     small = Together(together, args.tile**2 // scale**2) if together else None
-    films = [entry for entry in plan if is_film(entry[0])]
-    photos = [entry for entry in plan if not is_film(entry[0])]
+    videos = [entry for entry in plan if is_video(entry[0])]
+    photos = [entry for entry in plan if not is_video(entry[0])]
     for flag, given in (("--codec", args.codec), ("--steady", args.steady)):
-        if given is not None and not films:
+        if given is not None and not videos:
             raise UserError(f"{flag}: only for videos, and there is none")
-    if films:
+    if videos:
         from common.videos.video import check_packages
 
         check_packages()
     failed = enhance_photos(photos, enhance, keep_grey, args.quality, scale, small) if photos else 0
-    if films:
-        from common.videos.enhance import FilmOptions, enhance_films
+    if videos:
+        from common.videos.enhance import VideoOptions, enhance_videos
         from common.videos.steady import Steady
 
         amount = args.default_steady if args.steady is None else args.steady
         quality = {} if args.quality is None else {"quality": args.quality}
-        options = FilmOptions(args.codec, scale=scale, **quality)
-        failed += enhance_films(films, enhance, lambda: Steady(amount, **mixing), options, small)
+        options = VideoOptions(args.codec, scale=scale, **quality)
+        failed += enhance_videos(videos, enhance, lambda: Steady(amount, **mixing), options, small)
     return 1 if failed else 0
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.batches.folders import RESULTS_MARKER, find_photos
-from common.photos.formats import FILM_SUFFIXES, MAX_SIDES, WRITABLE_FILM_SUFFIXES, WRITABLE_SUFFIXES
+from common.photos.formats import MAX_SIDES, VIDEO_SUFFIXES, WRITABLE_SUFFIXES, WRITABLE_VIDEO_SUFFIXES
 from common.photos.open import PhotoError
 from common.photos.video_endings import ending_of_result
 from common.photos.whole import Photo, read_photo, to_srgb_photo
@@ -53,10 +53,10 @@ def plan_outputs(
     skip_existing: bool = False,
     suffix: str | None = None,
 ) -> list[tuple[Path, Path]]:
-    """[(photo or film, its result's path)] for files and folders, which are searched recursively and keep their tree.
+    """[(photo or video, its result's path)] for files and folders, which are searched recursively and keep their tree.
 
     output: the folder of the results, or for a single photo the result's own name. suffix: the results' ending, such as
-    '.png'; without it they keep that of their photo. A photo in a format that is not written becomes a PNG, a film MP4
+    '.png'; without it they keep that of their photo. A photo in a format that is not written becomes a PNG, a video MP4
     or MKV; if another photo has that name, `a.gif` becomes `a.gif.png`. Photos in a folder of results below one that is
     read are left out.
 
@@ -64,29 +64,29 @@ def plan_outputs(
     result would replace a photo that is read, or a result exists and is neither to be overwritten nor skipped.
     """
     inputs, output = [Path(source) for source in inputs], Path(output)
-    if is_film(output) and output.suffix.lower() not in WRITABLE_FILM_SUFFIXES and not output.is_dir():
-        raise UserError(f"-o {output}: videos are written as {' '.join(WRITABLE_FILM_SUFFIXES)}; give one of these")
-    names_a_picture = output.suffix.lower() in (*WRITABLE_SUFFIXES, *FILM_SUFFIXES) and not output.is_dir()
+    if is_video(output) and output.suffix.lower() not in WRITABLE_VIDEO_SUFFIXES and not output.is_dir():
+        raise UserError(f"-o {output}: videos are written as {' '.join(WRITABLE_VIDEO_SUFFIXES)}; give one of these")
+    names_a_picture = output.suffix.lower() in (*WRITABLE_SUFFIXES, *VIDEO_SUFFIXES) and not output.is_dir()
     if names_a_picture and (len(inputs) > 1 or inputs[0].is_dir()):
         raise UserError(f"-o {output}: the name of one picture, for several photos; give a folder")
     plan: list[tuple[Path, Path]] = []
     for source in inputs:
-        found = find_photos(source, with_films=True) if source.is_dir() else [source]
+        found = find_photos(source, with_videos=True) if source.is_dir() else [source]
         photos = without_results(found, source, output) if source.is_dir() else found
         for photo in photos:
             if not photo.is_file():
                 raise UserError(f"{photo}: no such photo or folder")
             name = photo.relative_to(source) if source.is_dir() else Path(photo.name)
-            if suffix is not None and not is_film(name):
+            if suffix is not None and not is_video(name):
                 name = name.with_suffix(suffix)
             result = output if names_a_picture else output / name
-            if is_film(photo) != is_film(result):
-                kind = "a video" if is_film(photo) else "no video"
+            if is_video(photo) != is_video(result):
+                kind = "a video" if is_video(photo) else "no video"
                 raise UserError(f"-o {output}: {photo} is {kind}; give a name that fits")
             plan.append((photo, result))
     kept = {result for _, result in plan}
     plan = [(photo, get_writable_path(result, kept, photo)) for photo, result in plan]
-    if changed := sorted({photo.suffix for photo, result in plan if is_film(photo) and photo.suffix != result.suffix}):
+    if changed := sorted({photo.suffix for photo, result in plan if is_video(photo) and photo.suffix != result.suffix}):
         log.info("videos that end in %s become .mp4, or .mkv for sound that MP4 does not hold", " ".join(changed))
     check_names(plan, output)
     alike = Counter(look_alike(result) for _, result in plan)
@@ -129,9 +129,9 @@ def file_number(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def is_film(path: Path) -> bool:
-    """Whether a file is a film, by its ending."""
-    return path.suffix.lower() in FILM_SUFFIXES
+def is_video(path: Path) -> bool:
+    """Whether a file is a video, by its ending."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def without_results(photos: list[Path], source: Path, output: Path) -> list[Path]:
@@ -182,11 +182,11 @@ def make_results_folder(folder: Path) -> None:
 def get_writable_path(result: Path, others: set[Path], source: Path) -> Path:
     """The path with an ending that is written: `.png` in place of another one, or after it if `others` has that.
 
-    A film gets an ending that suits the sound of `source`.
+    A video gets an ending that suits the sound of `source`.
     """
-    if result.suffix.lower() in (*WRITABLE_SUFFIXES, *WRITABLE_FILM_SUFFIXES):
+    if result.suffix.lower() in (*WRITABLE_SUFFIXES, *WRITABLE_VIDEO_SUFFIXES):
         return result
-    ending = ending_of_result(source) if is_film(result) else ".png"
+    ending = ending_of_result(source) if is_video(result) else ".png"
     path = result.with_suffix(ending)
     if path in others:
         path = result.with_name(f"{result.name}{ending}")

@@ -85,7 +85,7 @@ def float32() -> Iterator[None]:
 
 @contextmanager
 def with_bits(bits: int) -> Iterator[None]:
-    """Within it, `precision_for` knows that uint16 pictures have no more than so many bits: those of a film."""
+    """Within it, `precision_for` knows that uint16 pictures have no more than so many bits: those of a video."""
     token = bits_of_uint16.set(bits)
     try:
         yield
