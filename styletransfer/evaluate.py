@@ -40,7 +40,7 @@ def main() -> None:
     args = parser.parse_args()
     evaluation = open_evaluation(args)
     from common.losses.loss import PerceptualLoss
-    from common.runtime.devices import out_of_memory_is_user_error
+    from common.runtime.out_of_memory import out_of_memory_is_user_error
     from styletransfer.measure import evaluate
     from styletransfer.model import VGG_FROM_FILE, each_style, in_style, load_model, read_loss_and_style
     from styletransfer.style import STYLE_FILE, open_style, style_file, style_to_tensor

@@ -1,6 +1,5 @@
 """The style network: a photo in, the same photo in one style out."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +13,7 @@ from common.models.unet import Unet
 from common.photos.pixels import as_plain
 from common.runtime.errors import UserError
 from common.runtime.names import nfc
+from common.runtime.nearest import did_you_mean
 from styletransfer.config import Config, StyleConfig, StyleModelConfig
 from styletransfer.johnson import TransformationNetwork
 
@@ -105,9 +105,8 @@ def in_style(model: Stylizer, words: str | None) -> Stylizer:
     for word in nfc(words).split(","):
         name, colon, amount = word.strip().partition(":")
         if name not in parts:
-            near = difflib.get_close_matches(name, model.styles, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(model.styles)}"
-            raise UserError(f"--style {words}: no style '{name}'; {hint}")
+            hint = did_you_mean(name, model.styles) or f"; there are {', '.join(model.styles)}"
+            raise UserError(f"--style {words}: no style '{name}'{hint}")
         try:
             parts[name] += float(amount) if colon else 1.0
         except ValueError:

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from common.inference.ready import DTYPES
 from common.models.model_file import fill_weights, has_no_metadata, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
 from common.photos.pixels import as_plain
 from common.runtime.errors import UserError
+from common.runtime.precision import DTYPES
 from superres.bicubic import enlarge_by_convolution
 from superres.config import Config, DataConfig, SuperresModelConfig
 from superres.srcnn import SRCNN

@@ -18,7 +18,7 @@ from common.commands.arguments import (
 )
 from common.photos.formats import VIDEO_SUFFIXES
 from common.runtime.errors import ResultNotFinite, UserError
-from common.runtime.files import check_can_write
+from common.runtime.files import check_can_write, check_may_replace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,9 +96,8 @@ def open_evaluation(args: argparse.Namespace) -> Evaluation:
     table = VIDEO_TABLE if is_video(args) else "results.csv"
     table = "damages.csv" if getattr(args, "damages", False) else table
     table = "blend.csv" if getattr(args, "steps", None) else table
-    if folder is not None and (folder / table).exists() and not args.overwrite:
-        raise UserError(f"{folder / table}: exists; add --overwrite, or give another folder with -o")
     if folder is not None:
+        check_may_replace([folder / table], args.overwrite, "give another folder with -o")
         check_can_write(folder)
     from common.batches.folders import find_photos
     from common.runtime.devices import get_device

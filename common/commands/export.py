@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from common.commands.arguments import get_parser, model_path, user_path
 from common.runtime.errors import UserError
-from common.runtime.files import check_can_write
+from common.runtime.files import check_can_write, check_may_replace
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,6 +42,5 @@ def check_output(path: Path, suffix: str, overwrite: bool) -> None:
     """Raises UserError if the file may not be written, or has another suffix."""
     if path.suffix.lower() != suffix:
         raise UserError(f"{path}: must end in {suffix}")
-    if path.exists() and not overwrite:
-        raise UserError(f"{path}: exists; add --overwrite, or give another name")
+    check_may_replace([path], overwrite)
     check_can_write(path.parent)

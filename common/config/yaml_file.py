@@ -1,6 +1,5 @@
 """Config files: YAML with `section.key=value` overrides, checked, with errors that say what to write instead."""
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -14,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
+from common.runtime.nearest import did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
 Change = tuple[str, str, Any]  # where it stands, section.key, value
@@ -242,9 +242,7 @@ def find_section_class(annotation: Any) -> type[BaseModel] | None:
 def suggest_nearest(name: str, valid: Iterable[str]) -> str:
     """The rule 'must be one of ...', with the nearest name if one is near."""
     valid = list(valid)
-    close = difflib.get_close_matches(name, valid, n=1)
-    rule = f"must be one of {', '.join(valid)}"
-    return f"{rule}; did you mean '{close[0]}'?" if close else rule
+    return f"must be one of {', '.join(valid)}{did_you_mean(name, valid)}"
 
 
 def describe_keys(section: type[BaseModel], prefix: str = "") -> list[str]:

@@ -14,11 +14,11 @@ from common.photos.open import PhotoError
 from common.photos.video_endings import ending_of_result
 from common.photos.whole import Photo, read_photo, to_srgb_photo
 from common.photos.write import write_photo
-from common.runtime.devices import is_out_of_memory
 from common.runtime.errors import ResultNotFinite, UserError, WriteError
-from common.runtime.files import atomic_write, check_can_write, remove_temporary_files
+from common.runtime.files import atomic_write, check_can_write, check_may_replace, remove_temporary_files
 from common.runtime.memory import machine_memory, release_freed_memory
 from common.runtime.names import get_name_key, in_either_form, look_alike
+from common.runtime.out_of_memory import first_that_fits
 
 log = logging.getLogger(__name__)
 
@@ -103,9 +103,8 @@ def plan_outputs(
     if skip_existing:
         log.info("%d of %d results exist and are skipped", len(existing), len(plan))
         plan = [(photo, result) for photo, result in plan if result not in existing]
-    elif existing and not overwrite:
-        more = f" and {len(existing) - 1} more" * (len(existing) > 1)
-        raise UserError(f"{min(existing)}{more}: exists; add --overwrite or --skip-existing")
+    else:
+        check_may_replace(existing, overwrite, "--skip-existing")
     make_results_folder(root)
     for folder in {result.parent for _, result in plan}:
         remove_temporary_files(folder)
@@ -259,14 +258,10 @@ def group_by_size(photos: Iterable[OpenPhoto], pixels: int) -> Iterator[list[Ope
 def enhance_together(photos: list[np.ndarray], together: Together) -> list[np.ndarray] | None:
     """The results of photos of one size, or None if they must be made one by one: memory does not suffice for all at
     once, or one of them is not finite."""
+    ways = [(f"{len(photos)} photos at once", lambda: together.enhance(photos)), ("one at a time", lambda: None)]
     try:
-        return together.enhance(photos)
+        return first_that_fits(ways)
     except ResultNotFinite:
-        return None
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        log.warning("not enough memory for %d photos at once: continuing one by one", len(photos))
         return None
 
 

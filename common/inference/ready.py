@@ -15,16 +15,16 @@ from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from common.runtime.accelerator import without_tf32
 from common.runtime.errors import ResultNotFinite
 from common.runtime.finite import check_finite
+from common.runtime.precision import BITS, DTYPES, choose
 
 log = logging.getLogger(__name__)
 
 Model = TypeVar("Model", bound=nn.Module)
 Result = TypeVar("Result")
 
-DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
-BITS = {"fp16": 11, "bf16": 8}  # of a value's mantissa
 in_float32: ContextVar[bool] = ContextVar("in_float32", default=False)
 bits_of_uint16: ContextVar[int] = ContextVar("bits_of_uint16", default=16)
 
@@ -36,11 +36,9 @@ def ready(model: Model, device: torch.device, precision: str = "auto") -> Model:
     in autocast; what it is given and returns stays float32, and so do its weights.
     """
     model = relu_in_place(fuse_batch_norms(model.eval())).to(device).to(memory_format=torch.channels_last)
-    chosen = precision != "auto"
-    if not chosen:
-        precision = "fp16" if device.type == "cuda" else "fp32"
-    if precision != "fp32":
-        vars(model)["half"] = Half(precision, chosen, device.type)
+    name = choose(precision, device)
+    if name != "fp32":
+        vars(model)["half"] = Half(name, precision != "auto", device.type)
         model.forward = partial(forward_in_precision, model, model.forward)
     return model
 
@@ -74,10 +72,9 @@ def precision_of(model: nn.Module) -> AbstractContextManager[object]:
 @contextmanager
 def float32() -> Iterator[None]:
     """Within it, models made ready for half precision compute in float32; on CUDA in all of its bits, not in TF32."""
-    cudnn = torch.backends.cudnn
     token = in_float32.set(True)
     try:
-        with cudnn.flags(cudnn.enabled, cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False):
+        with without_tf32():
             yield
     finally:
         in_float32.reset(token)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from common.config.sections import LayerTerm, LossConfig
 from common.models.vgg16 import VGG16Features
-from common.runtime.tf32 import without_tf32
+from common.runtime.accelerator import never_rounded
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]  # (pred, target) -> mean over all images, or (N,)
 
@@ -81,7 +81,7 @@ def psnr_mae_loss(pred: Tensor, target: Tensor) -> Tensor:
 
 def ssim_loss(pred: Tensor, target: Tensor) -> Tensor:
     """1 - SSIM (Wang et al. 2004): 11 x 11 Gaussian window of sigma 1.5, no padding, mean over RGB. In [0, 2]."""
-    similar = ssim_map(without_tf32(pred), without_tf32(target), window_size=11, max_val=1.0, padding="valid")
+    similar = ssim_map(never_rounded(pred), never_rounded(target), window_size=11, max_val=1.0, padding="valid")
     return 1 - similar.mean().to(pred.dtype)
 
 

@@ -8,7 +8,7 @@ import re
 import secrets
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -81,6 +81,13 @@ def check_can_write(folder: Path) -> None:
     nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise UserError(f"{nearest}: nothing can be written here; give another folder")
+
+
+def check_may_replace(paths: Iterable[Path], overwrite: bool, otherwise: str = "give another name with -o") -> None:
+    """Raises UserError if a file exists and is not to be overwritten. otherwise: what else may be done."""
+    if not overwrite and (existing := sorted(path for path in paths if path.exists())):
+        more = f" and {len(existing) - 1} more" * (len(existing) > 1)
+        raise UserError(f"{existing[0]}{more}: exists; add --overwrite, or {otherwise}")
 
 
 def temporary_name() -> str:

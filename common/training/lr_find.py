@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 
 from common.config.sections import StageConfig
 from common.runs.fit import without_progress_bars
-from common.runtime.devices import is_out_of_memory, lost_worker_advice
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
+from common.runtime.out_of_memory import is_out_of_memory, lost_worker_advice
 from common.training.learner import StageLearner, out_of_memory_advice
 
 

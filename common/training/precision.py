@@ -8,6 +8,7 @@ from fastai.callback.fp16 import MixedPrecision
 
 from common.config.sections import TaskConfig
 from common.runtime.errors import UserError
+from common.runtime.precision import choose
 
 
 def choose_precision(config: TaskConfig, device: torch.device) -> str:
@@ -15,12 +16,10 @@ def choose_precision(config: TaskConfig, device: torch.device) -> str:
 
     Raises UserError if the device does not support it.
     """
-    asked, on_gpu = config.train.precision, device.type == "cuda"
-    if asked == "fp16" and not on_gpu:
+    precision = choose(config.train.precision, device, config.works_in_fp16)
+    if precision == "fp16" and device.type != "cuda":
         raise UserError(f"train.precision = fp16: needs a CUDA GPU, this run is on {device}; set auto, fp32 or bf16")
-    if asked == "auto":
-        return "fp16" if on_gpu and config.works_in_fp16() else "fp32"
-    return asked
+    return precision
 
 
 class BFloat16(Callback):

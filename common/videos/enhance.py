@@ -26,7 +26,7 @@ from common.videos.writer import VideoWriter
 log = logging.getLogger(__name__)
 
 BITS = 10  # that a result has of a video with more than 8
-OF_A_PICTURE = ("common.inference.batch", "common.inference.ready", "common.inference.tiles", "styletransfer.photo")
+OF_A_FRAME = ("common.runtime.out_of_memory", "common.inference.ready", "common.inference.tiles", "styletransfer.photo")
 
 
 class Clock:
@@ -128,7 +128,7 @@ def enhance_video(
                         writer.write(frame, item.like.duration)
 
             with (
-                each_message_once(*OF_A_PICTURE),
+                each_message_once(*OF_A_FRAME),
                 with_bits(BITS),
                 progress_of(path, video.frames) as progress,
                 ahead(clock.over(read_frames(source, video))) as items,

@@ -143,8 +143,8 @@ def test_what_cannot_be_trained_says_why(name):
 @pytest.mark.parametrize(
     ("name", "options", "scale", "keys", "message"),
     [
-        ("Spam", {}, 2, {}, "model.architecture: spandrel has no Spam; did you mean SPAN?"),
-        ("SPAN", {"feature_chanels": 8}, 2, {}, "no such option; did you mean feature_channels?"),
+        ("Spam", {}, 2, {}, "model.architecture: spandrel has no Spam; did you mean 'SPAN'?"),
+        ("SPAN", {"feature_chanels": 8}, 2, {}, "no such option; did you mean 'feature_channels'?"),
         ("SPAN", {"upscale": 2}, 2, {}, "model.options.upscale: is data.scale; leave it out"),
         ("SPAN", {"img_range": 1}, 2, {}, "model.options.img_range = 1: cannot be read from a file of weights"),
         ("UpCunet2x", {}, 4, {}, "data.scale = 4: UpCunet2x with these options enlarges 2 times"),

@@ -236,7 +236,7 @@ def test_one_photo_may_have_its_results_name(photos, tmp_path):
     (pair,) = plan_outputs([photos / "0.png"], tmp_path / "new/large.jpg")
     assert pair == (photos / "0.png", tmp_path / "new/large.jpg")
     assert enhance_photos([pair], twice) == 0
-    with pytest.raises(UserError, match=r"large.jpg: exists; add --overwrite or --skip-existing"):
+    with pytest.raises(UserError, match=r"large.jpg: exists; add --overwrite, or --skip-existing"):
         plan_outputs([photos / "0.png"], tmp_path / "new/large.jpg")
     with pytest.raises(UserError, match=r"-o .*x.png: the name of one picture, for several photos; give a folder"):
         plan_outputs([photos], tmp_path / "x.png")

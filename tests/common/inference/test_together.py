@@ -73,7 +73,7 @@ def test_where_memory_runs_out_they_go_one_by_one(photos, tmp_path, caplog):
     plan = plan_outputs([photos], tmp_path / "out")
     assert enhance_photos(plan, recorder.single, together=Together(recorder.together, 10**6)) == 0
     assert recorder.counts == [1] * 6
-    assert "not enough memory for 6 photos at once: continuing one by one" in caplog.messages
+    assert "not enough memory for 6 photos at once: continuing with one at a time" in caplog.messages
     assert negatives(photos, tmp_path / "out") == [True] * 6
 
 

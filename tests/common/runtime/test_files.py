@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from common.runtime import files
-from common.runtime.errors import WriteError
-from common.runtime.files import atomic_write, os_error_reason, remove_temporary_files, side_file
+from common.runtime.errors import UserError, WriteError
+from common.runtime.files import atomic_write, check_may_replace, os_error_reason, remove_temporary_files, side_file
 from tests.commands import posix_only
 
 
@@ -140,3 +140,13 @@ def test_a_name_as_long_as_the_system_allows_can_be_written(tmp_path):
         temporary.write_text("x")
         assert temporary.suffix == ".png"
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_files_that_exist_are_replaced_only_on_request_and_the_first_is_named(tmp_path):
+    paths = [tmp_path / name for name in ("c", "b", "a")]
+    check_may_replace(paths, overwrite=False)
+    for path in paths[:2]:
+        path.touch()
+    check_may_replace(paths, overwrite=True)
+    with pytest.raises(UserError, match="b and 1 more: exists; add --overwrite, or give another name with -o"):
+        check_may_replace(paths, overwrite=False)
