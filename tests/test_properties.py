@@ -12,8 +12,8 @@ from colorize.config import Config as ColorizeConfig
 from colorize.photo import color_photo
 from common.config.sections import LAYER_NAMES
 from common.config.yaml_file import load_config, save_config
-from common.inference.batch import enhance_photos
 from common.inference.tiles import enhance
+from common.inference.work import enhance_photos
 from superres.config import Config as SuperresConfig
 from superres.model import get_model
 

@@ -141,7 +141,8 @@ def predict_command(
     together: the same for photos of one size that follow each other, as many as a tile has pixels for. mixing: of
     `common.videos.steady.Steady`. Returns the exit status.
     """
-    from common.inference.batch import Together, enhance_photos, is_video, plan_outputs
+    from common.inference.plan import is_video, plan_outputs
+    from common.inference.work import Together, enhance_photos
     from common.photos.open import allow_huge_photos
 
     if args.allow_huge:

@@ -22,7 +22,7 @@ from common.runs.page import write_run_page
 from common.runs.photos import get_run_photos
 from common.runs.resume import RESUME_FILE
 from common.runtime import processes
-from common.runtime.command import show_messages
+from common.runtime.messages import show_messages
 from common.training.learner import ModelFiles
 from common.training.precision import choose_precision
 

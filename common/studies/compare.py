@@ -21,8 +21,8 @@ from common.runs.photos import PHOTOS_FILE, get_run_photos, save_photo_split
 from common.runs.resume import RESUME_FILE
 from common.runs.steps import MODEL_FILE, with_fetched_photos
 from common.runtime import processes
-from common.runtime.command import log_to_file
 from common.runtime.errors import TrainingDiverged
+from common.runtime.messages import log_to_file
 from common.studies.report import write_study_page
 from common.studies.study import CompareArguments, SavedStudy, save_study
 from common.task import Task, Train

@@ -14,8 +14,9 @@ from pydantic import Field
 
 from common.commands.arguments import add_perceptual_arguments, get_parser, user_path
 from common.commands.configs import find_config
+from common.config.overrides import parse_overrides
 from common.config.sections import Section, TaskConfig, YamlPath
-from common.config.yaml_file import load_config, load_config_with_changes, parse_overrides, save_config
+from common.config.yaml_file import load_config, load_config_with_changes, save_config
 from common.runtime.errors import UserError
 
 Changes = dict[str, Any]
@@ -145,7 +146,7 @@ def load_study(
     if study.task != task_name:
         raise UserError(f"--resume {folder}: a study of {study.task}; use python -m {study.task}.compare")
     if words:
-        from common.runs.resume import RESUMABLE_KEYS
+        from common.runs.changes import RESUMABLE_KEYS
 
         for _, key, _ in parse_overrides(words, config_class):
             if key not in RESUMABLE_KEYS:

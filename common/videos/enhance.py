@@ -10,8 +10,8 @@ from pathlib import Path
 from av.error import FFmpegError
 from av.packet import Packet
 
-from common.inference.batch import FAILURES, Enhance, Together, enhance_together, explain_failure
 from common.inference.ready import with_bits
+from common.inference.work import FAILURES, Enhance, Together, enhance_together, explain_failure
 from common.runtime.files import atomic_write
 from common.runtime.interrupt import StopRequest
 from common.videos.decoding import DecodedFrame, read_frames

@@ -9,8 +9,9 @@ from colorize.config import ColorizeModelConfig
 from colorize.model import get_model as get_colorizer
 from colorize.photo import color_photo, color_together
 from common.commands.predict import on_accelerator
-from common.inference.batch import Together, enhance_photos, plan_outputs
+from common.inference.plan import plan_outputs
 from common.inference.tiles import enhance, enhance_together
+from common.inference.work import Together, enhance_photos
 from styletransfer.config import JohnsonConfig, StyleModelConfig
 from styletransfer.model import get_model as get_stylizer
 from styletransfer.photo import paint_photo, paint_together

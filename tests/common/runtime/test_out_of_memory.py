@@ -64,7 +64,7 @@ def test_the_first_way_for_which_memory_suffices_is_taken_with_a_line_for_each_b
 
 
 def test_where_memory_suffices_for_no_way_the_last_one_is_named():
-    with pytest.raises(MemoryError, match="^not enough memory for 4 GB$"):
+    with pytest.raises(MemoryError, match=r"^not enough memory for 4 GB$"):
         first_that_fits([needing(8, limit=3), needing(4, limit=3)])
 
 

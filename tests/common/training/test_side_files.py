@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from common.runs import callbacks, fit, page
 from common.runs.fit import fit_run
 from common.runtime.errors import WriteError
-from common.training import run_callbacks, run_fit, run_report, side_files
+from common.training import side_files
 from tests.common.training.test_finite_steps import Network, make_learner
 
 
@@ -24,8 +25,8 @@ def held(monkeypatch):
 
     monkeypatch.setattr(Path, "replace", refuse)
     monkeypatch.setattr(side_files, "WAITS", (0.001, 0.001))
-    monkeypatch.setattr(run_fit, "write_run_page", lambda *_, **__: None)  # it needs what `open_run` writes
-    monkeypatch.setattr(run_report, "write_run_page", lambda *_, **__: None)
+    monkeypatch.setattr(fit, "write_run_page", lambda *_, **__: None)  # it needs what `open_run` writes
+    monkeypatch.setattr(page, "write_run_page", lambda *_, **__: None)
     return names
 
 
@@ -33,7 +34,7 @@ def test_a_history_that_excel_has_open_is_written_when_it_is_closed(held, tmp_pa
     held.append("history.csv")
     learn = make_learner(Network(), epochs=3)
 
-    class Close(run_callbacks.Callback):
+    class Close(callbacks.Callback):
         order = 60
 
         def after_epoch(self):
@@ -55,7 +56,7 @@ def test_a_file_that_is_held_for_a_moment_is_written_without_a_word(held, tmp_pa
         tries.append(1)
         if len(tries) == 3:
             held.clear()
-        with run_callbacks.atomic_write(tmp_path / "a.txt") as temporary:
+        with callbacks.atomic_write(tmp_path / "a.txt") as temporary:
             temporary.write_text("written")
 
     side_files.write_side_file(tmp_path / "a.txt", write)
@@ -74,7 +75,7 @@ def test_a_page_that_cannot_be_written_ends_nothing(held, tmp_path, caplog, monk
     def fail(*_, **__):
         raise WriteError("report.html: cannot be written (No space left on device)")
 
-    monkeypatch.setattr(run_report, "write_run_page", fail)
+    monkeypatch.setattr(page, "write_run_page", fail)
     fit_run(make_learner(Network(), epochs=2), tmp_path)
     assert caplog.text.count("report.html: cannot be written") == 1
 
@@ -86,7 +87,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_training(name, held, tmp_p
     save = learn.files.save
 
     def save_atomically(path, model):
-        with run_callbacks.atomic_write(path) as temporary:
+        with callbacks.atomic_write(path) as temporary:
             save(temporary, model)
 
     object.__setattr__(learn.files, "save", save_atomically)

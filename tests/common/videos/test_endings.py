@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from common.batches.folders import find_photos
-from common.inference.batch import plan_outputs
+from common.inference.plan import plan_outputs
 from common.runtime.errors import UserError
 from common.videos.enhance import VideoOptions, enhance_video
 from common.videos.frames import to_array

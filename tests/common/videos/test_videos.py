@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from common.inference.batch import Together
 from common.inference.ready import ready
 from common.inference.tiles import enhance, enhance_together
+from common.inference.work import Together
 from common.videos import progress
 from common.videos.decoding import DecodedFrame, read_frames
 from common.videos.enhance import VideoOptions, enhance_video, enhance_videos
