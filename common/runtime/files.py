@@ -24,6 +24,7 @@ NOT_SUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, er
 PAUSES = (0.1, 0.3, 1.0)  # seconds between tries to replace a file that another program holds open
 DAY = 24 * 60 * 60
 
+not_written: set[Path] = set()  # files that a training does without at the moment
 said: set[int] = set()  # reasons of drives that were told: once each
 
 
@@ -51,13 +52,18 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def side_file() -> Iterator[None]:
-    """For files that a training can do without, such as its page: one that cannot be written is left as it was, with a
-    line."""
+def side_file(path: Path) -> Iterator[None]:
+    """For what a training can do without, such as its page: a file that cannot be written is left as it was.
+
+    path: of the file, or of a folder of such files. A line says so, until the next one is written.
+    """
     try:
         yield
+        not_written.discard(path)
     except WriteError as error:
-        log.warning("skipped %s; the training goes on", error)
+        if path not in not_written:
+            log.warning("skipped %s; the training goes on", error)
+        not_written.add(path)
 
 
 def replace_patiently(temporary: Path, path: Path) -> None:

@@ -183,4 +183,6 @@ def test_where_memory_runs_out_on_a_coarse_grid_tiles_are_halved_to_its_limit(ca
     photo = np.random.default_rng(0).integers(0, 256, (200, 450, 3), np.uint8)
     result = enhance(model, photo, scale=2, grid=128)
     assert np.array_equal(result, photo.repeat(2, axis=0).repeat(2, axis=1))
-    assert [message.rpartition("with ")[2] for message in caplog.messages] == ["450 (--tile)", "320 (--tile)"]
+    assert [message.rpartition("with ")[2] for message in caplog.messages] == [
+        f"tiles of {side} pixels (--tile)" for side in (450, 320)
+    ]
