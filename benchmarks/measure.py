@@ -18,13 +18,14 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from common.runtime.devices import is_out_of_memory
+from common.runtime import precision
+from common.runtime.out_of_memory import is_out_of_memory
 
 Result = TypeVar("Result")
 Work = Callable[[], Any]
 Row = Sequence[str | float | None]  # of a table; None: did not fit into memory
 
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+DTYPES = {"fp32": torch.float32, **precision.DTYPES}
 CURRENT_WORK: list[Work] = []  # in a worker's process: the one function that it runs
 
 
@@ -76,8 +77,7 @@ def attempt(function: Callable[..., Result], arguments: Sequence[Any]) -> tuple[
     try:
         return True, function(*arguments)
     except (MemoryError, RuntimeError) as error:
-        messages = ("bad_alloc", "could not create a primitive")  # of C++, and of oneDNN
-        if is_out_of_memory(error) or any(message in str(error) for message in messages):
+        if is_out_of_memory(error) or "could not create a primitive" in str(error):  # oneDNN may mean the same
             return False, None
         raise
 

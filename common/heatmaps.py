@@ -13,7 +13,7 @@ from common.commands.arguments import add_device_argument, get_parser, number_at
 from common.config.sections import LAYER_NAMES
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
-from common.runtime.files import atomic_write, check_can_write
+from common.runtime.files import atomic_write, check_can_write, check_may_replace
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,8 +71,7 @@ def check_output(args: argparse.Namespace) -> None:
     """Raises UserError if the picture cannot be written, or exists and is not to be replaced."""
     if args.output.suffix.lower() != ".png":
         raise UserError(f"-o {args.output}: must end in .png")
-    if args.output.exists() and not args.overwrite:
-        raise UserError(f"{args.output}: exists; add --overwrite, or give another name with -o")
+    check_may_replace([args.output], args.overwrite)
     check_can_write(args.output.parent)
 
 

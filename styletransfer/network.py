@@ -1,6 +1,5 @@
 """The style network: a photo in, the same photo in one style out."""
 
-import difflib
 from collections.abc import Sequence
 from typing import cast
 
@@ -12,6 +11,7 @@ from common.models.unet import Unet
 from common.photos.pixels import as_plain
 from common.runtime.errors import UserError
 from common.runtime.names import nfc
+from common.runtime.nearest import did_you_mean
 from styletransfer.config import StyleModelConfig
 from styletransfer.johnson import TransformationNetwork
 
@@ -60,9 +60,8 @@ def in_style(model: Stylizer, style: str | None) -> Stylizer:
     for word in nfc(style).split(","):
         name, colon, amount = word.strip().partition(":")
         if name not in parts:
-            near = difflib.get_close_matches(name, model.styles, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(model.styles)}"
-            raise UserError(f"--style {style}: no style '{name}'; {hint}")
+            hint = did_you_mean(name, model.styles) or f"; there are {', '.join(model.styles)}"
+            raise UserError(f"--style {style}: no style '{name}'{hint}")
         try:
             parts[name] += float(amount) if colon else 1.0
         except ValueError:

@@ -15,6 +15,7 @@ from common.config.yaml_file import load_config
 from common.photos.formats import WRITABLE_SUFFIXES
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
+from common.runtime.files import check_may_replace
 from styletransfer.config import Config
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def main() -> None:
     from common.photos.flat import shrunk_size
     from common.photos.pixels import to_8_bits, to_tensor
     from common.photos.whole import read_photo, to_srgb_photo
-    from common.runtime.devices import get_device, out_of_memory_is_user_error
+    from common.runtime.devices import get_device
+    from common.runtime.out_of_memory import out_of_memory_is_user_error
     from styletransfer.loss import StyleLoss
     from styletransfer.style import MIN_SIDE, open_style, style_to_tensor
 
@@ -89,8 +91,7 @@ def check_output(args: argparse.Namespace) -> None:
         raise UserError(f"{output}: must end in one of {' '.join(sorted(WRITABLE_SUFFIXES))}")
     if output.resolve() in (args.photo.resolve(), args.style.resolve()):
         raise UserError(f"{output}: is one of the pictures to read; give another name with -o")
-    if output.exists() and not args.overwrite:
-        raise UserError(f"{output}: exists; add --overwrite")
+    check_may_replace([output], args.overwrite)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

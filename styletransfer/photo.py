@@ -16,8 +16,8 @@ from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance, enhance_together
 from common.models.onnx_model import OnnxModel
 from common.photos.pixels import peak_of, to_pixels, to_tensor
-from common.runtime.devices import is_out_of_memory
 from common.runtime.finite import check_finite
+from common.runtime.out_of_memory import first_that_fits
 from styletransfer.bands import paint_in_bands
 from styletransfer.johnson import TransformationNetwork
 from styletransfer.network import Stylizer
@@ -76,25 +76,19 @@ def paint_whole(model: Stylizer | OnnxModel, photo: np.ndarray, tile: int) -> np
         return enhance(model, photo, tile=tile, grid=GRID)
     if not isinstance(model.network, TransformationNetwork):
         return enhance(model, photo, tile=tile, grid=GRID)
-    ways = [partial(paint_in_one_piece, model, photo)] if max(photo.shape[:2]) <= tile else []
+    pieces = [("the whole photo at once", partial(paint_in_one_piece, model, photo))]
+    ways = pieces if max(photo.shape[:2]) <= tile else []
     floats = max(FEWEST_FLOATS, FLOATS_PER_PIXEL * tile**2)
     while floats >= FEWEST_FLOATS:
-        ways.append(partial(paint_bands_of, model, photo, floats))
+        ways.append((f"bands of {4 * floats / 1e6:.0f} MB", partial(paint_bands_of, model, photo, floats)))
         floats //= 4
-    for paint in ways:
-        try:
-            with precision_for(model, photo.dtype):
-                painted, second_time = finite_result(model, paint)
-            if second_time:
-                say_again(model, "the painting")
-            return painted
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-        log.warning("not enough memory: continuing in smaller pieces (--tile)")
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-    raise MemoryError("not enough memory, not even for bands of a few rows")
+    with precision_for(model, photo.dtype):
+        painted, second_time = first_that_fits(
+            [(name, partial(finite_result, model, paint)) for name, paint in ways], hint=" (--tile)"
+        )
+    if second_time:
+        say_again(model, "the painting")
+    return painted
 
 
 @torch.inference_mode()

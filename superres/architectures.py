@@ -5,7 +5,6 @@ the same pictures in all programs that read files with spandrel.
 """
 
 import copy
-import difflib
 import importlib
 import inspect
 import pkgutil
@@ -20,6 +19,7 @@ from spandrel import MAIN_REGISTRY, ImageModelDescriptor, ModelDescriptor, SizeR
 from torch import Tensor, nn
 
 from common.runtime.errors import UserError
+from common.runtime.nearest import did_you_mean
 
 # What architectures call the same things in their constructors.
 SCALES = ("scale", "upscale", "up_scale", "upscale_factor", "upscaling_factor")
@@ -195,9 +195,7 @@ def plain(value: Any) -> Any:
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """What was probably meant, or all there is."""
-    by_lower = {word.lower(): word for word in known}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    return f"; did you mean {by_lower[near[0]]}?" if near else f". There are {', '.join(sorted(known))}"
+    return did_you_mean(name, known) or f". There are {', '.join(sorted(known))}"
 
 
 @torch.no_grad()

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from common.commands.evaluate import check_new
 from common.evaluation.metrics import psnr_y
 from common.evaluation.perceptual import get_perceptual_metrics
 from common.evaluation.report import Results
 from common.photos.pixels import to_pixels, to_tensor
 from common.runtime.errors import UserError
+from common.runtime.files import check_may_replace
 from common.videos.flicker import VideoMeasure
 from superres.data import Degrade, get_input
 from superres.files import is_of_others, read_data_config
@@ -39,7 +39,7 @@ def evaluate(
     if args.damages:
         if folder is None or len(models) != 1 or args.low is not None:
             raise UserError("--damages needs a MODEL, and makes its own inputs: leave out --steps and --low")
-        check_new(folder / TABLE_FILE, args.overwrite)
+        check_may_replace([folder / TABLE_FILE], args.overwrite, "give another folder with -o")
         measure_damages(photos, degrade.scale, models["prediction"], folder, args.tile)
         return None
     if args.low is not None:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from common.config.damages import PRESETS, BlurConfig, DamagePass, JpegConfig, NoiseConfig
 from common.evaluation.report import NOT_MEASURED
-from common.inference.batch import explain_failure
+from common.inference.work import explain_failure
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
 from common.runtime.memory import release_freed_memory

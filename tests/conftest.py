@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from common.runtime.command import RUN_LOG
+from common.runtime.messages import RUN_LOG
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 

@@ -11,12 +11,13 @@ import numpy as np
 import safetensors.torch
 import torch
 from PIL import Image
+from superres.model import get_model, save_model
 
 from common.config.yaml_file import load_config, save_config
 from common.models.model_file import METADATA_KEY, write_model_file
-from common.photos.sixteen_bits import write_16_bits
+from common.photos.deep_files import write_png, write_tiff
+from common.photos.tags import Tags
 from superres.config import Config
-from superres.model import get_model, save_model
 
 
 class Harmful:
@@ -59,9 +60,9 @@ def make_odd_photos(folder):
     """Fills `folder` with 48 x 40 photos, each of another kind, all of which can be used."""
     folder.mkdir()
     deep = np.random.default_rng(0).integers(0, 65536, (40, 48, 3)).astype(np.uint16)
-    for name in ("rgb16.png", "rgb16.tif"):
-        write_16_bits(folder / name, deep, {})
-    write_16_bits(folder / "rgba16.png", np.dstack([deep, deep[..., :1]]), {})
+    write_png(folder / "rgb16.png", deep, {})
+    write_tiff(folder / "rgb16.tif", deep, Tags())
+    write_png(folder / "rgba16.png", np.dstack([deep, deep[..., :1]]), {})
     for name in ("grey16.png", "grey16.tif"):
         Image.fromarray(deep[..., 0]).save(folder / name)
     photo = Image.fromarray((deep >> 8).astype(np.uint8))

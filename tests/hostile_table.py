@@ -1,6 +1,6 @@
-"""What the commands say to each file of `tests.hostile` and `tests.hostile_films`, and to words that make no sense."""
+"""What the commands say to each file of `tests.hostile` and `tests.hostile_videos`, and to words that make no sense."""
 
-from tests.hostile_films import NO_FILMS
+from tests.hostile_videos import NO_VIDEOS
 
 # What is run, with what (D: the folder of the fixture), and all that it says; ... stands for the words of others:
 # pydantic, PyYAML, safetensors, torch, argparse and the system.
@@ -301,7 +301,7 @@ TABLE = [
     ),
     (
         "train", "D/small.yaml 'model={network: spandrel, architecture: Spam}'",
-        "error: D/small.yaml with the command line: model.architecture: spandrel has no Spam; did you mean SPAN?",
+        "error: D/small.yaml with the command line: model.architecture: spandrel has no Spam; did you mean 'SPAN'?",
     ),
     (
         "predict", "D/evil.pth D/photos -o D/out",
@@ -411,19 +411,19 @@ TABLE = [
         "error: give either a MODEL or --baseline",
     ),
     *(
-        ("evaluate", f"D/model.safetensors --data D/films/{name}", f"error: D/films/{name}: {message}")
-        for name, message in NO_FILMS.items()
+        ("evaluate", f"D/model.safetensors --data D/videos/{name}", f"error: D/videos/{name}: {message}")
+        for name, message in NO_VIDEOS.items()
     ),
     (
-        "evaluate", "D/model.safetensors --data D/films/none.mp4",
-        "error: D/films/none.mp4: cannot be opened as a video; is it cut off? (...)",
+        "evaluate", "D/model.safetensors --data D/videos/none.mp4",
+        "error: D/videos/none.mp4: cannot be opened as a video; is it cut off? (...)",
     ),
     (
-        "evaluate", "--baseline bicubic --scale 2 --data D/films/one.mp4",
-        "error: --data D/films/one.mp4: a video is measured with a MODEL, and without ...",
+        "evaluate", "--baseline bicubic --scale 2 --data D/videos/one.mp4",
+        "error: --data D/videos/one.mp4: a video is measured with a MODEL, and without ...",
     ),
     (
-        "predict", "D/model.safetensors D/films/one.mp4 -o one.png",
-        "error: -o one.png: D/films/one.mp4 is a video; give a name that fits",
+        "predict", "D/model.safetensors D/videos/one.mp4 -o one.png",
+        "error: -o one.png: D/videos/one.mp4 is a video; give a name that fits",
     ),
 ]  # fmt: skip

@@ -20,7 +20,7 @@ from common.losses.loss import PerceptualLoss
 from common.losses.perceptual import gram_matrix
 from common.models.vgg16 import VGG16Features
 from tests.commands import run_here
-from tests.films import frames_of
+from tests.videos import frames_of
 
 CPU = torch.device("cpu")
 
@@ -115,15 +115,15 @@ def test_figures_are_short():
     ]  # fmt: skip
 
 
-def test_the_film_has_its_scenes_and_noise(tmp_path, capsys):
+def test_the_video_has_its_scenes_and_noise(tmp_path, capsys):
     path = tmp_path / "a.mp4"
-    assert not run_here("benchmarks.film", path, "--frames", "8", "--size", "64", "48", "--noise", "3")
+    assert not run_here("benchmarks.video", path, "--frames", "8", "--size", "64", "48", "--noise", "3")
     assert "8 frames, 64 x 48, noise 3" in capsys.readouterr().out
     frames = [frame.to_ndarray(format="rgb24").astype(float) for frame in frames_of(path)]
     changes = [np.abs(after - before).mean() for before, after in pairwise(frames)]
     assert len(frames) == 8
     assert max(changes) == changes[3]  # the cut
-    assert run_here("benchmarks.film", tmp_path / "a.webm") == 2
+    assert run_here("benchmarks.video", tmp_path / "a.webm") == 2
     assert "must end in .mp4 or .mkv" in capsys.readouterr().err
 
 

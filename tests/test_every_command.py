@@ -6,18 +6,18 @@ import shlex
 import numpy as np
 import pytest
 from PIL import Image
+from styletransfer.model import get_model as get_stylizer
+from styletransfer.model import save_model as save_stylizer
+from superres.model import get_model, save_model
 
 from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
 from common.photos.whole import read_photo
 from styletransfer.config import Config as StyleConfig
-from styletransfer.model import get_model as get_stylizer
-from styletransfer.model import save_model as save_stylizer
 from superres.config import Config
-from superres.model import get_model, save_model
 from tests.commands import run_here
 from tests.hostile import make_configs, make_model_files, make_odd_photos, make_photos
-from tests.hostile_films import write_sound
+from tests.hostile_videos import write_sound
 
 ONE_LAYER = "'loss={vgg: random, features: {weight: 1, layers: {relu1_1: 1}}, gram: {weight: 1, layers: {relu1_1: 1}}}'"
 STAGE = "'train.stages=[{crop: 32, bs: 1, epochs: 1, lr: 1e-3}]'"

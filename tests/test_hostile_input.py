@@ -9,17 +9,17 @@ from PIL import Image
 from common.batches.folders import find_photos
 from common.runtime.errors import UserError
 from tests.commands import raise_here, run_here
-from tests.films import frames_of
 from tests.hostile import make_folder
-from tests.hostile_films import NO_FILMS, make_films
 from tests.hostile_table import TABLE
+from tests.hostile_videos import NO_VIDEOS, make_videos
+from tests.videos import frames_of
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
     make_folder(folder)
-    make_films(folder / "films")
+    make_videos(folder / "videos")
     return folder
 
 
@@ -51,22 +51,22 @@ def test_a_folder_of_hostile_photos_gives_a_line_for_each_and_results_for_the_re
     assert sizes == {"dot.png": (2, 2), "line.png": (2, 10000)}
 
 
-def test_a_folder_of_hostile_films_gives_a_line_for_each_and_results_for_the_rest(folder, tmp_path, caplog):
-    assert run_here("superres.predict", folder / "model.safetensors", folder / "films", "-o", tmp_path / "out") == 1
-    said = [message.replace(f"{folder}/films/", "") for message in caplog.messages]
+def test_a_folder_of_hostile_videos_gives_a_line_for_each_and_results_for_the_rest(folder, tmp_path, caplog):
+    assert run_here("superres.predict", folder / "model.safetensors", folder / "videos", "-o", tmp_path / "out") == 1
+    said = [message.replace(f"{folder}/videos/", "") for message in caplog.messages]
     failed = [message.removeprefix("failed ") for message in said if message.startswith("failed")]
-    assert failed == [f"{name}: {message}" for name, message in sorted(NO_FILMS.items())]
-    assert f"{len(NO_FILMS)} of {len(NO_FILMS) + 3} videos failed" in said
+    assert failed == [f"{name}: {message}" for name, message in sorted(NO_VIDEOS.items())]
+    assert f"{len(NO_VIDEOS)} of {len(NO_VIDEOS) + 3} videos failed" in said
     assert any(message.startswith("cut.mkv: ends after") for message in said)
-    films = {path.name: frames_of(path) for path in sorted((tmp_path / "out").glob("*.m*"))}
-    assert {name: (frames[0].width, frames[0].height) for name, frames in films.items()} == {
+    videos = {path.name: frames_of(path) for path in sorted((tmp_path / "out").glob("*.m*"))}
+    assert {name: (frames[0].width, frames[0].height) for name, frames in videos.items()} == {
         "cut.mkv": (128, 96),
         "odd.mp4": (130, 94),
         "one.mp4": (128, 96),
     }
-    assert len(films["odd.mp4"]) == 3
-    assert len(films["one.mp4"]) == 1
-    assert 10 < len(films["cut.mkv"]) < 30
+    assert len(videos["odd.mp4"]) == 3
+    assert len(videos["one.mp4"]) == 1
+    assert 10 < len(videos["cut.mkv"]) < 30
 
 
 def test_a_pickle_is_opened_on_request_only(folder, tmp_path, monkeypatch, capsys):

@@ -6,18 +6,18 @@ import shutil
 from pathlib import Path
 
 import pytest
+import styletransfer.model
+import superres.model
 import torch
 from PIL import Image
 
-import styletransfer.model
-import superres.model
 from common.config.yaml_file import load_config
 from common.studies.study import read_study
 from styletransfer.config import Config as StyleConfig
 from styletransfer.config import JohnsonConfig, StyleModelConfig
 from superres.config import Config
 from tests.commands import run_here
-from tests.films import pan, write_film
+from tests.videos import pan, write_video
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", "superres/README.md", "colorize/README.md", "styletransfer/README.md", "configs/README.md"]
@@ -51,7 +51,7 @@ def workplace(photos, tmp_path, monkeypatch):
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     for name in ("photo.jpg", "old.jpg", "starry_night.jpg"):
         Image.open(photos / "0.png").save(tmp_path / name)
-    write_film(tmp_path / "film.mp4", pan(3))
+    write_video(tmp_path / "video.mp4", pan(3))
     return tmp_path
 
 

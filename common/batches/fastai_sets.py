@@ -1,12 +1,12 @@
 """Data sets of fastai's list, as `fastai:PETS`: fetched once, into the folder that fastai keeps them in."""
 
-import difflib
 import logging
 from pathlib import Path
 
 from fastai.data.external import URLs, untar_data
 
 from common.runtime.errors import UserError
+from common.runtime.nearest import did_you_mean
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +24,8 @@ def fetch_photos(path: Path) -> Path:
     name, *folders = path.as_posix().removeprefix(PREFIX).split("/")
     names = [key for key, url in vars(URLs).items() if isinstance(url, str) and url.endswith((".tgz", ".zip"))]
     if name not in names:
-        nearest = difflib.get_close_matches(name.upper(), names, n=1)
-        hint = f"did you mean {PREFIX}{nearest[0]}?" if nearest else f"such as {PREFIX}PETS"
-        raise UserError(f"data.path = {path}: fastai has no data set of that name; {hint}")
+        hint = did_you_mean(name, names) or f", such as {PREFIX}PETS"
+        raise UserError(f"data.path = {path}: fastai has no data set '{name}'{hint}")
     url = getattr(URLs, name)
     try:
         folder = untar_data(url)

@@ -16,13 +16,13 @@ from tqdm import tqdm
 
 from common.photos.flat import open_photo
 from common.photos.formats import (
-    CAN_READ_FILMS,
-    FILM_SUFFIXES,
+    CAN_READ_VIDEOS,
     HEIF_SUFFIXES,
-    INSTALL_FILMS,
     INSTALL_HEIF,
+    INSTALL_VIDEOS,
     READABLE_SUFFIXES,
     UNREADABLE_SUFFIXES,
+    VIDEO_SUFFIXES,
 )
 from common.photos.open import PhotoError
 from common.photos.video_endings import is_script
@@ -75,8 +75,8 @@ def sample_photos() -> list[Path]:
     return paths
 
 
-def find_photos(folder: Path, with_films: bool = False) -> list[Path]:
-    """All files below `folder` with a photo's ending, or a film's, sorted; other and hidden files are left out,
+def find_photos(folder: Path, with_videos: bool = False) -> list[Path]:
+    """All files below `folder` with a photo's ending, or a video's, sorted; other and hidden files are left out,
     and so are folders of runs and those that systems fill (`@eaDir`, `__MACOSX`).
 
     Raises UserError if the folder is missing or holds none.
@@ -85,8 +85,8 @@ def find_photos(folder: Path, with_films: bool = False) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"{folder}: {'is a file, not a' if folder.exists() else 'no such'} folder of photos")
     photos: list[Path] = []
-    others, heif, films, unreadable, seen = 0, 0, 0, 0, set()
-    endings = READABLE_SUFFIXES + (FILM_SUFFIXES if with_films and CAN_READ_FILMS else ())
+    others, heif, videos, unreadable, seen = 0, 0, 0, 0, set()
+    endings = READABLE_SUFFIXES + (VIDEO_SUFFIXES if with_videos and CAN_READ_VIDEOS else ())
     for parent, folders, names in os.walk(folder, followlinks=True, onerror=report_folder):
         if (real := os.path.realpath(parent)) in seen:  # a link that leads back
             folders.clear()
@@ -110,12 +110,12 @@ def find_photos(folder: Path, with_films: bool = False) -> list[Path]:
             else:
                 others += 1
                 heif += name.lower().endswith(HEIF_SUFFIXES)
-                films += with_films and name.lower().endswith(FILM_SUFFIXES)
+                videos += with_videos and name.lower().endswith(VIDEO_SUFFIXES)
                 unreadable += name.lower().endswith(UNREADABLE_SUFFIXES)
     if unreadable:
         log.warning("%s: JPEG XL photos left out: %d (save them in another format)", folder, unreadable)
-    if films:
-        log.warning("%s: videos left out: %d (to read them: %s)", folder, films, INSTALL_FILMS)
+    if videos:
+        log.warning("%s: videos left out: %d (to read them: %s)", folder, videos, INSTALL_VIDEOS)
     if heif:
         log.warning("%s: HEIC photos left out: %d (to read them: %s)", folder, heif, INSTALL_HEIF)
     if not photos:

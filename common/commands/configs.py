@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from common.commands.arguments import get_parser, number_at_least, user_path
+from common.config.keys import describe_keys
 from common.config.sections import TaskConfig
-from common.config.yaml_file import describe_keys, load_config
+from common.config.yaml_file import load_config
 from common.runtime.errors import UserError
 from common.runtime.files import check_can_write
 from common.task import Task

@@ -17,10 +17,10 @@ from common.commands.arguments import (
     number_at_least,
     user_path,
 )
-from common.photos.formats import FILM_SUFFIXES
+from common.photos.formats import VIDEO_SUFFIXES
 from common.runtime.command import run_command
 from common.runtime.errors import ResultNotFinite, UserError
-from common.runtime.files import check_can_write
+from common.runtime.files import check_can_write, check_may_replace
 from common.task import Parts, Task
 
 if TYPE_CHECKING:
@@ -119,20 +119,14 @@ def get_folder(args: argparse.Namespace) -> Path | None:
         folder = args.model.parent / f"{of_model}evaluate_{args.data.resolve().name}"
     table = VIDEO_TABLE if is_video(args.data) else "blend.csv" if args.steps else "results.csv"
     if folder is not None:
-        check_new(folder / table, args.overwrite)
+        check_may_replace([folder / table], args.overwrite, "give another folder with -o")
         check_can_write(folder)
     return folder
 
 
-def check_new(table: Path, overwrite: bool) -> None:
-    """Raises UserError if a table of results exists and is not to be replaced."""
-    if table.exists() and not overwrite:
-        raise UserError(f"{table}: exists; add --overwrite, or give another folder with -o")
-
-
 def is_video(path: Path) -> bool:
     """Whether --data is a video."""
-    return path.suffix.lower() in FILM_SUFFIXES and not path.is_dir()
+    return path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
 
 
 def open_models(args: argparse.Namespace, parts: Parts, device: "torch.device") -> dict[str, Any]:
@@ -158,13 +152,13 @@ def measure_video(task: Task, args: argparse.Namespace, model: Any, folder: Path
     from common.videos.video import check_packages
 
     check_packages()
-    from common.videos.flicker import measure_film
+    from common.videos.flicker import measure_video as measure_flicker
     from common.videos.steady import Steady
 
     parts = task.parts()
     what, amount = parts.measure_video(args, model), task.steady if args.steady is None else args.steady
     try:
-        table = measure_film(args.data, what, Steady(amount, **parts.mixing))
+        table = measure_flicker(args.data, what, Steady(amount, **parts.mixing))
     except PhotoError as error:
         raise UserError(str(error)) from None
     except ResultNotFinite as error:

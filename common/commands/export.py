@@ -8,7 +8,7 @@ from typing import NoReturn
 from common.commands.arguments import add_options, get_parser, model_path, user_path, values_of
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
-from common.runtime.files import check_can_write
+from common.runtime.files import check_can_write, check_may_replace
 from common.task import Task
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,5 @@ def check_output(path: Path, suffix: str, overwrite: bool) -> None:
     """Raises UserError if the file may not be written, or has another suffix."""
     if path.suffix.lower() != suffix:
         raise UserError(f"{path}: must end in {suffix}")
-    if path.exists() and not overwrite:
-        raise UserError(f"{path}: exists; add --overwrite, or give another name")
+    check_may_replace([path], overwrite)
     check_can_write(path.parent)

@@ -27,7 +27,7 @@ from common.task import Task
 if TYPE_CHECKING:
     from torch import nn
 
-    from common.inference.batch import Together
+    from common.inference.work import Together
     from common.models.onnx_model import OnnxModel
 
 
@@ -40,48 +40,49 @@ def predict_command(task: Task, doc: str | None) -> int:
     """Enhances photos and videos, with the depth they have, as the command line says; returns the exit status."""
     args = get_predict_parser(task, doc).parse_args()
     model = open_onnx(task, args) if args.model.suffix.lower() == ".onnx" else open_model(task, args)
-    from common.inference.batch import Together, enhance_photos, is_film, plan_outputs
+    from common.inference.plan import is_video, plan_outputs
     from common.inference.tiles import device_of
+    from common.inference.work import Together, enhance_photos
     from common.photos.open import allow_huge_photos
 
     if args.allow_huge:
         allow_huge_photos()
     suffix, scale = f".{args.format}" if args.format else None, getattr(model, "scale", 1)
     plan = plan_outputs(args.photos, args.output, args.overwrite, args.skip_existing, suffix)
-    films = [entry for entry in plan if is_film(entry[0])]
-    photos = [entry for entry in plan if not is_film(entry[0])]
+    videos = [entry for entry in plan if is_video(entry[0])]
+    photos = [entry for entry in plan if not is_video(entry[0])]
     for flag, given in (("--codec", args.codec), ("--steady", args.steady)):
-        if given is not None and not films:
+        if given is not None and not videos:
             raise UserError(f"{flag}: only for videos, and there is none")
     parts, options = task.parts(), values_of(task.options, args)
     enhance, together = partial(parts.enhance, model, tile=args.tile, **options), None
     if device_of(model).type != "cpu":  # which one photo keeps busy
         together = Together(partial(parts.enhance_together, model, **options), args.tile**2 // scale**2)
     failed = enhance_photos(photos, enhance, task.keep_grey, args.quality, scale, together) if photos else 0
-    if films:
-        failed += predict_films(task, args, films, enhance, scale, together)
+    if videos:
+        failed += predict_videos(task, args, videos, enhance, scale, together)
     return 1 if failed else 0
 
 
-def predict_films(
+def predict_videos(
     task: Task,
     args: argparse.Namespace,
-    films: list[tuple[Path, Path]],
+    videos: list[tuple[Path, Path]],
     enhance: Callable[..., Any],
     scale: int,
     together: "Together | None",
 ) -> int:
-    """How many of the films could not be enhanced. Raises UserError if a package is missing."""
+    """How many of the videos could not be enhanced. Raises UserError if a package is missing."""
     from common.videos.video import check_packages
 
     check_packages()
-    from common.videos.enhance import FilmOptions, enhance_films
+    from common.videos.enhance import VideoOptions, enhance_videos
     from common.videos.steady import Steady
 
     amount = task.steady if args.steady is None else args.steady
     quality = {} if args.quality is None else {"quality": args.quality}
-    options = FilmOptions(args.codec, scale=scale, **quality)
-    return enhance_films(films, enhance, lambda: Steady(amount, **task.parts().mixing), options, together)
+    options = VideoOptions(args.codec, scale=scale, **quality)
+    return enhance_videos(videos, enhance, lambda: Steady(amount, **task.parts().mixing), options, together)
 
 
 def get_predict_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:

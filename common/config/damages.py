@@ -4,12 +4,12 @@ Blur, resize, noise and JPEG, in this order, are one pass. Two passes are the se
 2021, arXiv 2107.10833); Zhang et al. 2021 (2103.14006) draw them for each photo as well.
 """
 
-import difflib
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from common.config.sections import Section
+from common.runtime.nearest import did_you_mean
 
 
 def as_range(value: object) -> object:
@@ -112,11 +112,7 @@ def resolve_preset(value: object) -> object:
     """The passes of a preset's name; anything else as it is. Raises ValueError if there is none of that name."""
     if isinstance(value, str):
         if value not in PRESETS:
-            nearest = difflib.get_close_matches(value, PRESETS, n=1)
-            raise ValueError(
-                f"must be one of {', '.join(PRESETS)}, or a list of passes"
-                + (f"; did you mean '{nearest[0]}'?" if nearest else "")
-            )
+            raise ValueError(f"must be one of {', '.join(PRESETS)}, or a list of passes{did_you_mean(value, PRESETS)}")
         return PRESETS[value]
     return value
 

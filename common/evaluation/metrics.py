@@ -5,7 +5,7 @@ from kornia.metrics import ssim as ssim_map
 from torch import Tensor
 
 from common.photos.pixels import PEAK, round_to_8_bits
-from common.runtime.tf32 import without_tf32
+from common.runtime.accelerator import never_rounded
 
 
 def luma(image: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ def ssim(pred: Tensor, target: Tensor, peak: float) -> Tensor:
 
     11 x 11 Gaussian window, sigma 1.5, K = 0.01 and 0.03, no padding (Wang et al. 2004); sides of 11 pixels or more.
     """
-    images = without_tf32(pred), without_tf32(target)
+    images = never_rounded(pred), never_rounded(target)
     similar = ssim_map(*images, window_size=11, max_val=float(peak), eps=0.0, padding="valid")
     return similar.mean(dim=(1, 2, 3)).to(pred.dtype)
 

@@ -11,7 +11,7 @@ import pandas as pd
 from torch import Tensor
 
 from common.evaluation.grid import save_grid
-from common.inference.batch import explain_failure
+from common.inference.work import explain_failure
 from common.pages.page import REPORT_FILE, format_figure, write_page, write_within_limit
 from common.pages.pictures import to_data_uri
 from common.photos.open import PhotoError

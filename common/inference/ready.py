@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from common.runtime.accelerator import without_tf32
 from common.runtime.errors import ResultNotFinite
 from common.runtime.finite import check_finite
 from common.runtime.precision import BITS, DTYPES, choose_precision
@@ -73,10 +74,9 @@ def precision_of(model: nn.Module) -> AbstractContextManager[object]:
 @contextmanager
 def float32() -> Iterator[None]:
     """Within it, models made ready for half precision compute in float32; on CUDA in all of its bits, not in TF32."""
-    cudnn = torch.backends.cudnn
     token = in_float32.set(True)
     try:
-        with cudnn.flags(cudnn.enabled, cudnn.benchmark, deterministic=cudnn.deterministic, allow_tf32=False):
+        with without_tf32():
             yield
     finally:
         in_float32.reset(token)
@@ -84,7 +84,7 @@ def float32() -> Iterator[None]:
 
 @contextmanager
 def with_bits(bits: int) -> Iterator[None]:
-    """Within it, `precision_for` knows that uint16 pictures have no more than so many bits: those of a film."""
+    """Within it, `precision_for` knows that uint16 pictures have no more than so many bits: those of a video."""
     token = bits_of_uint16.set(bits)
     try:
         yield

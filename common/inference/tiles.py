@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,8 +13,8 @@ from tqdm import tqdm
 from common.inference.ready import precision_for, run_finite, say_again
 from common.inference.tile_layout import OVERLAP, TILE, least_side, smallest_tile, tile_starts
 from common.photos.pixels import peak_of, to_pixels, to_tensor
-from common.runtime.devices import is_out_of_memory
 from common.runtime.finite import check_finite
+from common.runtime.out_of_memory import first_that_fits
 
 log = logging.getLogger(__name__)
 
@@ -42,20 +43,17 @@ def enhance(
     """
     smallest = scale * least_side(overlap, grid)
     tile = max(smallest, min(tile, scale * max(photo.shape[:2])))
-    while True:
-        try:
-            with precision_for(model, photo.dtype):
-                return enhance_in_tiles(model, photo, scale, tile, overlap, grid)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-        if tile == smallest:
-            raise MemoryError(f"not enough memory for a tile of {tile} pixels")
-        half = max(smallest, tile // 2)
-        log.warning("not enough memory for tiles of %d pixels: continuing with %d (--tile)", tile, half)
-        tile = half
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+    tiles = [tile]
+    while tiles[-1] > smallest:
+        tiles.append(max(smallest, tiles[-1] // 2))
+    with precision_for(model, photo.dtype):
+        return first_that_fits(
+            [
+                (f"tiles of {tile} pixels", partial(enhance_in_tiles, model, photo, scale, tile, overlap, grid))
+                for tile in tiles
+            ],
+            hint=" (--tile)",
+        )
 
 
 @torch.inference_mode()

@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from common.config.mistakes import explain_mistakes
 from common.config.sections import Section
-from common.config.yaml_file import explain_mistakes
 from common.models.format_2 import with_new_names
 from common.models.weights import StateDict
 from common.runtime.errors import UserError

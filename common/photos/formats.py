@@ -19,14 +19,14 @@ MAX_SIDES = {**dict.fromkeys(JPEG_SUFFIXES, 65_535), ".webp": 16_383}
 # Photos that nothing reads here.
 UNREADABLE_SUFFIXES = (".jxl",)
 
-# Films, which `predict` and `evaluate` take as well, if the packages that read them are installed.
-# Results keep the first ones; films of any other kind become .mp4 or .mkv (common.photos.video_endings).
-WRITABLE_FILM_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm")
-FILM_SUFFIXES = (
-    *WRITABLE_FILM_SUFFIXES, ".3gp", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".vob", ".wmv", ".flv", ".ogv",
+# Videos, which `predict` and `evaluate` take as well, if the packages that read them are installed.
+# Results keep the first ones; videos of any other kind become .mp4 or .mkv (common.photos.video_endings).
+WRITABLE_VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm")
+VIDEO_SUFFIXES = (
+    *WRITABLE_VIDEO_SUFFIXES, ".3gp", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".vob", ".wmv", ".flv", ".ogv",
 )  # fmt: skip
-CAN_READ_FILMS = find_spec("av") is not None and find_spec("cv2") is not None
-INSTALL_FILMS = 'pip install "perceptual-enhance[video]"'
+CAN_READ_VIDEOS = find_spec("av") is not None and find_spec("cv2") is not None
+INSTALL_VIDEOS = 'pip install "perceptual-enhance[video]"'
 
 # What phones take photos in, if the package that reads it is installed.
 HEIF_SUFFIXES = (".heic", ".heif", ".hif")

@@ -4,7 +4,6 @@ import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,10 @@ from common.evaluation.grid import save_grid
 from common.runtime import processes
 from common.runtime.durations import format_duration
 from common.runtime.errors import TrainingStopped
-from common.runtime.files import atomic_write
+from common.runtime.files import atomic_write, side_file
 from common.training.ema import model_to_save
 from common.training.finite_steps import loss_diverged
 from common.training.learner import MakeColumns, SaveModel
-from common.training.side_files import write_side_file
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +57,8 @@ class History(Callback):
         self.rows.append(row)
         if not processes.is_main():
             return
-        write_side_file(self.path, self.write)
+        with side_file(self.path), atomic_write(self.path) as temporary:
+            pd.DataFrame(self.rows).to_csv(temporary, index=False)
         metrics = "  ".join(f"{name} {value:.4f}" for name, value in zip(names, values, strict=True))
         elapsed = time.time() - self.began
         left = elapsed / len(self.rows) * (self.n_epochs - len(self.rows))
@@ -72,10 +71,6 @@ class History(Callback):
             format_duration(elapsed),
             format_duration(left),
         )
-
-    def write(self) -> None:
-        with atomic_write(self.path) as temporary:
-            pd.DataFrame(self.rows).to_csv(temporary, index=False)
 
 
 class Pictures(Callback):
@@ -94,8 +89,8 @@ class Pictures(Callback):
 
     def after_epoch(self) -> None:
         if processes.is_main():
-            path = self.folder / f"epoch_{len(self.history.rows):03}.png"
-            write_side_file(self.folder, partial(save_grid, path, self.columns))
+            with side_file(self.folder):
+                save_grid(self.folder / f"epoch_{len(self.history.rows):03}.png", self.columns)
 
 
 class Checkpoints(Callback):

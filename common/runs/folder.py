@@ -1,43 +1,35 @@
-"""The run folder: everything that one training produces, with what is needed to tell how it was produced."""
+"""The run folder: made for a new run, or opened again to continue one."""
 
 import logging
-import platform
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
-from filelock import BaseFileLock, FileLock, Timeout
 
-from common.batches.block import choose_workers
 from common.batches.folders import PhotoSplit
 from common.config.sections import OutputConfig, Section, TaskConfig
 from common.config.yaml_file import load_config, save_config
-from common.pages.page import flatten
+from common.runs.changes import check_changes
+from common.runs.environment import describe_environment
+from common.runs.lock import lock_folder, unlock_folder
 from common.runs.page import write_run_page
 from common.runs.photos import PHOTOS_FILE, save_photo_split
-from common.runs.resume import RESUME_FILE, START_POSITION, check_changes, read_resume_point
+from common.runs.resume import RESUME_FILE, START_POSITION, read_resume_point
 from common.runtime import processes
-from common.runtime.command import end_log_file, log_to_file
 from common.runtime.errors import ReportedError, UserError
-from common.runtime.files import NOT_SUPPORTED, read_json, remove_temporary_files, write_json
+from common.runtime.files import read_json, remove_temporary_files, write_json
+from common.runtime.messages import end_log_file, log_to_file
 
 log = logging.getLogger(__name__)
 
 Config = TypeVar("Config", bound=TaskConfig)
 AnySection = TypeVar("AnySection", bound=Section)
 
-PACKAGES = ("torch", "torchvision", "fastai", "kornia", "numpy", "pillow", "safetensors")
 
-PACKAGE = Path(__file__).parent.parent  # common
-
-held_locks: dict[Path, BaseFileLock] = {}  # of run folders; kept here, as a lock that is collected is released
 folders: list[Path] = []  # of the runs of this process, the last one last
 
 
@@ -69,8 +61,7 @@ def open_run(
                 write_run_page(folder, (str(error) or "stopped").splitlines()[0])
         raise
     finally:
-        if folder in held_locks:
-            held_locks.pop(folder).release()
+        unlock_folder(folder)
 
 
 def start_run(
@@ -162,70 +153,3 @@ def continue_run(folder: Path, config: TaskConfig, device: torch.device, precisi
             log.warning("changed, so the last digits may differ: %s: %s -> %s", key, before, now[key])
     log.info("continues in train.stages.{stage}, after {epoch} epochs and {step} steps of it".format(**position))
     return folder
-
-
-def lock_folder(folder: Path) -> None:
-    """Keeps other processes out of a run folder until the lock is released, or this one ends, however it ends.
-
-    Raises UserError if another process is in it.
-    """
-    lock = FileLock(folder / ".lock", blocking=False, is_singleton=True)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UserError(f"{folder}: another process is working in it") from None
-    except OSError as error:
-        if error.errno not in NOT_SUPPORTED:
-            raise UserError(f"{folder}: nothing can be written here ({error.strerror})") from None
-        log.warning(
-            "WARNING: %s: this drive has no locks (%s): take care that no other process trains in the same folder",
-            folder, error.strerror,
-        )  # fmt: skip
-        return
-    held_locks[folder] = lock
-
-
-def describe_environment(task_name: str, config: TaskConfig, device: torch.device, precision: str) -> dict[str, Any]:
-    """What a result may depend on: command, versions, device, git commit if any, keys that differ from the defaults."""
-    changed = config.model_dump(mode="json", exclude_defaults=True, exclude={"output"})
-    return {
-        "task": task_name,
-        "keys": flatten(changed),
-        "time": time.strftime("%Y-%m-%d %H:%M:%S"),
-        "processes": processes.count(),
-        "command": sys.orig_argv,
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
-        "device": torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"{device} ({torch.get_num_threads()} threads)",
-        "precision": precision,
-        "workers": choose_workers(config.train, device),
-        "version": own_version(),
-        "git_commit": git_commit(),
-    }
-
-
-def git_commit(package: Path = PACKAGE) -> str | None:
-    """The commit of the checkout that `package`, ours, belongs to, with '-dirty' if files have changed.
-
-    None outside git, and for an installation that only lies in somebody's repository.
-    """
-
-    def ask(*words: str) -> str:
-        command = ["git", "-C", str(package), *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-
-    try:
-        ask("ls-files", "--error-unmatch", "__init__.py")
-        return ask("describe", "--always", "--dirty", "--abbrev=40")
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def own_version() -> str | None:
-    """The version of the installed program; None for files that nobody installed."""
-    try:
-        return version("perceptual-enhance")
-    except PackageNotFoundError:
-        return None

@@ -24,7 +24,6 @@ from common.runtime import processes
 from common.runtime.durations import format_duration
 from common.runtime.files import read_json, side_file
 from common.runtime.memory import peak_memory
-from common.training.side_files import write_side_file
 
 RELOAD_SECONDS = 15
 MAX_MESSAGES = 40
@@ -41,8 +40,7 @@ class Report(Callback):
 
     def after_epoch(self) -> None:
         if processes.is_main():
-            write = partial(write_run_page, self.run_folder, "training", reload_seconds=RELOAD_SECONDS)
-            write_side_file(self.run_folder / REPORT_FILE, write)
+            write_run_page(self.run_folder, "training", reload_seconds=RELOAD_SECONDS)
 
 
 def write_run_page(
@@ -75,7 +73,7 @@ def write_run_page(
         "commands": list_commands(run, starts[0]["task"]),
         "reload_seconds": reload_seconds,
     }
-    with side_file():
+    with side_file(path):
         write_within_limit(partial(write_with_pictures, path, run, results, values), PHOTOS_ON_PAGE)
     return path
 

@@ -1,7 +1,6 @@
-"""Resuming a training as if it had never stopped: what is saved for that, and what may change in between."""
+"""Resuming a training as if it had never stopped: what is saved for that."""
 
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import numpy as np
 import torch
 from fastai.callback.core import Callback
 
-from common.config.sections import TaskConfig
 from common.runtime import processes
 from common.runtime.errors import TrainingStopped, UserError
 from common.runtime.files import atomic_write
@@ -19,18 +17,6 @@ from common.training.ema import model_in_training
 FORMAT_VERSION = 1
 RESUME_FILE = "checkpoints/resume.pt"  # below the run folder
 START_POSITION = {"stage": 0, "epoch": 0, "step": 0}
-
-RESUMABLE_KEYS = {  # keys that may change between stop and resume, as they change neither data nor schedule
-    "data.path": "where the same photos are now",
-    "data.low": "where the same files are now",
-    "loss.vgg": "where the same file is now",
-    "train.device": "",
-    "train.precision": "",
-    "train.workers": "",
-    "train.accumulate": "",
-    "train.checkpoint_minutes": "",
-    "train.tensorboard": "",
-}
 
 
 class ResumePoint(Callback):
@@ -146,53 +132,3 @@ def read_resume_point(path: Path) -> dict[str, Any] | None:
     if not {*START_POSITION, "model", "optimizer", "scaler", "train_loss", "callbacks"} <= state.keys():
         raise UserError(f"{path}: broken, or not what --resume saves; delete it to train from the beginning")
     return state
-
-
-def check_changes(old: TaskConfig, new: TaskConfig, position: Mapping[str, int], run: Path) -> list[str]:
-    """Returns a line 'key: old -> new' for each difference between the configs. Raises UserError if one is not allowed.
-
-    old, new: configs of a task. position: 'stage', 'epoch' and 'step' that the run has reached.
-    """
-    before, now = flatten_keys(old.model_dump(mode="json")), flatten_keys(new.model_dump(mode="json"))
-    changed = [key for key in {**before, **now} if before.get(key) != now.get(key) and not key.startswith("output.")]
-    lines = {key: f"{key}: {before.get(key, 'none')} -> {now.get(key, 'none')}" for key in changed}
-    refused = [lines[key] for key in changed if not may_change(key, old, new, position)]
-    if refused:
-        allowed = ", ".join(f"{key}{note and f' ({note})'}" for key, note in RESUMABLE_KEYS.items() if key in now)
-        raise UserError(
-            f"{run}: was not trained with these, so it cannot continue with them:\n       "
-            + "\n       ".join(refused)
-            + f"\n       What may change: {allowed}; epochs of the current stage and of later ones "
-            f"(train.stages.{position['stage']}.epochs, at least {position['epoch']}), and more stages, with crops no "
-            "larger. Anything else is a new run, without --resume"
-        )
-    return list(lines.values())
-
-
-def may_change(key: str, old: TaskConfig, new: TaskConfig, position: Mapping[str, int]) -> bool:
-    """Whether a resumed run may change this key, given the position that it has reached."""
-    if key == "loss.vgg":
-        return not {old.loss.vgg, new.loss.vgg} & {"torchvision", "random"}
-    if key in RESUMABLE_KEYS:
-        return True
-    if not key.startswith("train.stages."):
-        return False
-    index, name = int(key.split(".")[2]), key.split(".")[3]
-    if index >= len(new.train.stages) or new.train.largest_crop() != old.train.largest_crop():
-        return False
-    if index >= len(old.train.stages):
-        return True
-    min_epochs = position["epoch"] + (position["step"] > 0) if index == position["stage"] else 1
-    return name == "epochs" and index >= position["stage"] and new.train.stages[index].epochs >= min_epochs
-
-
-def flatten_keys(values: Mapping[str, Any] | Sequence[Any], prefix: str = "") -> dict[str, Any]:
-    """{'a': {'b': [1]}} -> {'a.b.0': 1}."""
-    items = values.items() if isinstance(values, Mapping) else enumerate(values)
-    result: dict[str, Any] = {}
-    for key, value in items:
-        if isinstance(value, dict | list) and value:
-            result |= flatten_keys(value, f"{prefix}{key}.")
-        else:
-            result[f"{prefix}{key}"] = value
-    return result

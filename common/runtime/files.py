@@ -8,7 +8,7 @@ import re
 import secrets
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,7 @@ NOT_SUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, er
 PAUSES = (0.1, 0.3, 1.0)  # seconds between tries to replace a file that another program holds open
 DAY = 24 * 60 * 60
 
+not_written: set[Path] = set()  # files that a training does without at the moment
 said: set[int] = set()  # reasons of drives that were told: once each
 
 
@@ -51,13 +52,18 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def side_file() -> Iterator[None]:
-    """For files that a training can do without, such as its page: one that cannot be written is left as it was, with a
-    line."""
+def side_file(path: Path) -> Iterator[None]:
+    """For what a training can do without, such as its page: a file that cannot be written is left as it was.
+
+    path: of the file, or of a folder of such files. A line says so, until the next one is written.
+    """
     try:
         yield
+        not_written.discard(path)
     except WriteError as error:
-        log.warning("skipped %s; the training goes on", error)
+        if path not in not_written:
+            log.warning("skipped %s; the training goes on", error)
+        not_written.add(path)
 
 
 def replace_patiently(temporary: Path, path: Path) -> None:
@@ -81,6 +87,13 @@ def check_can_write(folder: Path) -> None:
     nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise UserError(f"{nearest}: nothing can be written here; give another folder")
+
+
+def check_may_replace(paths: Iterable[Path], overwrite: bool, otherwise: str = "give another name with -o") -> None:
+    """Raises UserError if a file exists and is not to be overwritten. otherwise: what else may be done."""
+    if not overwrite and (existing := sorted(path for path in paths if path.exists())):
+        more = f" and {len(existing) - 1} more" * (len(existing) > 1)
+        raise UserError(f"{existing[0]}{more}: exists; add --overwrite, or {otherwise}")
 
 
 def temporary_name() -> str:

@@ -21,8 +21,8 @@ from common.runs.prepare import with_fetched_photos
 from common.runs.resume import RESUME_FILE
 from common.runs.train import MODEL_FILE, train
 from common.runtime import processes
-from common.runtime.command import log_to_file
 from common.runtime.errors import TrainingDiverged
+from common.runtime.messages import log_to_file
 from common.studies.report import write_study_page
 from common.studies.study import SavedStudy, save_study
 from common.task import Task

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from common.config.overrides import parse_overrides
 from common.config.sections import Section, TaskConfig, YamlPath
-from common.config.yaml_file import load_config, load_config_with_changes, parse_overrides, save_config
+from common.config.yaml_file import load_config, load_config_with_changes, save_config
 from common.runtime.errors import UserError
 from common.task import Task
 
@@ -91,7 +92,7 @@ def load_study(folder: Path, task: Task, words: Sequence[str]) -> tuple[SavedStu
     if study.task != task.name:
         raise UserError(f"--resume {folder}: a study of {study.task}; use python -m {study.task}.compare")
     if words:
-        from common.runs.resume import RESUMABLE_KEYS
+        from common.runs.changes import RESUMABLE_KEYS
 
         for _, key, _ in parse_overrides(words, task.config):
             if key not in RESUMABLE_KEYS:

@@ -26,10 +26,10 @@ from common.config.sections import StageConfig, TrainConfig
 from common.losses.loss import PerceptualLoss
 from common.models.fastai_export import export_learner, get_photo_learner
 from common.models.unet import parameter_groups
-from common.runtime import processes
-from common.runtime.devices import is_out_of_memory, lost_worker_advice
+from common.runtime import accelerator, processes
 from common.runtime.errors import TrainingStopped
 from common.runtime.memory import release_freed_memory
+from common.runtime.out_of_memory import is_out_of_memory, lost_worker_advice
 from common.runtime.precision import choose_precision
 from common.training.ema import Ema, model_to_save
 from common.training.finite_steps import FiniteSteps
@@ -203,7 +203,7 @@ def make_learner(
     """
     accumulate, dls = train.accumulate, get_stage_dls(train.stages[0])
     precision = choose_precision(train.precision, dls.device, model, "train.precision =")
-    torch.backends.cudnn.benchmark = True  # on CUDA: crops have one size, so its fastest convolutions are worth finding
+    accelerator.prepare_for_training()
     learn = StageLearner(
         dls,
         model.to(dls.device).to(memory_format=torch.channels_last),

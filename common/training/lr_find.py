@@ -6,9 +6,9 @@ from tempfile import TemporaryDirectory
 from matplotlib.figure import Figure
 
 from common.config.sections import StageConfig
-from common.runtime.devices import is_out_of_memory, lost_worker_advice
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
+from common.runtime.out_of_memory import is_out_of_memory, lost_worker_advice
 from common.training.learner import StageLearner, out_of_memory_advice, without_progress_bars
 
 

@@ -1,1 +1,1 @@
-"""Films: frames in, frames out, with everything else in the file as it was."""
+"""Videos: frames in, frames out, with everything else in the file as it was."""

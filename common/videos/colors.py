@@ -1,4 +1,4 @@
-"""In which YCbCr matrix and range a film has its colours, and in which its result gets them."""
+"""In which YCbCr matrix and range a video has its colours, and in which its result gets them."""
 
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange

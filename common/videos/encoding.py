@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 from av.error import FFmpegError
 
-from common.videos.video import Film, FilmError
+from common.videos.video import Video, VideoError
 
 log = logging.getLogger(__name__)
 
@@ -46,29 +46,29 @@ CODECS: Mapping[str, Codec] = {
 DEFAULT_QUALITY = 75
 
 
-def default_codec(result: Path, film: Film) -> str:
+def default_codec(result: Path, video: Video) -> str:
     """H.264 plays everywhere, but not with 10 bits: these need H.265, where the container takes it."""
     ending = result.suffix.lower()
     if ending == WEBM:
         return "vp9"
-    if film.deep and ending != AVI:
-        log.info("%s: has 10 bits, so the result is H.265; --codec h264 makes it 8 bits", film.path)
+    if video.deep and ending != AVI:
+        log.info("%s: has 10 bits, so the result is H.265; --codec h264 makes it 8 bits", video.path)
         return "h265"
     return "h264"
 
 
-def check_result(result: Path, codec: str, film: Film) -> None:
-    """Raises FilmError if FFmpeg cannot write the codec, or the container cannot have it, or not the rotation."""
+def check_result(result: Path, codec: str, video: Video) -> None:
+    """Raises VideoError if FFmpeg cannot write the codec, or the container cannot have it, or not the rotation."""
     try:
         name = av.Codec(CODECS[codec].encoder, "w").canonical_name
     except FFmpegError:
-        raise FilmError(f"{result}: the FFmpeg of this PyAV cannot write {codec}; take another with --codec") from None
+        raise VideoError(f"{result}: the FFmpeg of this PyAV cannot write {codec}; take another with --codec") from None
     ending = result.suffix.lower()
     with av.open(BytesIO(), "w", format=format_of(ending)) as trial:
         if name not in trial.supported_codecs:
-            raise FilmError(f"{result}: {ending} files have no {codec}; take another --codec, or another ending")
-    if ending == AVI and (film.rotation or film.mirrored):
-        raise FilmError(f"{result}: {ending} files cannot say that they are rotated; take another ending")
+            raise VideoError(f"{result}: {ending} files have no {codec}; take another --codec, or another ending")
+    if ending == AVI and (video.rotation or video.mirrored):
+        raise VideoError(f"{result}: {ending} files cannot say that they are rotated; take another ending")
 
 
 def format_of(ending: str) -> str:
@@ -80,13 +80,13 @@ def is_mp4(ending: str) -> bool:
     return ending in (".mp4", ".mov", ".m4v")
 
 
-def pixel_format(codec: Codec, film: Film) -> str:
+def pixel_format(codec: Codec, video: Video) -> str:
     """FFmpeg's name of the result's pixels. A line says if 10 bits become 8."""
-    if not film.deep:
+    if not video.deep:
         return codec.eight
     if codec.deep in {form.name for form in av.Codec(codec.encoder, "w").video_formats or ()}:
         return codec.deep
-    log.warning("%s: 10 bits become 8; --codec h265 in .mp4, .mov or .mkv keeps them", film.path)
+    log.warning("%s: 10 bits become 8; --codec h265 in .mp4, .mov or .mkv keeps them", video.path)
     return codec.eight
 
 
@@ -94,14 +94,14 @@ def is_rgb(pixels: str) -> bool:
     return pixels.startswith(("bgr", "gbr"))
 
 
-def size_of_result(codec: Codec, film: Film, scale: int) -> tuple[int, int]:
+def size_of_result(codec: Codec, video: Video, scale: int) -> tuple[int, int]:
     """Width and height before players turn it. A line says if a column or a row is added: players take even sides."""
-    width, height = scale * film.width, scale * film.height
+    width, height = scale * video.width, scale * video.height
     if not codec.halves or width % 2 == height % 2 == 0:
         return width, height
     even = width + width % 2, height + height % 2
     log.warning(
         "%s: %d x %d becomes %d x %d, the edge doubled, since players want even sides; --codec ffv1 keeps the size",
-        film.path, width, height, *even,
+        video.path, width, height, *even,
     )  # fmt: skip
     return even

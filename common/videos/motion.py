@@ -1,16 +1,16 @@
-"""How a film moves from one picture to the next: OpenCV's DIS optical flow (Kroeger et al. 2016, arXiv 1603.03590)."""
+"""How a video moves from one frame to the next: OpenCV's DIS optical flow (Kroeger et al. 2016, arXiv 1603.03590)."""
 
 import cv2
 import numpy as np
 
 SIDE = 640  # pixels of the longer side on which motion is found
-DIFFERENT = 6.0  # of 255: where a moved picture differs by so much, a third of it is believed
-CUT = 25.0  # of 255: a moved picture that differs by more on average is of another scene
+DIFFERENT = 6.0  # of 255: where a moved frame differs by so much, a third of it is believed
+CUT = 25.0  # of 255: a moved frame that differs by more on average is of another scene
 
 
-def lightness(picture: np.ndarray) -> np.ndarray:
+def lightness(frame: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 or uint16 -> (H, W) uint8."""
-    eight = picture if picture.dtype == np.uint8 else (picture >> 8).astype(np.uint8)
+    eight = frame if frame.dtype == np.uint8 else (frame >> 8).astype(np.uint8)
     return cv2.cvtColor(eight, cv2.COLOR_RGB2GRAY)
 
 
@@ -19,18 +19,18 @@ def find_motion(now: np.ndarray, before: np.ndarray) -> np.ndarray:
     height, width = now.shape
     factor = min(1.0, SIDE / max(height, width))
     size = (max(16, round(width * factor)), max(16, round(height * factor)))
-    small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in (now, before)]
+    small = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in (now, before)]
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(small[0], small[1], None)  # pyright: ignore[reportCallIssue, reportArgumentType] (its hints are wrong)
     flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
     return flow * np.array([width / size[0], height / size[1]], np.float32)
 
 
-def carry(picture: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """A picture (H, W) or (H, W, C) of before, moved to where its things are now."""
+def carry(frame: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """A frame (H, W) or (H, W, C) of before, moved to where its things are now."""
     height, width = motion.shape[:2]
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return cv2.remap(
-        picture, columns + motion[..., 0], rows + motion[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        frame, columns + motion[..., 0], rows + motion[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
 
 
@@ -40,7 +40,7 @@ def difference(now: np.ndarray, carried: np.ndarray) -> np.ndarray:
 
 
 def belief(now: np.ndarray, carried: np.ndarray) -> np.ndarray:
-    """(H, W) in [0, 1]: how far the moved picture may be believed to show the same things; 0 everywhere at a cut."""
+    """(H, W) in [0, 1]: how far the moved frame may be believed to show the same things; 0 everywhere at a cut."""
     differ = difference(now, carried)
     if differ.mean() > CUT:
         return np.zeros_like(differ)

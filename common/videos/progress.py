@@ -1,4 +1,4 @@
-"""How far a film is: a bar on a terminal, elsewhere a line a minute."""
+"""How far a video is: a bar on a terminal, elsewhere a line a minute."""
 
 import logging
 import sys
@@ -18,7 +18,7 @@ EVERY = 60.0  # seconds
 
 @contextmanager
 def progress_of(path: Path, total: int) -> Iterator[Callable[[], object]]:
-    """What to call after each picture of a film. total: pictures that it has; 0 if that is not known."""
+    """What to call after each frame of a video. total: frames that it has; 0 if that is not known."""
     if sys.stderr.isatty():
         with tqdm(total=total or None, unit="frame", leave=False) as bar:
             yield bar.update
@@ -28,7 +28,7 @@ def progress_of(path: Path, total: int) -> Iterator[Callable[[], object]]:
 
 @contextmanager
 def each_message_once(*loggers: str) -> Iterator[None]:
-    """Within it these loggers say each of their messages once: what happens to one picture happens to the next."""
+    """Within it these loggers say each of their messages once: what happens to one frame happens to the next."""
     seen: set[object] = set()
 
     def is_new(record: logging.LogRecord) -> bool:
@@ -44,7 +44,7 @@ def each_message_once(*loggers: str) -> Iterator[None]:
 
 
 class Lines:
-    """lines() after each picture logs, once a minute, how many there were and how much time is left."""
+    """lines() after each frame logs, once a minute, how many there were and how much time is left."""
 
     def __init__(self, path: Path, total: int) -> None:
         self.path, self.total, self.count = path, total, 0

@@ -1,4 +1,4 @@
-"""What goes along with a film's pictures as it is: sound, subtitles, covers, fonts."""
+"""What goes along with a video's frames as it is: sound, subtitles, covers, fonts."""
 
 import logging
 from io import BytesIO
@@ -13,7 +13,7 @@ from av.packet import Packet
 from common.videos.encoding import AVI, format_of, is_mp4
 from common.videos.sound import AsAac
 from common.videos.tags import tags_of_sound
-from common.videos.video import is_cover, video_of
+from common.videos.video import is_cover, video_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ PICTURE_TYPES = {"mjpeg": "jpeg", "png": "png", "bmp": "bmp", "gif": "gif", "web
 
 
 def covers_of(path: Path, source: "InputContainer") -> dict[int, bytes]:
-    """{number of the stream: picture file} of a film's covers, which FFmpeg gives before all else."""
+    """{number of the stream: picture file} of a video's covers, which FFmpeg gives before all else."""
     wanted = [stream.index for stream in source.streams.video if is_cover(stream)]
     covers: dict[int, bytes] = {}
     if wanted:
@@ -52,9 +52,9 @@ class Copies:
         self.covers: list[tuple[Stream, bytes]] = []
         self.recoded: dict[int, AsAac] = {}  # by their number in the source
         self.container = container
-        covers, video = covers_of(path, source), video_of(source)
+        covers, enhanced = covers_of(path, source), video_stream(source)
         for stream in source.streams:
-            if stream is video or is_written_anew(stream, source, ending):
+            if stream is enhanced or is_written_anew(stream, source, ending):
                 continue
             if stream.index in covers and ending == MKV:
                 kind = PICTURE_TYPES.get(stream.codec_context.name, "jpeg")
@@ -99,7 +99,7 @@ def is_written_anew(stream: "Stream", source: "InputContainer", ending: str) -> 
         return False
     timecode = stream.metadata.get("timecode")
     is_chapters = getattr(stream, "name", None) == "bin_data" and bool(source.chapters())
-    return is_chapters or (timecode is not None and timecode == video_of(source).metadata.get("timecode"))
+    return is_chapters or (timecode is not None and timecode == video_stream(source).metadata.get("timecode"))
 
 
 def goes_along(stream: "Stream", ending: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a film's file says in words. What is said of the film goes along; what was true of that file alone does not."""
+"""What a video file says in words: what is true of the video goes along, what was true of that file alone does not."""
 
 import re
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ OF_FILE = re.compile(
 )
 
 
-def tags_of_film(tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags of a file or of its pictures without those of the file alone, and without FFmpeg's 'place-eng'
+def tags_of_video(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags of a file or of its frames without those of the file alone, and without FFmpeg's 'place-eng'
     beside an equal 'place'."""
     twice = {key for key, value in tags.items() if key[-4:-3] == "-" and tags.get(key[:-4]) == value}
     return {key: value for key, value in tags.items() if key not in twice and not OF_FILE.fullmatch(key)}

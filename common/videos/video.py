@@ -1,4 +1,4 @@
-"""What a film's file says about it, checked before work starts."""
+"""What a video's file says about it, checked before work starts."""
 
 import math
 import struct
@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.photos.formats import CAN_READ_FILMS, INSTALL_FILMS
+from common.photos.formats import CAN_READ_VIDEOS, INSTALL_VIDEOS
 from common.photos.open import PhotoError
 from common.runtime.errors import UserError
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 PICTURES = ("image2", "png_pipe", "jpeg_pipe", "gif", "webp_pipe", "bmp_pipe", "tiff_pipe", "apng")  # FFmpeg's formats
 
 
-class FilmError(PhotoError):
-    """A film that cannot be read, in a line."""
+class VideoError(PhotoError):
+    """A video that cannot be read, in a line."""
 
 
 @dataclass(frozen=True)
-class Film:
-    """What a film is.
+class Video:
+    """What a video is.
 
     rotation: degrees counterclockwise that players turn it by; mirrored: whether they mirror it then, left to right.
     deep: more than 8 bits a channel. matrix (FFmpeg's AVColorSpace) and full_range: of its result's YCbCr.
@@ -48,26 +48,26 @@ class Film:
 
 
 def check_packages() -> None:
-    """Raises UserError if a package for films is missing."""
-    if not CAN_READ_FILMS:
-        raise UserError(f"videos need PyAV and OpenCV: {INSTALL_FILMS}")
+    """Raises UserError if a package for videos is missing."""
+    if not CAN_READ_VIDEOS:
+        raise UserError(f"videos need PyAV and OpenCV: {INSTALL_VIDEOS}")
 
 
-def open_film(path: Path) -> "InputContainer":
-    """The file, opened. Raises FilmError if it is broken or no film."""
+def open_video(path: Path) -> "InputContainer":
+    """The file, opened. Raises VideoError if it is broken or no video."""
     import av
     from av.error import FFmpegError
 
     try:
         container = av.open(str(path.absolute()), metadata_errors="ignore")  # a:b.mp4 would name a protocol
     except (FFmpegError, OSError) as error:
-        raise FilmError(f"{path}: cannot be opened as a video; is it cut off? ({error.strerror})") from None
+        raise VideoError(f"{path}: cannot be opened as a video; is it cut off? ({error.strerror})") from None
     if any(name in PICTURES for name in container.format.name.split(",")):
         container.close()
-        raise FilmError(f"{path}: a picture with the name of a video; give it a picture's ending")
+        raise VideoError(f"{path}: a picture with the name of a video; give it a picture's ending")
     if all(is_cover(stream) for stream in container.streams.video):
         container.close()
-        raise FilmError(f"{path}: there are no frames in it")
+        raise VideoError(f"{path}: there are no frames in it")
     return container
 
 
@@ -78,23 +78,23 @@ def is_cover(stream: "Stream") -> bool:
     return Disposition.attached_pic in stream.disposition
 
 
-def video_of(container: "InputContainer") -> "VideoStream":
-    """The stream of pictures that is enhanced: the first that is no cover."""
+def video_stream(container: "InputContainer") -> "VideoStream":
+    """The stream of frames that is enhanced: the first that is no cover."""
     return next(stream for stream in container.streams.video if not is_cover(stream))
 
 
-def probe(path: Path) -> Film:
-    """What the file says. Raises FilmError if nothing can be made of it."""
+def probe(path: Path) -> Video:
+    """What the file says. Raises VideoError if nothing can be made of it."""
     from common.videos.colors import is_full, matrix_of
 
-    with open_film(path) as container:
-        stream = video_of(container)
+    with open_video(path) as container:
+        stream = video_stream(container)
         first = first_frame(container, path)
         check_progressive(first, path)
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         seconds = float((stream.duration or 0) * (stream.time_base or 0)) or (container.duration or 0) / 1e6
         rotation, mirrored = orientation_of(first)
-        return Film(
+        return Video(
             path=path,
             width=first.width,
             height=first.height,
@@ -111,13 +111,13 @@ def probe(path: Path) -> Film:
 
 
 def check_progressive(frame: "VideoFrame", path: Path) -> None:
-    """Raises FilmError if two half pictures are woven into one."""
+    """Raises VideoError if two half pictures are woven into one."""
     if frame.interlaced_frame:
-        raise FilmError(f"{path}: interlaced; deinterlace it first, as with ffmpeg -i IN -vf bwdif OUT")
+        raise VideoError(f"{path}: interlaced; deinterlace it first, as with ffmpeg -i IN -vf bwdif OUT")
 
 
 def orientation_of(frame: "VideoFrame") -> tuple[int, bool]:
-    """(rotation, mirrored), as in `Film`, of FFmpeg's display matrix: nine numbers, of which four say it."""
+    """(rotation, mirrored), as in `Video`, of FFmpeg's display matrix: nine numbers, of which four say it."""
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return 0, False
@@ -127,7 +127,7 @@ def orientation_of(frame: "VideoFrame") -> tuple[int, bool]:
 
 
 def lost_of(frame: "VideoFrame", stream: "VideoStream") -> tuple[str, ...]:
-    """What frames like this one have, and results have not. VP8 and VP9 have transparency beside the pictures."""
+    """What frames like this one have, and results have not. VP8 and VP9 have transparency beside the frames."""
     beside = "1" in (stream.metadata.get("alpha_mode"), stream.metadata.get("ALPHA_MODE"))
     transparent = beside or any(component.is_alpha for component in frame.format.components)
     lost = ["transparency"] if transparent else []
@@ -137,13 +137,13 @@ def lost_of(frame: "VideoFrame", stream: "VideoStream") -> tuple[str, ...]:
 
 
 def first_frame(container: "InputContainer", path: Path) -> "VideoFrame":
-    """The first picture. Raises FilmError if there is none."""
+    """The first frame. Raises VideoError if there is none."""
     from av.error import FFmpegError
 
-    for packet in container.demux(video_of(container)):
+    for packet in container.demux(video_stream(container)):
         try:
             for frame in packet.decode():
                 return frame
         except FFmpegError:
             continue
-    raise FilmError(f"{path}: not one frame can be read")
+    raise VideoError(f"{path}: not one frame can be read")

@@ -1,4 +1,4 @@
-"""Writing a film: new pictures, and everything else as it is."""
+"""Writing a video: new frames, and everything else as it is."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -11,11 +11,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from common.videos.colors import RGB, range_number
+from common.videos.decoding import BEGIN_ANYWHERE
 from common.videos.encoding import AVI, CODECS, DEFAULT_QUALITY, format_of, is_mp4, is_rgb, pixel_format
-from common.videos.pictures import BEGIN_ANYWHERE
 from common.videos.streams import Copies
-from common.videos.tags import quicktime_tags, tags_of_film
-from common.videos.video import Film, video_of
+from common.videos.tags import quicktime_tags, tags_of_video
+from common.videos.video import Video, video_stream
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 FEW = 2  # frames, of which none changes places; x265 gives them any time of decoding (from memory that it did not fill)
 
 
-class FilmWriter:
-    """A film in a new file; the other streams of `source` come along. size: width and height before players turn it.
+class VideoWriter:
+    """A video in a new file; the other streams of `source` come along. size: width and height before players turn it.
 
     Packets are given as they come from the source. `left_out` says which streams the container does not take.
     """
@@ -32,45 +32,45 @@ class FilmWriter:
     def __init__(
         self,
         path: Path,
-        film: Film,
+        video: Video,
         source: "InputContainer",
         size: tuple[int, int],
         codec: str,
         quality: int = DEFAULT_QUALITY,
     ) -> None:
-        self.ending, kind, tags = path.suffix.lower(), CODECS[codec], tags_of_film(source.metadata)
+        self.ending, kind, tags = path.suffix.lower(), CODECS[codec], tags_of_video(source.metadata)
         self.container = av.open(str(path.absolute()), "w", format=format_of(self.ending))
         self.container.metadata.update(tags)
-        stream = self.container.add_stream(kind.encoder, rate=film.rate)
+        stream = self.container.add_stream(kind.encoder, rate=video.rate)
         assert isinstance(stream, VideoStream)
         self.stream, self.size = stream, size
-        video = video_of(source)
+        given = video_stream(source)
         stream.width, stream.height = size
-        stream.pix_fmt = self.pixel_format = pixel_format(kind, film)
-        context, origin = stream.codec_context, video.codec_context
-        evenly = 1 / Fraction(film.rate) if self.ending == AVI else None
-        if time_base := evenly or video.time_base:
+        stream.pix_fmt = self.pixel_format = pixel_format(kind, video)
+        context, origin = stream.codec_context, given.codec_context
+        evenly = 1 / Fraction(video.rate) if self.ending == AVI else None
+        if time_base := evenly or given.time_base:
             context.time_base = stream.time_base = time_base  # so that uneven times are kept
         rgb = is_rgb(self.pixel_format)
-        context.color_range, context.colorspace = range_number(film.full_range or rgb), RGB if rgb else film.matrix
+        context.color_range, context.colorspace = range_number(video.full_range or rgb), RGB if rgb else video.matrix
         context.color_primaries, context.color_trc = origin.color_primaries, origin.color_trc
-        if video.sample_aspect_ratio:
-            context.sample_aspect_ratio = video.sample_aspect_ratio
+        if given.sample_aspect_ratio:
+            context.sample_aspect_ratio = given.sample_aspect_ratio
         rate = {kind.option: f"{kind.worst + (kind.best - kind.worst) * (quality - 1) / 99:.0f}"} if kind.option else {}
         context.options = {**kind.others, **rate}
         if self.ending == AVI:
             context.max_b_frames = 0
         if codec == "h265" and is_mp4(self.ending):
             context.codec_tag = "hvc1"  # Apple's players know no other
-        if film.rotation or film.mirrored:
-            stream.set_display_rotation(film.rotation, film.mirrored)
-        stream.disposition = video.disposition
-        stream.metadata.update(tags_of_film(video.metadata))
+        if video.rotation or video.mirrored:
+            stream.set_display_rotation(video.rotation, video.mirrored)
+        stream.disposition = given.disposition
+        stream.metadata.update(tags_of_video(given.metadata))
         self.count = 0
         self.durations: dict[int, int] = {}  # of frames by their times
         starts = source.format.name in BEGIN_ANYWHERE
         self.start = Fraction(source.start_time or 0, av.time_base) if starts else Fraction(0)
-        self.copies = Copies(film.path, source, self.container, self.ending)
+        self.copies = Copies(video.path, source, self.container, self.ending)
         self.left_out = self.copies.left_out
         self.container.set_chapters(source.chapters())
         if is_mp4(self.ending):
@@ -89,7 +89,7 @@ class FilmWriter:
             self.container.mux(written)
 
     def write(self, frame: VideoFrame, duration: int) -> None:
-        """duration: how long the frame is shown, in the source's ticks, or 0: the last one's is the end of the film."""
+        """duration: how long the frame is shown, in the source's ticks, or 0: the last one's is the video's end."""
         if frame.pts is not None and frame.time_base:
             frame.pts -= round(self.start / frame.time_base)
             if duration and self.ending != AVI:

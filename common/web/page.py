@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from torch import nn
 
-from common.inference.batch import FAILURES, Enhance, enhance_photo, explain_failure, get_writable_path
+from common.inference.plan import get_writable_path
 from common.inference.tile_layout import TILE
+from common.inference.work import FAILURES, Enhance, enhance_photo, explain_failure
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.runtime.errors import UserError

@@ -139,7 +139,7 @@ def test_a_name_that_a_command_or_a_table_would_misread_is_refused(name, tmp_pat
     ("words", "message"),
     [
         (None, "this model has several styles; choose one or a mix with --style: wave, night"),
-        ("waev", "no style 'waev'; did you mean wave?"),
+        ("waev", "no style 'waev'; did you mean 'wave'?"),
         ("wave:much", "'much' is no number"),
         ("wave:0", "each part must be 0 or more, and one of them more"),
         ("wave:2,night:-1", "each part must be 0 or more, and one of them more"),

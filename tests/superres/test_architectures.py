@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from common.runs.steps import prepare_training
 from spandrel import ModelLoader, SizeRequirements
+from superres.model import get_model, load_model, resize_bicubic, save_model
 
 from common.batches.folders import PhotoSplit
 from common.config.yaml_file import load_config
 from common.inference.ready import ready
 from common.inference.tiles import enhance
 from common.models.unet import parameter_groups
-from common.runs.steps import prepare_training
 from common.runtime.errors import UserError
 from common.training.precision import choose_precision
 from superres.architectures import find_architectures, pad
 from superres.config import Config
 from superres.data import get_photos
-from superres.model import get_model, load_model, resize_bicubic, save_model
 from superres.spandrel_export import export_spandrel
 from tests.commands import run_here
 
@@ -143,8 +143,8 @@ def test_what_cannot_be_trained_says_why(name):
 @pytest.mark.parametrize(
     ("name", "options", "scale", "keys", "message"),
     [
-        ("Spam", {}, 2, {}, "model.architecture: spandrel has no Spam; did you mean SPAN?"),
-        ("SPAN", {"feature_chanels": 8}, 2, {}, "no such option; did you mean feature_channels?"),
+        ("Spam", {}, 2, {}, "model.architecture: spandrel has no Spam; did you mean 'SPAN'?"),
+        ("SPAN", {"feature_chanels": 8}, 2, {}, "no such option; did you mean 'feature_channels'?"),
         ("SPAN", {"upscale": 2}, 2, {}, "model.options.upscale: is data.scale; leave it out"),
         ("SPAN", {"img_range": 1}, 2, {}, "model.options.img_range = 1: cannot be read from a file of weights"),
         ("UpCunet2x", {}, 4, {}, "data.scale = 4: UpCunet2x with these options enlarges 2 times"),

@@ -43,7 +43,7 @@ def test_without_a_network_it_says_how_to_go_on(pets):
 
 def test_other_paths_and_wrong_names(tmp_path):
     assert fetch_photos(tmp_path) == tmp_path
-    with pytest.raises(UserError, match="did you mean fastai:PETS"):
+    with pytest.raises(UserError, match="did you mean 'PETS'"):
         fetch_photos(Path("fastai:pets"))
     with pytest.raises(UserError, match="such as fastai:PETS"):
         fetch_photos(Path("fastai:S3_IMAGE/x"))

@@ -7,8 +7,9 @@ import yaml
 import colorize.config
 import styletransfer.config
 from common.config.damages import PRESETS
-from common.config.yaml_file import describe_keys, load_config, save_config
-from common.runs.resume import flatten_keys
+from common.config.keys import describe_keys
+from common.config.yaml_file import load_config, save_config
+from common.runs.changes import flatten_keys
 from common.runtime.errors import UserError
 from common.studies.study import read_study
 from superres.config import Config

@@ -5,22 +5,23 @@ import logging
 import numpy as np
 import pytest
 import torch
+from colorize.model import Colorizer
 from PIL import Image
+from styletransfer.model import get_model as get_stylizer
 from torch import nn
 
 from colorize.measure import measure_photo as measure_colors
-from colorize.model import Colorizer
 from colorize.photo import color_photo
 from common.evaluation.report import evaluate_photos
-from common.inference.batch import Together, enhance_photos, plan_outputs
 from common.inference.photo_model import PhotoModel
+from common.inference.plan import plan_outputs
 from common.inference.ready import ready, say_once
 from common.inference.tiles import enhance, enhance_together
+from common.inference.work import Together, enhance_photos
 from common.runtime.errors import ResultNotFinite, UserError
 from styletransfer.bands import paint_in_bands
 from styletransfer.config import JohnsonConfig, StyleModelConfig
 from styletransfer.measure import time_forward
-from styletransfer.model import get_model as get_stylizer
 from styletransfer.photo import paint_photo
 
 CPU = torch.device("cpu")

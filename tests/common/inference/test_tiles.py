@@ -143,13 +143,13 @@ def test_where_memory_runs_out_tiles_are_halved_until_they_fit(picture, error, c
     assert np.array_equal(result, picture.repeat(2, axis=0).repeat(2, axis=1))
     assert set(model.sizes) == {(22, 22)}  # of 90, 45 and 22 pixels before they are enlarged
     assert caplog.messages == [
-        "not enough memory for tiles of 180 pixels: continuing with 90 (--tile)",
-        "not enough memory for tiles of 90 pixels: continuing with 45 (--tile)",
+        "not enough memory for tiles of 180 pixels: continuing with tiles of 90 pixels (--tile)",
+        "not enough memory for tiles of 90 pixels: continuing with tiles of 45 pixels (--tile)",
     ]
 
 
 def test_a_photo_for_which_no_tile_is_small_enough_is_refused(picture):
-    with pytest.raises(MemoryError, match="not enough memory for a tile of 24 pixels"):
+    with pytest.raises(MemoryError, match="not enough memory for tiles of 24 pixels"):
         enhance(Small(limit=5, error=CPU_IS_FULL), picture, scale=2, overlap=4)
     with pytest.raises(RuntimeError, match="a bug"):
         enhance(Small(limit=5, error=RuntimeError("a bug")), picture)
@@ -183,4 +183,6 @@ def test_where_memory_runs_out_on_a_coarse_grid_tiles_are_halved_to_its_limit(ca
     photo = np.random.default_rng(0).integers(0, 256, (200, 450, 3), np.uint8)
     result = enhance(model, photo, scale=2, grid=128)
     assert np.array_equal(result, photo.repeat(2, axis=0).repeat(2, axis=1))
-    assert [message.rpartition("with ")[2] for message in caplog.messages] == ["450 (--tile)", "320 (--tile)"]
+    assert [message.rpartition("with ")[2] for message in caplog.messages] == [
+        f"tiles of {side} pixels (--tile)" for side in (450, 320)
+    ]

@@ -3,19 +3,20 @@
 import numpy as np
 import pytest
 import torch
+from colorize.model import get_model as get_colorizer
 from PIL import Image
+from styletransfer.model import get_model as get_stylizer
+from superres.model import get_model as get_super_resolver
 
 from colorize.config import ColorizeModelConfig
-from colorize.model import get_model as get_colorizer
 from colorize.photo import color_photo, color_together
 from common.commands.predict import on_accelerator
-from common.inference.batch import Together, enhance_photos, plan_outputs
+from common.inference.plan import plan_outputs
 from common.inference.tiles import enhance, enhance_together
+from common.inference.work import Together, enhance_photos
 from styletransfer.config import JohnsonConfig, StyleModelConfig
-from styletransfer.model import get_model as get_stylizer
 from styletransfer.photo import paint_photo, paint_together
 from superres.config import SuperresModelConfig
-from superres.model import get_model as get_super_resolver
 
 
 class Recorder:
@@ -73,7 +74,7 @@ def test_where_memory_runs_out_they_go_one_by_one(photos, tmp_path, caplog):
     plan = plan_outputs([photos], tmp_path / "out")
     assert enhance_photos(plan, recorder.single, together=Together(recorder.together, 10**6)) == 0
     assert recorder.counts == [1] * 6
-    assert "not enough memory for 6 photos at once: continuing one by one" in caplog.messages
+    assert "not enough memory for 6 photos at once: continuing with one at a time" in caplog.messages
     assert negatives(photos, tmp_path / "out") == [True] * 6
 
 

@@ -7,7 +7,9 @@ import torch
 from common.evaluation.grid import save_grid
 from common.evaluation.report import write_evaluation_page
 from common.pages.private_paths import hide_user
+from common.runs import page as run_page
 from common.runs.page import get_frames, write_run_page
+from common.runtime.errors import WriteError
 from tests.common.pages.test_in_browser import make_results, make_run
 
 
@@ -47,6 +49,17 @@ def test_commands_of_a_run_below_the_current_folder_are_as_they_were_typed(tmp_p
     run = make_run(tmp_path / "runs/x", 1)
     monkeypatch.chdir(tmp_path)
     assert "python -m superres.predict runs/x PHOTO_OR_FOLDER" in write_run_page(run, "finished").read_text()
+
+
+def test_a_page_that_cannot_be_written_ends_nothing_and_is_told_once(tmp_path, monkeypatch, caplog):
+    def fail(*_):
+        raise WriteError("report.html: cannot be written (No space left on device)")
+
+    run = make_run(tmp_path / "x", 1)
+    monkeypatch.setattr(run_page, "write_within_limit", fail)
+    for _ in range(2):
+        write_run_page(run, "training")
+    assert caplog.messages == ["skipped report.html: cannot be written (No space left on device); the training goes on"]
 
 
 def test_pictures_of_a_deleted_run_do_not_come_back(tmp_path):

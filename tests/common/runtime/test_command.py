@@ -7,6 +7,7 @@ import pytest
 
 from common.runtime import command
 from common.runtime.errors import TrainingStopped, UserError, WriteError
+from common.runtime.messages import RUN_LOG
 
 
 def ended(main, monkeypatch, *words):
@@ -25,7 +26,7 @@ def test_what_should_not_happen_gives_one_line_and_keeps_the_traceback_in_the_lo
         "error: this should not happen: ZeroDivisionError: in the middle\n       Run it again with --debug to see it.\n"
     )
     handler = logging.FileHandler(tmp_path / "log.txt")
-    handler.name = command.RUN_LOG
+    handler.name = RUN_LOG
     logging.getLogger().addHandler(handler)
     try:
         assert ended(main, monkeypatch) == 1
@@ -47,6 +48,7 @@ def test_messages_stay_as_they_were_given():
 SAYS = """
 import logging, sys
 from common.runtime.command import run_command
+from common.runtime.messages import RUN_LOG
 from common.runtime.errors import UserError
 def main():
     logging.getLogger().warning("skipped %s", "写真.png")
@@ -72,10 +74,3 @@ def test_variables_that_libraries_fail_on_are_taken_out(monkeypatch):
     assert ended(lambda: 7, monkeypatch) == 7
     assert "RANK" not in os.environ
     assert (os.environ["WORLD_SIZE"], os.environ["MPLBACKEND"]) == ("2", "Agg")
-
-
-def test_messages_are_shown_to_python_too():
-    code = "import logging\nfrom common.runtime.command import show_messages\nshow_messages()\n"
-    code += "logging.getLogger('a').info('epoch 1')\n"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == "epoch 1\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from common.runtime import files
-from common.runtime.errors import WriteError
-from common.runtime.files import atomic_write, os_error_reason, remove_temporary_files, side_file
+from common.runtime.errors import UserError, WriteError
+from common.runtime.files import atomic_write, check_may_replace, os_error_reason, remove_temporary_files, side_file
 from tests.commands import posix_only
 
 
@@ -90,12 +90,15 @@ def test_a_file_that_another_program_holds_open_for_a_moment_is_replaced(tmp_pat
     assert len(tries) == 4
 
 
-def test_a_side_file_that_stays_open_elsewhere_is_left_as_it_was_with_a_line(tmp_path, monkeypatch, no_pauses, caplog):
+def test_a_side_file_that_stays_open_elsewhere_is_left_as_it_was_with_one_line(
+    tmp_path, monkeypatch, no_pauses, caplog
+):
     path = tmp_path / "history.csv"
     path.write_text("old")
     refuse_to_replace(monkeypatch, times=10)
-    with side_file(), atomic_write(path) as temporary:
-        temporary.write_text("new")
+    for _ in range(2):
+        with side_file(path), atomic_write(path) as temporary:
+            temporary.write_text("new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
     assert caplog.messages == [
@@ -140,3 +143,13 @@ def test_a_name_as_long_as_the_system_allows_can_be_written(tmp_path):
         temporary.write_text("x")
         assert temporary.suffix == ".png"
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_files_that_exist_are_replaced_only_on_request_and_the_first_is_named(tmp_path):
+    paths = [tmp_path / name for name in ("c", "b", "a")]
+    check_may_replace(paths, overwrite=False)
+    for path in paths[:2]:
+        path.touch()
+    check_may_replace(paths, overwrite=True)
+    with pytest.raises(UserError, match="b and 1 more: exists; add --overwrite, or give another name with -o"):
+        check_may_replace(paths, overwrite=False)

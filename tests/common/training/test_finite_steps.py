@@ -13,11 +13,11 @@ from torch import nn
 from common.batches.loader import SeededDL
 from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, StageConfig, TaskConfig, TrainConfig
 from common.losses.loss import PerceptualLoss
+from common.runs import fit, page
 from common.runs.fit import fit_run
 from common.runtime.errors import TrainingDiverged, TrainingStopped
 from common.runtime.finite import MAX_SKIPPED, gradients_are_finite
 from common.training import learner as training
-from common.training import run_fit, run_report
 from common.training.learner import ModelFiles
 from common.training.precision import Float16
 
@@ -64,7 +64,7 @@ class Fp16OnCpu(Float16):
 
 @pytest.fixture(autouse=True)
 def no_page(monkeypatch):
-    for module in (run_fit, run_report):  # it needs a folder that `open_run` has made
+    for module in (fit, page):  # it needs a folder that `open_run` has made
         monkeypatch.setattr(module, "write_run_page", lambda *_, **__: None)
 
 
@@ -178,16 +178,16 @@ def test_the_page_says_how_many_steps_were_skipped(tmp_path):
     history = pd.DataFrame([[1, 1, 0.5, 0.4, 30.0, 0.4, 3, 1.5], [2, 1, 0.4, 0.3, 31.0, 0.3, 0, 1.5]], columns=columns)
     (tmp_path / "photos.json").write_text(json.dumps({"train": ["a"], "held out": ["b"]}))
     start = {"time": "now", "device": "cpu", "processes": 1, "packages": {}, "python": "3.11", "git_commit": None}
-    facts = dict(run_report.list_facts(tmp_path, [start], history))
+    facts = dict(page.list_facts(tmp_path, [start], history))
     assert facts["skipped steps"] == "3, as their gradient was not finite"
     assert facts["best epoch"] == "2: valid_loss 0.3000, psnr 31.00, l1 0.3000"
-    assert "skipped steps" not in dict(run_report.list_facts(tmp_path, [start], history[1:]))
+    assert "skipped steps" not in dict(page.list_facts(tmp_path, [start], history[1:]))
     old = history.drop(columns="skipped")  # of a run of an earlier version
-    assert dict(run_report.list_facts(tmp_path, [start], old))["best epoch"] == facts["best epoch"]
+    assert dict(page.list_facts(tmp_path, [start], old))["best epoch"] == facts["best epoch"]
     config = {"loss": {"l1": 1}, "train": {"stages": [{"epochs": 2, "lr": 1e-3}]}}
-    assert len(run_report.draw_charts(history, config)) == len(run_report.draw_charts(old, config)) == 4
+    assert len(page.draw_charts(history, config)) == len(page.draw_charts(old, config)) == 4
     log = (
         "2026-11-25 12:00:00,123 epoch 1/2  train_loss 0.5  3 steps skipped\n2026-11-25 12:00:01,123 skipped x.png: cut"
     )
     (tmp_path / "log.txt").write_text(log)
-    assert run_report.read_messages(tmp_path / "log.txt") == ["skipped x.png: cut"]
+    assert page.read_messages(tmp_path / "log.txt") == ["skipped x.png: cut"]

@@ -16,13 +16,14 @@ from common.batches.loader import SeededDL
 from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, StageConfig, TaskConfig, TrainConfig
 from common.losses.loss import PerceptualLoss
 from common.models.unet import Unet, parameter_groups
+from common.runs import fit as fitting
+from common.runs import page
 from common.runs.fit import fit_run
 from common.runs.resume import ResumePoint
 from common.runtime import processes
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError
 from common.training import learner as training
-from common.training import run_fit, run_report
-from common.training.learner import ModelFiles
+from common.training.learner import ModelFiles, out_of_memory_advice
 from common.training.precision import Float16, choose_precision
 
 CPU = torch.device("cpu")
@@ -70,7 +71,7 @@ SAVE = ResumePoint.save
 @pytest.fixture
 def learn(tmp_path, monkeypatch):
     monkeypatch.setattr(ResumePoint, "save", lambda *_: None)  # 400 MB an epoch
-    for module in (run_fit, run_report):  # the page needs a folder that `open_run` has made
+    for module in (fitting, page):  # the page needs a folder that `open_run` has made
         monkeypatch.setattr(module, "write_run_page", lambda *_, **__: None)
     unet = Unet("resnet18", pretrained=False, norm="weight")
     nn.init.normal_(unet.last.weight, std=0.1)
@@ -173,10 +174,19 @@ def test_what_does_not_fit_into_memory_stops_with_advice(learn, tmp_path):
         def forward(self, x):
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    learn.model.net.register_forward_pre_hook(lambda module, inputs: Full()(inputs))
+    learn.model.register_forward_pre_hook(lambda module, inputs: Full()(inputs))
     with pytest.raises(TrainingStopped, match=r"train.stages.0 does not fit into memory") as stopped:
         fit(learn, tmp_path)
     assert stopped.value.status == 1
+
+
+def test_out_of_memory_names_what_needs_half():
+    train = TrainConfig(stages=[stage(crop=64, bs=8)], accumulate=2)
+    said = out_of_memory_advice(0, train.stages[0], train, torch.OutOfMemoryError("CUDA out of memory.\nmore"))
+    assert said.startswith("train.stages.0 does not fit into memory (CUDA out of memory. more)")
+    assert "train.accumulate=4 (the same steps in smaller parts), train.stages.0.bs=4, train.stages.0.crop=32." in said
+    smallest = TrainConfig(stages=[stage(crop=32, bs=1)])
+    assert "a smaller model" in out_of_memory_advice(0, smallest.stages[0], smallest, RuntimeError("x"))
 
 
 def test_what_is_left_open_is_decided_for_the_device():

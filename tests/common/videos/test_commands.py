@@ -1,4 +1,4 @@
-"""Films on the command lines of the tasks."""
+"""Videos on the command lines of the tasks."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from PIL import Image
 
 from common.config.yaml_file import load_config
 from tests.commands import posix_only, run_here
-from tests.films import frames_of, pan, sound_of, write_film
+from tests.videos import frames_of, pan, sound_of, write_video
 
 pytestmark = pytest.mark.slow
 
@@ -20,8 +20,9 @@ STAGES = "train.stages=[{crop: 32, bs: 1, epochs: 1, lr: 1e-3}]"
 
 
 def save_superres(path):
-    from superres.config import Config
     from superres.model import get_model, save_model
+
+    from superres.config import Config
 
     config = load_config(Config, None, ["model={network: srcnn}", "loss.l1=1", STAGES])
     save_model(path, get_model(config.model, 2), config)
@@ -29,8 +30,9 @@ def save_superres(path):
 
 
 def save_colorizer(path):
-    from colorize.config import Config
     from colorize.model import get_model, save_model
+
+    from colorize.config import Config
 
     words = ["model.encoder=resnet18", "model.pretrained=false", "model.norm=none", "loss.l1=1", STAGES]
     config = load_config(Config, None, words)
@@ -39,8 +41,9 @@ def save_colorizer(path):
 
 
 def save_stylizer(path):
-    from styletransfer.config import Config
     from styletransfer.model import get_model, save_model
+
+    from styletransfer.config import Config
 
     gram = "loss.gram={weight: 1, layers: {relu1_2: 1}}"
     config = load_config(Config, None, ["model={johnson: {width: 4}}", gram, STAGES])
@@ -52,23 +55,23 @@ def save_stylizer(path):
     ("task", "save", "scale"),
     [("superres", save_superres, 2), ("colorize", save_colorizer, 1), ("styletransfer", save_stylizer, 1)],
 )
-def test_each_task_takes_films_among_photos(task, save, scale, tmp_path, caplog):
+def test_each_task_takes_videos_among_photos(task, save, scale, tmp_path, caplog):
     folder = tmp_path / "in"
-    (folder / "films").mkdir(parents=True)
+    (folder / "videos").mkdir(parents=True)
     Image.fromarray(pan(1)[0]).save(folder / "a.png")
-    write_film(folder / "films/a.mp4", pan(12), sound=True)
+    write_video(folder / "videos/a.mp4", pan(12), sound=True)
     (folder / "broken.mov").write_bytes(b"\x00" * 500)
     model = save(tmp_path / "model.safetensors")
     assert run_here(f"{task}.predict", model, folder, "-o", tmp_path / "out") == 1
     assert "broken.mov: cannot be opened as a video; is it cut off?" in caplog.text
-    result = tmp_path / "out/films/a.mp4"
+    result = tmp_path / "out/videos/a.mp4"
     written = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.[mp]*"))
-    assert written == ["a.png", "films/a.mp4"]
+    assert written == ["a.png", "videos/a.mp4"]
     assert (len(frames_of(result)), frames_of(result)[0].width) == (12, scale * 64)
-    assert sound_of(result) == sound_of(folder / "films/a.mp4")
-    assert not run_here(f"{task}.evaluate", model, "--data", folder / "films/a.mp4", "-o", tmp_path / "measured")
+    assert sound_of(result) == sound_of(folder / "videos/a.mp4")
+    assert not run_here(f"{task}.evaluate", model, "--data", folder / "videos/a.mp4", "-o", tmp_path / "measured")
     table = pd.read_csv(tmp_path / "measured/flicker.csv", index_col="result")
-    assert list(table.index) == ["film", "plain", "steady"]
+    assert list(table.index) == ["video", "plain", "steady"]
 
 
 @pytest.mark.parametrize(
@@ -77,14 +80,14 @@ def test_each_task_takes_films_among_photos(task, save, scale, tmp_path, caplog)
         (["photo.png", "-o", "out", "--codec", "h264"], "--codec: only for videos, and there is none"),
         (["photo.png", "-o", "out", "--steady", "0.5"], "--steady: only for videos, and there is none"),
         (["photo.png", "-o", "out.mp4"], "photo.png is no video; give a name that fits"),
-        (["film.mp4", "-o", "out.png"], "film.mp4 is a video; give a name that fits"),
+        (["video.mp4", "-o", "out.png"], "video.mp4 is a video; give a name that fits"),
     ],
 )
 def test_options_that_do_not_fit_are_told(words, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     save_superres(tmp_path / "model.safetensors")
     Image.new("RGB", (32, 32)).save("photo.png")
-    write_film(tmp_path / "film.mp4", pan(2))
+    write_video(tmp_path / "video.mp4", pan(2))
     assert run_here("superres.predict", "model.safetensors", *words) == 2
     assert message in capsys.readouterr().err
 
@@ -98,10 +101,10 @@ def test_steady_is_refused_for_photos(tmp_path, capsys):
 
 
 @posix_only
-def test_ctrl_c_leaves_a_film_that_plays(tmp_path):
-    film = write_film(tmp_path / "film.mp4", pan(400, size=(160, 120)), sound=True)
+def test_ctrl_c_leaves_a_video_that_plays(tmp_path):
+    video = write_video(tmp_path / "video.mp4", pan(400, size=(160, 120)), sound=True)
     model, out = save_superres(tmp_path / "model.safetensors"), tmp_path / "out"
-    command = [sys.executable, "-m", "superres.predict", str(model), str(film), "-o", str(out)]
+    command = [sys.executable, "-m", "superres.predict", str(model), str(video), "-o", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     deadline = time.monotonic() + 120
     while not any(path.stat().st_size > 2000 for path in out.glob(".*.mp4")):
@@ -110,7 +113,7 @@ def test_ctrl_c_leaves_a_film_that_plays(tmp_path):
     os.kill(process.pid, signal.SIGINT)
     printed, _ = process.communicate(timeout=120)
     assert process.returncode == 130, printed
-    assert "film.part.mp4 has these, and plays" in printed
-    assert [path.name for path in out.glob("*.mp4")] == ["film.part.mp4"]
+    assert "video.part.mp4 has these, and plays" in printed
+    assert [path.name for path in out.glob("*.mp4")] == ["video.part.mp4"]
     assert not list(out.glob(".*.mp4"))
-    assert 0 < len(frames_of(out / "film.part.mp4")) < 400
+    assert 0 < len(frames_of(out / "video.part.mp4")) < 400

@@ -1,4 +1,4 @@
-"""What players need and what people look for in a film is in its result; what is not true of it is not."""
+"""What players need and what people look for in a video is in its result; what is not true of it is not."""
 
 import os
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ import pytest
 from av.stream import Disposition
 from PIL import Image
 
-from common.videos.enhance import FilmOptions, enhance_film, enhance_films
+from common.videos.decoding import read_frames
+from common.videos.enhance import VideoOptions, enhance_video, enhance_videos
 from common.videos.frames import to_array, to_frame
-from common.videos.pictures import read_pictures
 from common.videos.steady import Steady
-from common.videos.video import open_film, probe
-from common.videos.writer import FilmWriter
-from tests.films import frames_of, pan, write_film
+from common.videos.video import open_video, probe
+from common.videos.writer import VideoWriter
+from tests.videos import frames_of, pan, write_video
 
 
-def copy(path, result, enhance=lambda picture: picture, **options):
-    return enhance_film(path, result, enhance, Steady(0), FilmOptions(**options))
+def copy(path, result, enhance=lambda frame: frame, **options):
+    return enhance_video(path, result, enhance, Steady(0), VideoOptions(**options))
 
 
 def read(path):
@@ -47,7 +47,7 @@ def read(path):
 
 
 def rewrite(path, result, change, options=None):
-    """Copies a film; change(container, streams) may say more of it. Returns the path."""
+    """Copies a video; change(container, streams) may say more of it. Returns the path."""
     with av.open(str(path)) as source, av.open(str(result), "w", options=options or {}) as container:
         streams = [container.add_stream_from_template(stream, opaque=True) for stream in source.streams]
         packets = change(container, streams) or []
@@ -62,7 +62,7 @@ def rewrite(path, result, change, options=None):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".m4v"])
 def test_h265_has_the_tag_that_apples_players_know(suffix, tmp_path):
-    copy(write_film(tmp_path / "a.mp4", pan(3)), tmp_path / f"b{suffix}", codec="h265")
+    copy(write_video(tmp_path / "a.mp4", pan(3)), tmp_path / f"b{suffix}", codec="h265")
     assert read(tmp_path / f"b{suffix}")[1][0]["tag"] == "hvc1"
 
 
@@ -89,7 +89,7 @@ CAMERA = {"creation_time": "2024-05-01T08:00:00.000000Z", "title": "Title", "art
     ],
 )  # fmt: skip
 def test_date_place_and_camera_are_kept(tags, source, result, tmp_path):
-    path = write_film(tmp_path / "film.mp4", pan(3))
+    path = write_video(tmp_path / "video.mp4", pan(3))
     path = rewrite(
         path,
         tmp_path / f"a{source}",
@@ -108,14 +108,14 @@ def normal(tags):
 
 def test_what_was_true_of_the_file_alone_is_not_said_of_the_result(tmp_path):
     path = rewrite(
-        write_film(tmp_path / "film.mp4", pan(3)),
+        write_video(tmp_path / "video.mp4", pan(3)),
         tmp_path / "a.mkv",
         lambda _, streams: streams[0].metadata.update({"BPS": "123", "ENCODER": "other", "alpha_mode": "1"}),
     )
     copy(path, tmp_path / "b.mkv")
     tags = {key.upper() for key in read(tmp_path / "b.mkv")[1][0]["tags"]}
     assert tags & {"BPS", "ENCODER", "ALPHA_MODE", "HANDLER_NAME", "DURATION"} == {"DURATION"}  # this one is new
-    copy(write_film(tmp_path / "c.mp4", pan(3)), tmp_path / "d.mkv")
+    copy(write_video(tmp_path / "c.mp4", pan(3)), tmp_path / "d.mkv")
     assert not {"MAJOR_BRAND", "COMPATIBLE_BRANDS"} & set(read(tmp_path / "d.mkv")[0])
 
 
@@ -123,20 +123,20 @@ def test_what_was_true_of_the_file_alone_is_not_said_of_the_result(tmp_path):
 def test_ffv1_loses_nothing_of_colours_beside_each_other(deep, suffix, tmp_path):
     columns = np.zeros((48, 64, 3), np.uint8)
     columns[:, ::2, 0] = columns[:, 1::2, 2] = 255
-    path = write_film(tmp_path / "a.mkv", [columns] * 2, pixel_format="yuv444p10le" if deep else "yuv444p")
+    path = write_video(tmp_path / "a.mkv", [columns] * 2, pixel_format="yuv444p10le" if deep else "yuv444p")
     made = columns.astype(np.uint16) * 257 - 100 if deep else columns
-    copy(path, tmp_path / f"b{suffix}", lambda picture: made, codec="ffv1")
+    copy(path, tmp_path / f"b{suffix}", lambda frame: made, codec="ffv1")
     result = tmp_path / f"b{suffix}"
     assert np.array_equal(to_array(frames_of(result)[0], probe(result)), made)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux: the list of open files")
-def test_a_full_disk_leaves_no_file_open_and_the_next_film_is_made(tmp_path, caplog):
+def test_a_full_disk_leaves_no_file_open_and_the_next_video_is_made(tmp_path, caplog):
     import resource
 
-    pictures = pan(8, size=(160, 120), noise=40)
-    pictures = pan(12, size=(160, 120), noise=60)  # so much that frames are still written while the encoder ends
-    path, short = write_film(tmp_path / "a.mp4", pictures), write_film(tmp_path / "c.mp4", pan(2))
+    frames = pan(8, size=(160, 120), noise=40)
+    frames = pan(12, size=(160, 120), noise=60)  # so much that frames are still written while the encoder ends
+    path, short = write_video(tmp_path / "a.mp4", frames), write_video(tmp_path / "c.mp4", pan(2))
     copy(path, tmp_path / "whole.mp4")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     for part in (0.01, 0.5, 0.98):  # of the result: the disk is full at its beginning, in its midst, at its end
@@ -144,7 +144,7 @@ def test_a_full_disk_leaves_no_file_open_and_the_next_film_is_made(tmp_path, cap
         size = int(part * (tmp_path / "whole.mp4").stat().st_size)
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
         try:
-            failed = enhance_films([(path, tmp_path / "b.mp4")], np.copy, lambda: Steady(0), FilmOptions())
+            failed = enhance_videos([(path, tmp_path / "b.mp4")], np.copy, lambda: Steady(0), VideoOptions())
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert failed == 1
@@ -157,7 +157,7 @@ def test_a_full_disk_leaves_no_file_open_and_the_next_film_is_made(tmp_path, cap
 
 def test_ten_bits_become_h265_which_phones_play(tmp_path, caplog):
     caplog.set_level("INFO")
-    path = write_film(tmp_path / "a.mkv", pan(2), pixel_format="yuv420p10le")
+    path = write_video(tmp_path / "a.mkv", pan(2), pixel_format="yuv420p10le")
     for suffix in (".mp4", ".mkv"):
         copy(path, tmp_path / f"b{suffix}")
         video = read(tmp_path / f"b{suffix}")[1][0]
@@ -167,7 +167,7 @@ def test_ten_bits_become_h265_which_phones_play(tmp_path, caplog):
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "h264"), (".avi", None)])
 def test_h264_has_8_bits_and_a_line_says_so(suffix, codec, tmp_path, caplog):
-    path = write_film(tmp_path / "a.mkv", pan(2), pixel_format="yuv420p10le")
+    path = write_video(tmp_path / "a.mkv", pan(2), pixel_format="yuv420p10le")
     copy(path, tmp_path / f"b{suffix}", codec=codec)
     video = read(tmp_path / f"b{suffix}")[1][0]
     assert (video["profile"], video["pixels"]) == ("High", "yuv420p")
@@ -176,7 +176,7 @@ def test_h264_has_8_bits_and_a_line_says_so(suffix, codec, tmp_path, caplog):
 
 @pytest.mark.parametrize(("codec", "profile"), [("h264", "High"), ("h265", "Main")])
 def test_of_odd_sizes_the_edge_is_doubled_so_that_players_take_them(codec, profile, tmp_path, caplog):
-    path = write_film(tmp_path / "a.mp4", [picture[:47, :61].copy() for picture in pan(3)], rotation=90)
+    path = write_video(tmp_path / "a.mp4", [frame[:47, :61].copy() for frame in pan(3)], rotation=90)
     copy(path, tmp_path / "b.mp4", codec=codec, quality=100)
     video = read(tmp_path / "b.mp4")[1][0]
     assert (video["profile"], video["pixels"]) == (profile, "yuv420p")
@@ -189,25 +189,25 @@ def test_of_odd_sizes_the_edge_is_doubled_so_that_players_take_them(codec, profi
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".webm", "vp9"), (".mkv", "ffv1")])
 def test_odd_sizes_stay_odd_where_players_take_them(suffix, codec, tmp_path, caplog):
-    path = write_film(tmp_path / "a.mkv", [picture[:47, :61].copy() for picture in pan(3)])
+    path = write_video(tmp_path / "a.mkv", [frame[:47, :61].copy() for frame in pan(3)])
     copy(path, tmp_path / f"b{suffix}", codec=codec)
     assert {(frame.width, frame.height) for frame in frames_of(tmp_path / f"b{suffix}")} == {(61, 47)}
     assert caplog.messages == []
 
 
 def test_transparency_of_vp9_is_said_to_be_left_out(tmp_path, caplog):
-    path = write_film(tmp_path / "a.webm", pan(3), codec="libvpx-vp9", pixel_format="yuva420p")
+    path = write_video(tmp_path / "a.webm", pan(3), codec="libvpx-vp9", pixel_format="yuva420p")
     assert read(path)[1][0]["tags"]["alpha_mode"] == "1"
     copy(path, tmp_path / "b.webm")
     assert caplog.messages == [f"{path}: left out of the result: transparency"]
     assert "alpha_mode" not in read(tmp_path / "b.webm")[1][0]["tags"]
 
 
-def test_a_film_whose_sound_is_longer_is_not_cut_off(tmp_path, caplog):
-    with av.open(str(write_film(tmp_path / "long.mp4", pan(60), sound=True))) as long:
+def test_a_video_whose_sound_is_longer_is_not_cut_off(tmp_path, caplog):
+    with av.open(str(write_video(tmp_path / "long.mp4", pan(60), sound=True))) as long:
         sound = [packet for packet in long.demux(audio=0) if packet.dts is not None]
         with (
-            av.open(str(write_film(tmp_path / "short.mp4", pan(10)))) as short,
+            av.open(str(write_video(tmp_path / "short.mp4", pan(10)))) as short,
             av.open(str(tmp_path / "a.mkv"), "w") as container,
         ):
             video = container.add_stream_from_template(short.streams.video[0], opaque=True)
@@ -223,7 +223,7 @@ def test_a_film_whose_sound_is_longer_is_not_cut_off(tmp_path, caplog):
 @pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
 def test_a_timecode_is_kept_and_not_said_to_be_left_out(suffix, tmp_path, caplog):
     path = rewrite(
-        write_film(tmp_path / "film.mp4", pan(3)),
+        write_video(tmp_path / "video.mp4", pan(3)),
         tmp_path / "a.mov",
         lambda _, streams: streams[0].metadata.update(timecode="01:00:00:00"),
     )
@@ -237,7 +237,7 @@ def test_a_timecode_is_kept_and_not_said_to_be_left_out(suffix, tmp_path, caplog
 
 def test_a_timecode_is_named_where_it_is_left_out(tmp_path, caplog):
     path = rewrite(
-        write_film(tmp_path / "film.mp4", pan(3)),
+        write_video(tmp_path / "video.mp4", pan(3)),
         tmp_path / "a.mov",
         lambda _, streams: streams[0].metadata.update(timecode="01:00:00:00"),
     )
@@ -248,7 +248,7 @@ def test_a_timecode_is_named_where_it_is_left_out(tmp_path, caplog):
 def test_the_track_of_chapters_is_not_said_to_be_left_out(tmp_path, caplog):
     chapter = {"id": 1, "start": 0, "end": 100, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}}
     path = rewrite(
-        write_film(tmp_path / "film.mp4", pan(3)),
+        write_video(tmp_path / "video.mp4", pan(3)),
         tmp_path / "a.mp4",
         lambda container, _: container.set_chapters([chapter]),
     )
@@ -259,8 +259,8 @@ def test_the_track_of_chapters_is_not_said_to_be_left_out(tmp_path, caplog):
     assert caplog.messages == []
 
 
-def film_with_cover(path, tags=()):
-    """A film with sound that has a title, a language and a handler's name, and with a cover. Returns cover's bytes."""
+def video_with_cover(path, tags=()):
+    """A video with sound that has a title, a language and a handler's name, and with a cover. Returns cover's bytes."""
     cover = BytesIO()
     Image.new("RGB", (32, 32), (200, 0, 0)).save(cover, "JPEG")
 
@@ -276,7 +276,7 @@ def film_with_cover(path, tags=()):
         packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, Fraction(1, 90_000)
         return [packet]
 
-    rewrite(write_film(path.with_name("film.mp4"), pan(5), sound=True), path, change)
+    rewrite(write_video(path.with_name("video.mp4"), pan(5), sound=True), path, change)
     return cover.getvalue()
 
 
@@ -284,7 +284,7 @@ def film_with_cover(path, tags=()):
 @pytest.mark.parametrize("result", [".mp4", ".m4v", ".mkv"])
 def test_a_cover_and_what_is_said_of_the_sound_are_kept(source, result, tmp_path, caplog):
     path = tmp_path / f"a{source}"
-    cover = film_with_cover(path)
+    cover = video_with_cover(path)
     copy(path, tmp_path / f"b{result}")
     assert caplog.messages == []
     _, streams = read(tmp_path / f"b{result}")
@@ -302,23 +302,23 @@ def test_a_cover_and_what_is_said_of_the_sound_are_kept(source, result, tmp_path
 
 @pytest.mark.parametrize("result", [".mov", ".avi", ".webm"])
 def test_a_cover_that_the_container_does_not_take_is_left_out_by_its_name(result, tmp_path, caplog):
-    film_with_cover(tmp_path / "a.mp4")
+    video_with_cover(tmp_path / "a.mp4")
     copy(tmp_path / "a.mp4", tmp_path / f"b{result}")
     assert "cover 2" in caplog.text
     assert len(frames_of(tmp_path / f"b{result}")) == 5
 
 
 def test_of_a_cover_and_quicktimes_tags_the_cover_is_kept(tmp_path, caplog):
-    film_with_cover(tmp_path / "a.mkv", {"com.apple.quicktime.make": "Apple"})
+    video_with_cover(tmp_path / "a.mkv", {"com.apple.quicktime.make": "Apple"})
     copy(tmp_path / "a.mkv", tmp_path / "b.mp4")
     assert caplog.messages == [f"{tmp_path / 'a.mkv'}: left out of the result: COM.APPLE.QUICKTIME.MAKE"]
     assert any(stream["cover"] for stream in read(tmp_path / "b.mp4")[1])
 
 
-def test_times_that_an_encoder_makes_up_for_a_short_film_are_not_written(tmp_path):
-    path = write_film(tmp_path / "a.mkv", pan(2))
+def test_times_that_an_encoder_makes_up_for_a_short_video_are_not_written(tmp_path):
+    path = write_video(tmp_path / "a.mkv", pan(2))
 
-    class Wild(FilmWriter):
+    class Wild(VideoWriter):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             self.stream = WildStream(self.stream)
@@ -332,8 +332,8 @@ def test_times_that_an_encoder_makes_up_for_a_short_film_are_not_written(tmp_pat
                 packet.dts = 10**12
                 yield packet
 
-    film = probe(path)
-    with open_film(path) as source, Wild(tmp_path / "b.mkv", film, source, (64, 48), "h265") as writer:
-        for item in read_pictures(source, film):
-            writer.write(to_frame(item.pixels, film, item.like, item.pts, "yuv420p", (64, 48)), 0)
+    video = probe(path)
+    with open_video(path) as source, Wild(tmp_path / "b.mkv", video, source, (64, 48), "h265") as writer:
+        for item in read_frames(source, video):
+            writer.write(to_frame(item.pixels, video, item.like, item.pts, "yuv420p", (64, 48)), 0)
     assert [frame.time for frame in frames_of(tmp_path / "b.mkv")] == [0, 0.04]

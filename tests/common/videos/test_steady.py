@@ -1,16 +1,16 @@
-"""Flicker, on films whose truth is known."""
+"""Flicker, on videos whose truth is known."""
 
 import numpy as np
 import pytest
 
-from common.videos.flicker import Flicker, measure_film
+from common.videos.flicker import Flicker, measure_video
 from common.videos.motion import carry, find_motion, lightness
 from common.videos.steady import Steady, all_of
-from tests.films import pan, write_film
+from tests.videos import pan, write_video
 
 
-def moved(picture, right, down):
-    return np.roll(np.roll(picture, right, axis=1), down, axis=0)
+def moved(frame, right, down):
+    return np.roll(np.roll(frame, right, axis=1), down, axis=0)
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def scene():
     return pan(1, size=(160, 120))[0]
 
 
-def test_motion_of_a_shifted_picture_is_the_shift(scene):
+def test_motion_of_a_shifted_frame_is_the_shift(scene):
     now = moved(scene, 3, 2)
     motion = find_motion(lightness(now), lightness(scene))
     inner = motion[20:-20, 20:-20]
@@ -57,12 +57,12 @@ def test_nothing_trails_behind_what_moves():
     thing = np.clip(rng.integers(180, 255, (30, 30, 1)), 0, 255).astype(np.uint8).repeat(3, axis=2)
     steady, last = Steady(0.9), None
     for i in range(8):
-        picture = ground.copy()
-        picture[40:70, 10 + 12 * i : 40 + 12 * i] = thing
-        result = picture.copy()
-        result[..., 2] = np.where(picture[..., 2] > 170, 250, 40)  # the thing is blue
-        last = steady(picture, result)
-    behind = last[40:70, 60:85, 2].astype(int)  # where it was two and more pictures ago
+        frame = ground.copy()
+        frame[40:70, 10 + 12 * i : 40 + 12 * i] = thing
+        result = frame.copy()
+        result[..., 2] = np.where(frame[..., 2] > 170, 250, 40)  # the thing is blue
+        last = steady(frame, result)
+    behind = last[40:70, 60:85, 2].astype(int)  # where it was two and more frames ago
     assert np.abs(behind - 40).mean() < 12
 
 
@@ -73,16 +73,16 @@ def test_zero_is_nothing(scene):
     assert np.array_equal(steady(scene, scene // 2), scene // 2)
 
 
-def test_a_film_is_measured_beside_its_own_flicker(tmp_path):
-    path = write_film(tmp_path / "a.mp4", pan(12, size=(160, 120)))
+def test_a_video_is_measured_beside_its_own_flicker(tmp_path):
+    path = write_video(tmp_path / "a.mp4", pan(12, size=(160, 120)))
     numbers = iter(range(1000))
 
-    def flickering(picture):
-        return (picture // 2 + 10 * (next(numbers) % 2)).astype(np.uint8)
+    def flickering(frame):
+        return (frame // 2 + 10 * (next(numbers) % 2)).astype(np.uint8)
 
     measures = {"error": lambda result, true: float(np.abs(result.astype(int) - true // 2 - 5).mean())}
-    table = measure_film(path, lambda picture: (picture, picture), flickering, Steady(0.9), measures)
-    assert list(table.index) == ["film", "plain", "steady"]
+    table = measure_video(path, lambda frame: (frame, frame), flickering, Steady(0.9), measures)
+    assert list(table.index) == ["video", "plain", "steady"]
     assert table.loc["plain", "flicker"] > 9
     assert table.loc["steady", "flicker"] < table.loc["plain", "flicker"] / 2
     assert table.loc["steady", "error"] < table.loc["plain", "error"]

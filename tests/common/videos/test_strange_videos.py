@@ -1,4 +1,4 @@
-"""Films that are in order, but not as one expects, and films that are damaged."""
+"""Videos that are in order, but not as one expects, and videos that are damaged."""
 
 import os
 import signal
@@ -11,21 +11,21 @@ import pytest
 from av.error import InvalidDataError
 from av.stream import Disposition
 
-from common.videos.enhance import FilmOptions, FilmStopped, enhance_film, enhance_films, in_groups
+from common.videos.decoding import DecodedFrame, read_frames
+from common.videos.enhance import VideoOptions, VideoStopped, enhance_video, enhance_videos, in_groups
 from common.videos.frames import to_array
-from common.videos.pictures import Picture, read_pictures
 from common.videos.steady import Steady
-from common.videos.video import FilmError, open_film, probe
+from common.videos.video import VideoError, open_video, probe
 from tests.commands import posix_only
-from tests.films import frames_of, pan, rewrite_film, write_film
+from tests.videos import frames_of, pan, rewrite_video, write_video
 
 
-def twice(picture):
-    return picture.repeat(2, axis=0).repeat(2, axis=1)
+def twice(frame):
+    return frame.repeat(2, axis=0).repeat(2, axis=1)
 
 
-def copy(path, result, enhance=lambda picture: picture, scale=1, **options):
-    return enhance_film(path, result, enhance, Steady(0), FilmOptions(scale=scale, **options))
+def copy(path, result, enhance=lambda frame: frame, scale=1, **options):
+    return enhance_video(path, result, enhance, Steady(0), VideoOptions(scale=scale, **options))
 
 
 def one_color(color, width, height):
@@ -43,25 +43,25 @@ def times_of(path):
 
 
 def broken_in(path):
-    film = probe(path)
-    with open_film(path) as source:
-        pictures = [item for item in read_pictures(source, film) if isinstance(item, Picture)]
-    return [number for number, picture in enumerate(pictures) if picture.broken]
+    video = probe(path)
+    with open_video(path) as source:
+        frames = [item for item in read_frames(source, video) if isinstance(item, DecodedFrame)]
+    return [number for number, frame in enumerate(frames) if frame.broken]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_sound_may_come_before_the_pictures(suffix, tmp_path):
-    path = write_film(tmp_path / f"a{suffix}", pan(30), sound=True, sound_first=True)
+def test_sound_may_come_before_the_frames(suffix, tmp_path):
+    path = write_video(tmp_path / f"a{suffix}", pan(30), sound=True, sound_first=True)
     assert broken_in(path) == []
     copy(path, tmp_path / f"b{suffix}")
     assert times_of(tmp_path / f"b{suffix}") == times_of(path)
 
 
 def test_a_broken_frame_does_not_take_others_along(tmp_path):
-    path = write_film(tmp_path / "a.mp4", pan(40))
+    path = write_video(tmp_path / "a.mp4", pan(40))
     nonsense = b"\0\0\0\4\x41\xff\xff\xff"  # a slice of H.264
     for number in (20, 36, 39):
-        damage = rewrite_film(path, tmp_path / "b.mp4", lambda i, packet, at=number: nonsense if i == at else packet)
+        damage = rewrite_video(path, tmp_path / "b.mp4", lambda i, packet, at=number: nonsense if i == at else packet)
         assert len(broken_in(damage)) == 1
 
 
@@ -79,27 +79,27 @@ def test_where_the_file_breaks_off_frames_that_were_read_are_kept(tmp_path):
                     raise InvalidDataError(1, "broken")
                 yield packet
 
-    path = write_film(tmp_path / "a.mp4", pan(40))
-    film = probe(path)
-    with open_film(path) as source:
-        pictures = list(read_pictures(BreaksOff(source), film))
+    path = write_video(tmp_path / "a.mp4", pan(40))
+    video = probe(path)
+    with open_video(path) as source:
+        frames = list(read_frames(BreaksOff(source), video))
     # The times are those of decoding: frames that come early wait for others.
-    assert len(pictures) >= 20
-    assert sum(not picture.broken for picture in pictures) == 20
+    assert len(frames) >= 20
+    assert sum(not frame.broken for frame in frames) == 20
 
 
-def test_colours_stay_where_a_film_does_not_say_its_matrix_and_grows_to_hd(tmp_path):
+def test_colours_stay_where_a_video_does_not_say_its_matrix_and_grows_to_hd(tmp_path):
     color = (200, 30, 30)
-    path = write_film(tmp_path / "a.mp4", [one_color(color, 64, 480)] * 3, matrix=2, pixel_range=0)
+    path = write_video(tmp_path / "a.mp4", [one_color(color, 64, 480)] * 3, matrix=2, pixel_range=0)
     copy(path, tmp_path / "b.mp4", twice, scale=2, quality=100)
     assert np.abs(middle_of(path) - middle_of(tmp_path / "b.mp4")).max() <= 3
     assert int(frames_of(tmp_path / "b.mp4")[0].colorspace) == 6  # and the file says it
 
 
 @pytest.mark.parametrize("width", [61, 64])
-def test_a_film_in_rgb_becomes_ycbcr_and_says_so(width, tmp_path):
+def test_a_video_in_rgb_becomes_ycbcr_and_says_so(width, tmp_path):
     color = (200, 30, 30)
-    path = write_film(tmp_path / "a.mov", [one_color(color, width, 47 if width == 61 else 48)] * 3, "png", "rgb24")
+    path = write_video(tmp_path / "a.mov", [one_color(color, width, 47 if width == 61 else 48)] * 3, "png", "rgb24")
     copy(path, tmp_path / "b.mov", quality=100)
     assert np.abs(middle_of(tmp_path / "b.mov") - color).max() <= 3
     frame = frames_of(tmp_path / "b.mov")[0]
@@ -110,54 +110,54 @@ def test_a_film_in_rgb_becomes_ycbcr_and_says_so(width, tmp_path):
 @posix_only  # Windows has no such names
 def test_a_colon_in_a_name_is_no_protocol(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_film(tmp_path / "a.mp4", pan(3)).rename("clip:1.mp4")
+    write_video(tmp_path / "a.mp4", pan(3)).rename("clip:1.mp4")
     copy(Path("clip:1.mp4"), Path("clip:2.mp4"))
     assert len(frames_of(tmp_path / "clip:2.mp4")) == 3
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
 @pytest.mark.parametrize("mirrored", [False, True])
-def test_a_mirrored_film_is_enhanced_as_it_is_seen_and_stays_mirrored(rotation, mirrored, tmp_path):
-    (picture,) = pan(1)
-    path, seen = write_film(tmp_path / "a.mp4", [picture], rotation=rotation, mirrored=mirrored), []
+def test_a_mirrored_video_is_enhanced_as_it_is_seen_and_stays_mirrored(rotation, mirrored, tmp_path):
+    (frame,) = pan(1)
+    path, seen = write_video(tmp_path / "a.mp4", [frame], rotation=rotation, mirrored=mirrored), []
 
-    def look(picture):
-        seen.append(picture)
-        return picture
+    def look(frame):
+        seen.append(frame)
+        return frame
 
     copy(path, tmp_path / "b.mp4", look, quality=100)
-    upright = np.rot90(picture, rotation // 90)
+    upright = np.rot90(frame, rotation // 90)
     expected = upright[:, ::-1] if mirrored else upright
     assert np.abs(seen[0].astype(int) - expected).mean() < 3
-    film, result = probe(path), probe(tmp_path / "b.mp4")
-    assert (result.rotation % 360, result.mirrored) == (film.rotation % 360, film.mirrored) == (rotation, mirrored)
+    video, result = probe(path), probe(tmp_path / "b.mp4")
+    assert (result.rotation % 360, result.mirrored) == (video.rotation % 360, video.mirrored) == (rotation, mirrored)
     shown = to_array(frames_of(tmp_path / "b.mp4")[0], result)
     assert np.abs(shown.astype(int) - expected).mean() < 5  # chroma is halved
 
 
 def test_avi_cannot_say_that_it_is_rotated(tmp_path):
-    path = write_film(tmp_path / "a.mp4", pan(2), rotation=90)
-    with pytest.raises(FilmError, match=r"\.avi files cannot say that they are rotated"):
+    path = write_video(tmp_path / "a.mp4", pan(2), rotation=90)
+    with pytest.raises(VideoError, match=r"\.avi files cannot say that they are rotated"):
         copy(path, tmp_path / "b.avi")
 
 
 def test_broken_frames_of_an_avi_are_replaced_and_left_out_ones_leave_time(tmp_path, caplog):
-    path = write_film(tmp_path / "a.avi", pan(20), codec="mpeg4", pixel_format="yuv420p")
-    damage = rewrite_film(path, tmp_path / "b.avi", lambda i, packet: bytes(8) if i in (5, 6, 7) else packet)
+    path = write_video(tmp_path / "a.avi", pan(20), codec="mpeg4", pixel_format="yuv420p")
+    damage = rewrite_video(path, tmp_path / "b.avi", lambda i, packet: bytes(8) if i in (5, 6, 7) else packet)
     copy(damage, tmp_path / "c.avi")
     assert len(frames_of(tmp_path / "c.avi")) == 20
     assert "3 of 20 frames are broken" in caplog.text
-    without = rewrite_film(path, tmp_path / "d.avi", lambda i, packet: None if i in (5, 6, 7) else packet)
-    film = probe(without)
-    with open_film(without) as source:
-        times = [item.pts for item in read_pictures(source, film) if isinstance(item, Picture)]
+    without = rewrite_video(path, tmp_path / "d.avi", lambda i, packet: None if i in (5, 6, 7) else packet)
+    video = probe(without)
+    with open_video(without) as source:
+        times = [item.pts for item in read_frames(source, video) if isinstance(item, DecodedFrame)]
     assert times[-1] - times[0] == 19
 
 
 def test_which_sound_is_played_by_default_is_kept(tmp_path):
     path = tmp_path / "a.mp4"
-    film = write_film(tmp_path / "film.mp4", pan(10), sound=True)
-    with av.open(str(film)) as source, av.open(str(path), "w") as container:
+    video = write_video(tmp_path / "video.mp4", pan(10), sound=True)
+    with av.open(str(video)) as source, av.open(str(path), "w") as container:
         video = container.add_stream_from_template(source.streams.video[0], opaque=True)
         english, french = (container.add_stream_from_template(source.streams.audio[0]) for _ in range(2))
         french.disposition = Disposition.default
@@ -178,13 +178,13 @@ def test_which_sound_is_played_by_default_is_kept(tmp_path):
 
 
 def test_the_last_frame_is_shown_as_long_as_before(tmp_path, caplog):
-    short = write_film(tmp_path / "short.mp4", pan(3), milliseconds=[0, 1000, 2000])
+    short = write_video(tmp_path / "short.mp4", pan(3), milliseconds=[0, 1000, 2000])
 
     def longer(number, packet):
         packet.duration = round((5 if number == 2 else 1) / packet.time_base)
         return packet
 
-    path = rewrite_film(short, tmp_path / "a.mp4", longer)
+    path = rewrite_video(short, tmp_path / "a.mp4", longer)
     assert probe(path).seconds == pytest.approx(7)
     for suffix in (".mp4", ".mkv"):
         copy(path, tmp_path / f"b{suffix}")
@@ -192,15 +192,15 @@ def test_the_last_frame_is_shown_as_long_as_before(tmp_path, caplog):
     assert caplog.messages == []
 
 
-def test_a_film_that_does_not_start_at_zero_is_whole(tmp_path, caplog):
-    path = write_film(tmp_path / "a.mkv", pan(3), milliseconds=[10_000, 10_400, 10_800])
+def test_a_video_that_does_not_start_at_zero_is_whole(tmp_path, caplog):
+    path = write_video(tmp_path / "a.mkv", pan(3), milliseconds=[10_000, 10_400, 10_800])
     copy(path, tmp_path / "b.mkv")
     assert times_of(tmp_path / "b.mkv") == times_of(path)
     assert caplog.messages == []
 
 
 def test_vp8_frames_that_are_not_shown_are_not_missing(tmp_path):
-    path = write_film(tmp_path / "a.webm", pan(20), codec="libvpx", pixel_format="yuv420p")
+    path = write_video(tmp_path / "a.webm", pan(20), codec="libvpx", pixel_format="yuv420p")
     hidden = []
 
     def hide(number, packet):
@@ -210,13 +210,13 @@ def test_vp8_frames_that_are_not_shown_are_not_missing(tmp_path):
         hidden.append(number)
         return bytes([data[0] & ~0x10]) + data[1:]
 
-    damage = rewrite_film(path, tmp_path / "b.webm", hide)
+    damage = rewrite_video(path, tmp_path / "b.webm", hide)
     assert hidden == [10]
     assert broken_in(damage) == []
     assert len(frames_of(damage)) == 19
 
 
-def test_a_film_that_is_interlaced_further_on_is_refused(tmp_path):
+def test_a_video_that_is_interlaced_further_on_is_refused(tmp_path):
     parts = []
     for name, flags in (("a", {}), ("b", {"flags": "+ildct+ilme"})):
         parts.append(tmp_path / f"{name}.mkv")
@@ -224,8 +224,8 @@ def test_a_film_that_is_interlaced_further_on_is_refused(tmp_path):
             stream = container.add_stream("mpeg2video", rate=25, options=flags)
             stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
             stream.codec_context.max_b_frames = 0
-            for i, picture in enumerate(pan(5, size=(64, 64))):
-                frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p")
+            for i, pixels in enumerate(pan(5, size=(64, 64))):
+                frame = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format="yuv420p")
                 frame.pts = i
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
@@ -237,22 +237,22 @@ def test_a_film_that_is_interlaced_further_on_is_refused(tmp_path):
                 if packet.dts is not None:
                     packet.pts, packet.dts, packet.stream = packet.pts + late, packet.dts + late, stream
                     container.mux(packet)
-    with pytest.raises(FilmError, match="interlaced"):
+    with pytest.raises(VideoError, match="interlaced"):
         copy(path, tmp_path / "c.mkv")
     assert not list(tmp_path.glob("*c.mkv"))
 
 
 @pytest.mark.parametrize(("codec", "suffix"), [("ffv1", ".mov"), ("h265", ".avi"), ("h264", ".webm")])
-def test_a_codec_that_does_not_fit_the_container_is_told_and_the_next_film_is_made(codec, suffix, tmp_path, caplog):
-    path = write_film(tmp_path / "a.mkv", pan(2))
+def test_a_codec_that_does_not_fit_the_container_is_told_and_the_next_video_is_made(codec, suffix, tmp_path, caplog):
+    path = write_video(tmp_path / "a.mkv", pan(2))
     plan = [(path, tmp_path / f"out/a{suffix}"), (path, tmp_path / "out/b.mkv")]
-    assert enhance_films(plan, lambda picture: picture, lambda: Steady(0), FilmOptions(codec)) == 1
+    assert enhance_videos(plan, lambda frame: frame, lambda: Steady(0), VideoOptions(codec)) == 1
     assert f"{suffix} files have no {codec}; take another --codec, or another ending" in caplog.text
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["b.mkv"]
 
 
 def test_ten_bits_become_eight_where_vp9_has_no_more(tmp_path, caplog):
-    path = write_film(tmp_path / "a.mkv", pan(2), pixel_format="yuv420p10le")
+    path = write_video(tmp_path / "a.mkv", pan(2), pixel_format="yuv420p10le")
     copy(path, tmp_path / "b.webm")
     has_ten = "yuv420p10le" in {form.name for form in av.Codec("libvpx-vp9", "w").video_formats}
     assert probe(tmp_path / "b.webm").deep == has_ten
@@ -261,7 +261,7 @@ def test_ten_bits_become_eight_where_vp9_has_no_more(tmp_path, caplog):
 
 
 def test_sound_that_the_container_does_not_take_is_left_out_by_name(tmp_path, caplog):
-    path = write_film(tmp_path / "a.mp4", pan(5), sound=True)
+    path = write_video(tmp_path / "a.mp4", pan(5), sound=True)
     copy(path, tmp_path / "b.webm")
     assert f"{path}: left out of the result: audio 1" in caplog.text
     with av.open(str(tmp_path / "b.webm")) as container:
@@ -269,40 +269,40 @@ def test_sound_that_the_container_does_not_take_is_left_out_by_name(tmp_path, ca
 
 
 def stop_at(number):
-    """What asks to stop, as Ctrl-C does, at the picture of that number."""
+    """What asks to stop, as Ctrl-C does, at the frame of that number."""
     seen = []
 
-    def enhance(picture):
-        seen.append(picture)
+    def enhance(frame):
+        seen.append(frame)
         if len(seen) == number:
             os.kill(os.getpid(), signal.SIGINT)
-        return picture
+        return frame
 
     return enhance
 
 
 @posix_only
 def test_ctrl_c_never_writes_over_a_file(tmp_path):
-    path = write_film(tmp_path / "film.part.mp4", pan(60))
+    path = write_video(tmp_path / "video.part.mp4", pan(60))
     before = path.read_bytes()
-    with pytest.raises(FilmStopped, match=r"film\.part2\.mp4 has these"):
-        copy(path, tmp_path / "film.mp4", stop_at(5))
+    with pytest.raises(VideoStopped, match=r"video\.part2\.mp4 has these"):
+        copy(path, tmp_path / "video.mp4", stop_at(5))
     assert path.read_bytes() == before
-    assert 5 <= len(frames_of(tmp_path / "film.part2.mp4")) < 10
-    assert not (tmp_path / "film.mp4").exists()
+    assert 5 <= len(frames_of(tmp_path / "video.part2.mp4")) < 10
+    assert not (tmp_path / "video.mp4").exists()
 
 
 @posix_only
-def test_ctrl_c_at_the_last_frame_leaves_the_whole_film(tmp_path):
-    path = write_film(tmp_path / "a.mp4", pan(10))
-    with pytest.raises(FilmStopped, match="was finished; stopped before the next"):
+def test_ctrl_c_at_the_last_frame_leaves_the_whole_video(tmp_path):
+    path = write_video(tmp_path / "a.mp4", pan(10))
+    with pytest.raises(VideoStopped, match="was finished; stopped before the next"):
         copy(path, tmp_path / "b.mp4", stop_at(10))
     assert len(frames_of(tmp_path / "b.mp4")) == 10
 
 
-def test_pictures_of_another_shape_begin_another_group_and_packets_alone_do_not_wait():
-    small, large = (Picture(np.zeros(shape), None, 0) for shape in ((2, 2, 3), (4, 4, 3)))
+def test_frames_of_another_shape_begin_another_group_and_packets_alone_do_not_wait():
+    small, large = (DecodedFrame(np.zeros(shape), None, 0) for shape in ((2, 2, 3), (4, 4, 3)))
     sound = [av.Packet() for _ in range(3)]
     items = [sound[0], small, small, sound[1], large, large, large, large, sound[2]]
-    sizes = [(len(group), sum(isinstance(item, Picture) for item in group)) for group in in_groups(items, 3)]
+    sizes = [(len(group), sum(isinstance(item, DecodedFrame) for item in group)) for group in in_groups(items, 3)]
     assert sizes == [(1, 0), (3, 2), (3, 3), (2, 1)]

@@ -1,4 +1,4 @@
-"""Films in and out: what must be kept is kept, and what is broken is told."""
+"""Videos in and out: what must be kept is kept, and what is broken is told."""
 
 import logging
 from fractions import Fraction
@@ -9,43 +9,43 @@ import numpy as np
 import pytest
 import torch
 
-from common.inference.batch import Together
 from common.inference.ready import ready
 from common.inference.tiles import enhance, enhance_together
+from common.inference.work import Together
 from common.videos import progress
-from common.videos.enhance import FilmOptions, enhance_film, enhance_films
+from common.videos.decoding import DecodedFrame, read_frames
+from common.videos.enhance import VideoOptions, enhance_video, enhance_videos
 from common.videos.frames import to_array
-from common.videos.pictures import Picture, read_pictures
 from common.videos.steady import Steady
-from common.videos.video import FilmError, open_film, probe
-from tests.films import frames_of, pan, sound_of, write_film
-from tests.hostile_films import NO_FILMS, make_films
+from common.videos.video import VideoError, open_video, probe
+from tests.hostile_videos import NO_VIDEOS, make_videos
+from tests.videos import frames_of, pan, sound_of, write_video
 
 
-def twice(picture):
-    return picture.repeat(2, axis=0).repeat(2, axis=1)
+def twice(frame):
+    return frame.repeat(2, axis=0).repeat(2, axis=1)
 
 
 def enlarge(path, result, **options):
-    return enhance_film(path, result, twice, Steady(0), FilmOptions(scale=2, **options))
+    return enhance_video(path, result, twice, Steady(0), VideoOptions(scale=2, **options))
 
 
 def arrays(path):
-    film = probe(path)
-    return [to_array(frame, film) for frame in frames_of(path)]
+    video = probe(path)
+    return [to_array(frame, video) for frame in frames_of(path)]
 
 
-def test_pictures_times_and_sound_of_a_film_are_kept(tmp_path):
-    pictures = pan(30)
-    path = write_film(tmp_path / "a.mp4", pictures, sound=True)
+def test_frames_times_and_sound_of_a_video_are_kept(tmp_path):
+    frames = pan(30)
+    path = write_video(tmp_path / "a.mp4", frames, sound=True)
     enlarge(path, tmp_path / "b.mp4", quality=95)
     before, after = frames_of(path), frames_of(tmp_path / "b.mp4")
     assert [frame.time for frame in after] == [frame.time for frame in before]
     assert sound_of(tmp_path / "b.mp4") == sound_of(path)
     results = arrays(tmp_path / "b.mp4")
     assert {result.shape for result in results} == {(96, 128, 3)}
-    for picture, result in zip(pictures, results, strict=True):
-        assert np.abs(twice(picture).astype(int) - result).mean() < 4  # chroma is halved
+    for frame, result in zip(frames, results, strict=True):
+        assert np.abs(twice(frame).astype(int) - result).mean() < 4  # chroma is halved
     assert probe(tmp_path / "b.mp4").seconds == pytest.approx(30 / 25)
 
 
@@ -53,63 +53,63 @@ def test_pictures_times_and_sound_of_a_film_are_kept(tmp_path):
 @pytest.mark.parametrize("pixel_range", [1, 2], ids=["16 to 235", "0 to 255"])
 def test_colours_come_through_in_each_matrix_and_range(matrix, pixel_range, tmp_path):
     colors = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [200, 150, 30]], np.uint8)
-    picture = colors.repeat(16, axis=0)[None].repeat(32, axis=0)
-    path = write_film(tmp_path / "a.mp4", [picture] * 3, matrix=matrix, pixel_range=pixel_range)
+    pixels = colors.repeat(16, axis=0)[None].repeat(32, axis=0)
+    path = write_video(tmp_path / "a.mp4", [pixels] * 3, matrix=matrix, pixel_range=pixel_range)
     enlarge(path, tmp_path / "b.mp4", quality=100)
     for file in (path, tmp_path / "b.mp4"):
         frame = frames_of(file)[0]
         assert (int(frame.colorspace), int(frame.color_range)) == (matrix, pixel_range)
-        inner = arrays(file)[0][len(arrays(file)[0]) // 2, :: picture.shape[0] // 32].astype(int)
+        inner = arrays(file)[0][len(arrays(file)[0]) // 2, :: pixels.shape[0] // 32].astype(int)
         scale = len(inner) // 96
         assert np.abs(inner[8 * scale :: 16 * scale][: len(colors)] - colors).max() <= 4, inner[8 * scale :: 16 * scale]
 
 
 @pytest.mark.parametrize("rotation", [90, -90, 180])
-def test_a_film_that_players_turn_is_enhanced_upright_and_stays_turned(rotation, tmp_path):
-    path, seen = write_film(tmp_path / "a.mp4", pan(4), rotation=rotation), []
+def test_a_video_that_players_turn_is_enhanced_upright_and_stays_turned(rotation, tmp_path):
+    path, seen = write_video(tmp_path / "a.mp4", pan(4), rotation=rotation), []
 
-    def look(picture):
-        seen.append(picture)
-        return twice(picture)
+    def look(frame):
+        seen.append(frame)
+        return twice(frame)
 
-    enhance_film(path, tmp_path / "b.mp4", look, Steady(0), FilmOptions(scale=2))
+    enhance_video(path, tmp_path / "b.mp4", look, Steady(0), VideoOptions(scale=2))
     upright = np.rot90(pan(4)[0], rotation // 90)
     assert np.abs(seen[0].astype(int) - upright).mean() < 4
-    film = probe(tmp_path / "b.mp4")
-    assert (film.rotation % 360, film.width, film.height) == (rotation % 360, 128, 96)
+    video = probe(tmp_path / "b.mp4")
+    assert (video.rotation % 360, video.width, video.height) == (rotation % 360, 128, 96)
     assert np.abs(arrays(tmp_path / "b.mp4")[0].astype(int) - twice(upright)).mean() < 5
 
 
 def test_uneven_times_are_kept(tmp_path):
     times = [0, 40, 95, 120, 200, 210, 400]
-    path = write_film(tmp_path / "a.mkv", pan(7), milliseconds=times)
+    path = write_video(tmp_path / "a.mkv", pan(7), milliseconds=times)
     enlarge(path, tmp_path / "b.mkv")
     assert [round(1000 * frame.time) for frame in frames_of(tmp_path / "b.mkv")] == times
 
 
 def test_ten_bits_stay_ten_bits(tmp_path):
     ramp = np.linspace(0, 255, 64).round().astype(np.uint8)[None, :, None].repeat(48, axis=0).repeat(3, axis=2)
-    path, seen = write_film(tmp_path / "a.mkv", [ramp] * 2, pixel_format="yuv420p10le"), []
-    enhance_film(path, tmp_path / "b.mkv", lambda p: seen.append(p) or p, Steady(0), FilmOptions())
+    path, seen = write_video(tmp_path / "a.mkv", [ramp] * 2, pixel_format="yuv420p10le"), []
+    enhance_video(path, tmp_path / "b.mkv", lambda p: seen.append(p) or p, Steady(0), VideoOptions())
     assert seen[0].dtype == np.uint16
     assert frames_of(tmp_path / "b.mkv")[0].format.name == "yuv420p10le"
 
 
-def test_an_avi_has_its_pictures_in_order(tmp_path):
-    pictures = pan(12)
-    path, seen = write_film(tmp_path / "a.avi", pictures, pixel_format="yuv420p"), []
-    enhance_film(path, tmp_path / "b.avi", lambda p: seen.append(p) or p, Steady(0), FilmOptions())
-    for picture, found in zip(pictures, seen, strict=True):
-        assert np.abs(picture.astype(int) - found).mean() < 4
+def test_an_avi_has_its_frames_in_order(tmp_path):
+    frames = pan(12)
+    path, seen = write_video(tmp_path / "a.avi", frames, pixel_format="yuv420p"), []
+    enhance_video(path, tmp_path / "b.avi", lambda p: seen.append(p) or p, Steady(0), VideoOptions())
+    for frame, found in zip(frames, seen, strict=True):
+        assert np.abs(frame.astype(int) - found).mean() < 4
     assert len(frames_of(tmp_path / "b.avi")) == 12
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".webm", "vp9"), (".avi", "h264"), (".mov", "h264"), (".mkv", "hevc")])
 def test_other_containers_and_codecs(suffix, codec, tmp_path):
     source = {".webm": "libvpx-vp9", ".avi": "mpeg4"}.get(suffix, "libx264")
-    path = write_film(tmp_path / f"a{suffix}", pan(10), codec=source, pixel_format="yuv420p")
+    path = write_video(tmp_path / f"a{suffix}", pan(10), codec=source, pixel_format="yuv420p")
     enlarge(path, tmp_path / f"b{suffix}", codec="h265" if codec == "hevc" else None)
-    with open_film(tmp_path / f"b{suffix}") as container:
+    with open_video(tmp_path / f"b{suffix}") as container:
         assert container.streams.video[0].codec_context.name.removeprefix("lib") == codec
     assert len(frames_of(tmp_path / f"b{suffix}")) == 10
 
@@ -121,8 +121,8 @@ def test_chapters_are_kept_and_an_attachment_where_it_can_be_else_it_is_left_out
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         container.add_attachment("note.txt", "text/plain", b"hello")
         container.set_chapters([chapter])
-        for i, picture in enumerate(pan(5)):
-            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+        for i, pixels in enumerate(pan(5)):
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
             frame.pts = i
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -138,13 +138,13 @@ def test_chapters_are_kept_and_an_attachment_where_it_can_be_else_it_is_left_out
         assert names == ["note.txt"] * (suffix == ".mkv")
 
 
-def test_a_film_of_one_picture(tmp_path):
-    enlarge(write_film(tmp_path / "a.mp4", pan(1)), tmp_path / "b.mp4")
+def test_a_video_of_one_frame(tmp_path):
+    enlarge(write_video(tmp_path / "a.mp4", pan(1)), tmp_path / "b.mp4")
     assert len(frames_of(tmp_path / "b.mp4")) == 1
 
 
-def test_a_broken_picture_is_the_one_before_it(tmp_path, caplog):
-    path = write_film(tmp_path / "a.mkv", pan(20), codec="mpeg4", pixel_format="yuv420p")
+def test_a_broken_frame_is_the_one_before_it(tmp_path, caplog):
+    path = write_video(tmp_path / "a.mkv", pan(20), codec="mpeg4", pixel_format="yuv420p")
     with av.open(str(path)) as source, av.open(str(tmp_path / "broken.mkv"), "w") as broken:
         stream = broken.add_stream_from_template(source.streams.video[0])
         for number, packet in enumerate(source.demux(source.streams.video[0])):
@@ -167,52 +167,52 @@ def test_a_broken_picture_is_the_one_before_it(tmp_path, caplog):
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hostile") / "films"
-    make_films(folder)
+    folder = tmp_path_factory.mktemp("hostile") / "videos"
+    make_videos(folder)
     return folder
 
 
-def test_a_film_that_is_cut_off_ends_there(hostile, tmp_path, caplog):
+def test_a_video_that_is_cut_off_ends_there(hostile, tmp_path, caplog):
     enlarge(hostile / "cut.mkv", tmp_path / "b.mkv")
     assert 10 < len(frames_of(tmp_path / "b.mkv")) < 30
     seconds = len(frames_of(tmp_path / "b.mkv")) / 25
     assert caplog.messages == [f"{hostile}/cut.mkv: ends after {seconds:.1f} of 1.2 seconds; is it cut off?"]
 
 
-@pytest.mark.parametrize(("name", "message"), NO_FILMS.items())
-def test_what_is_no_film_gets_a_line_and_leaves_nothing(name, message, hostile, tmp_path, caplog):
-    with pytest.raises(FilmError) as error:
+@pytest.mark.parametrize(("name", "message"), NO_VIDEOS.items())
+def test_what_is_no_video_gets_a_line_and_leaves_nothing(name, message, hostile, tmp_path, caplog):
+    with pytest.raises(VideoError) as error:
         enlarge(hostile / name, tmp_path / name)
     assert str(error.value) == f"{hostile / name}: {message}"
     plan = [(hostile / name, tmp_path / "out" / name), (hostile / "one.mp4", tmp_path / "out/one.mp4")]
-    assert enhance_films(plan, twice, lambda: Steady(0), FilmOptions(scale=2)) == 1
+    assert enhance_videos(plan, twice, lambda: Steady(0), VideoOptions(scale=2)) == 1
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["one.mp4"]
     assert "1 of 2 videos failed" in caplog.text
 
 
 @pytest.mark.parametrize("sound", [False, True])
-def test_pictures_are_enhanced_together_in_their_order(sound, tmp_path):
-    path, sizes = write_film(tmp_path / "a.mp4", pan(10), sound=sound, sound_first=sound), []
+def test_frames_are_enhanced_together_in_their_order(sound, tmp_path):
+    path, sizes = write_video(tmp_path / "a.mp4", pan(10), sound=sound, sound_first=sound), []
 
-    def together(pictures):
-        sizes.append(len(pictures))
-        return [twice(picture) for picture in pictures]
+    def together(frames):
+        sizes.append(len(frames))
+        return [twice(frame) for frame in frames]
 
     pixels = 4 * 64 * 48
-    enhance_film(path, tmp_path / "b.mp4", twice, Steady(0), FilmOptions(scale=2), Together(together, pixels))
+    enhance_video(path, tmp_path / "b.mp4", twice, Steady(0), VideoOptions(scale=2), Together(together, pixels))
     assert sizes == [4, 4, 2]
     enlarge(path, tmp_path / "c.mp4")
     assert np.array_equal(arrays(tmp_path / "b.mp4"), arrays(tmp_path / "c.mp4"))
 
 
 def test_where_memory_does_not_suffice_for_several_each_is_enhanced_alone(tmp_path, caplog):
-    path, asked = write_film(tmp_path / "a.mp4", pan(10)), []
+    path, asked = write_video(tmp_path / "a.mp4", pan(10)), []
 
-    def together(pictures):
-        asked.append(len(pictures))
+    def together(frames):
+        asked.append(len(frames))
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    enhance_film(path, tmp_path / "b.mp4", twice, Steady(0), FilmOptions(scale=2), Together(together, 4 * 64 * 48))
+    enhance_video(path, tmp_path / "b.mp4", twice, Steady(0), VideoOptions(scale=2), Together(together, 4 * 64 * 48))
     assert len(frames_of(tmp_path / "b.mp4")) == 10
     assert asked == [4]  # and not again
     assert "not enough memory for 4 photos at once" in caplog.text
@@ -242,7 +242,7 @@ def subtitles_of(path):
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
 def test_subtitles_are_copied(suffix, tmp_path):
     path, result = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
-    write_film(path, pan(30), subtitles=[b"Bonjour", "à tous".encode()])
+    write_video(path, pan(30), subtitles=[b"Bonjour", "à tous".encode()])
     before = subtitles_of(path)
     assert [words[-7:] for words, *_ in before] == [b"Bonjour", "à tous".encode()]
     enlarge(path, result)
@@ -251,12 +251,12 @@ def test_subtitles_are_copied(suffix, tmp_path):
         assert container.streams.subtitles[0].metadata["language"] == "fre"
 
 
-def test_reading_holds_few_pictures(tmp_path):
-    path = write_film(tmp_path / "a.mp4", pan(200, size=(32, 32)))
-    film = probe(path)
-    with open_film(path) as source:
-        items = read_pictures(source, film)
-        assert sum(isinstance(item, Picture) for item in items) == 200
+def test_reading_holds_few_frames(tmp_path):
+    path = write_video(tmp_path / "a.mp4", pan(200, size=(32, 32)))
+    video = probe(path)
+    with open_video(path) as source:
+        items = read_frames(source, video)
+        assert sum(isinstance(item, DecodedFrame) for item in items) == 200
 
 
 class OverflowsInHalf(torch.nn.Module):
@@ -268,31 +268,31 @@ class OverflowsInHalf(torch.nn.Module):
         return x * torch.nan if self.always or torch.is_autocast_enabled("cpu") else x
 
 
-def test_frames_that_overflow_in_half_precision_are_made_in_float32_with_one_line_a_film(tmp_path, caplog):
-    path, model = write_film(tmp_path / "a.mp4", pan(6)), ready(OverflowsInHalf(), torch.device("cpu"), "bf16")
+def test_frames_that_overflow_in_half_precision_are_made_in_float32_with_one_line_a_video(tmp_path, caplog):
+    path, model = write_video(tmp_path / "a.mp4", pan(6)), ready(OverflowsInHalf(), torch.device("cpu"), "bf16")
     together = Together(partial(enhance_together, model), 2 * 64 * 48)
     for name in ("b.mp4", "c.mp4"):
         caplog.clear()
-        enhance_film(path, tmp_path / name, partial(enhance, model), Steady(0), FilmOptions(quality=95), together)
+        enhance_video(path, tmp_path / name, partial(enhance, model), Steady(0), VideoOptions(quality=95), together)
         lines = [message for message in caplog.messages if "too large numbers for bf16" in message]
         assert len(lines) == 1
-    for picture, result in zip(pan(6), arrays(tmp_path / "b.mp4"), strict=True):
-        assert np.abs(picture.astype(int) - result).mean() < 4
+    for frame, result in zip(pan(6), arrays(tmp_path / "b.mp4"), strict=True):
+        assert np.abs(frame.astype(int) - result).mean() < 4
 
 
-def test_a_film_by_a_broken_network_fails_and_leaves_no_file(tmp_path, caplog):
-    path, model = write_film(tmp_path / "a.mp4", pan(3)), OverflowsInHalf(always=True)
+def test_a_video_by_a_broken_network_fails_and_leaves_no_file(tmp_path, caplog):
+    path, model = write_video(tmp_path / "a.mp4", pan(3)), OverflowsInHalf(always=True)
     plan = [(path, tmp_path / "out/a.mp4")]
-    assert enhance_films(plan, partial(enhance, model), lambda: Steady(0.5), FilmOptions()) == 1
+    assert enhance_videos(plan, partial(enhance, model), lambda: Steady(0.5), VideoOptions()) == 1
     assert caplog.messages[0].startswith(f"failed {path}: the network gives values that are no numbers")
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_ten_bits_of_a_film_are_not_more_than_float16_has(tmp_path):
-    path, seen = write_film(tmp_path / "a.mp4", pan(1), pixel_format="yuv444p10le"), []
+def test_ten_bits_of_a_video_are_not_more_than_float16_has(tmp_path):
+    path, seen = write_video(tmp_path / "a.mp4", pan(1), pixel_format="yuv444p10le"), []
     model = ready(torch.nn.Conv2d(3, 3, 1), torch.device("cpu"), "fp16")
     vars(model)["half"] = vars(model)["half"]._replace(chosen=False)  # as on CUDA
     model.register_forward_hook(lambda *args: seen.append(args[2].dtype))
-    enhance_film(path, tmp_path / "b.mp4", partial(enhance, model), Steady(0), FilmOptions())
+    enhance_video(path, tmp_path / "b.mp4", partial(enhance, model), Steady(0), VideoOptions())
     enhance(model, np.zeros((8, 8, 3), np.uint16))  # a photo
     assert seen == [torch.float16, torch.float32]

@@ -1,4 +1,4 @@
-"""Films with which programs like this one have trouble."""
+"""Videos with which programs like this one have trouble."""
 
 from fractions import Fraction
 from io import BytesIO
@@ -9,9 +9,9 @@ import numpy as np
 from av.stream import Disposition
 from PIL import Image
 
-from tests.films import pan, write_film
+from tests.videos import pan, write_video
 
-NO_FILMS = {  # a file of `make_films`: what is said of it
+NO_VIDEOS = {  # a file of `make_videos`: what is said of it
     "zeros.mp4": "cannot be opened as a video; is it cut off? (Invalid data found when processing input)",
     "empty.mp4": "cannot be opened as a video; is it cut off? (Invalid data found when processing input)",
     "picture.mp4": "a picture with the name of a video; give it a picture's ending",
@@ -23,22 +23,22 @@ NO_FILMS = {  # a file of `make_films`: what is said of it
 }
 
 
-def make_films(folder: Path) -> None:
-    """Fills `folder` with NO_FILMS, and cut.mkv, odd.mp4 and one.mp4, of which something can be made."""
+def make_videos(folder: Path) -> None:
+    """Fills `folder` with NO_VIDEOS, and cut.mkv, odd.mp4 and one.mp4, of which something can be made."""
     folder.mkdir()
     (folder / "zeros.mp4").write_bytes(bytes(1000))
     (folder / "empty.mp4").write_bytes(b"")
     Image.new("RGB", (40, 40)).save(folder / "picture.mp4", "JPEG")
     write_sound(folder / "sound.mp4")
     write_song_with_cover(folder / "song.mp4")
-    write_without_pictures(folder / "nothing.mp4")
+    write_without_frames(folder / "nothing.mp4")
     write_interlaced(folder / "stripes.mkv")
-    whole = write_film(folder / "noindex.mp4", pan(10))
+    whole = write_video(folder / "noindex.mp4", pan(10))
     whole.write_bytes(whole.read_bytes()[:2000])
-    whole = write_film(folder / "cut.mkv", pan(30, noise=20), sound=True)
+    whole = write_video(folder / "cut.mkv", pan(30, noise=20), sound=True)
     whole.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
-    write_film(folder / "odd.mp4", pan(3, size=(65, 47)))
-    write_film(folder / "one.mp4", pan(1))
+    write_video(folder / "odd.mp4", pan(3, size=(65, 47)))
+    write_video(folder / "one.mp4", pan(1))
 
 
 def write_sound(path: Path) -> None:
@@ -68,7 +68,7 @@ def write_song_with_cover(path: Path) -> None:
                 container.mux(packet)
 
 
-def write_without_pictures(path: Path) -> None:
+def write_without_frames(path: Path) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"

@@ -3,12 +3,12 @@ from functools import partial
 from pathlib import Path
 from unicodedata import normalize
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from common.batches.folders import RESULTS_MARKER, find_photos
-from common.inference.batch import enhance_photos, plan_outputs
+from common.inference.plan import plan_outputs
+from common.inference.work import enhance_photos
 from common.runtime.errors import UserError
 from common.runtime.files import check_can_write, temporary_name
 from tests.commands import posix_only
@@ -24,6 +24,15 @@ def twice(pixels):
     return pixels.repeat(2, axis=0).repeat(2, axis=1)
 
 
+def on_a_drive(monkeypatch, fold):
+    """As if files were found under every name with the same fold(name)."""
+
+    def exists(path, **_):
+        return path.parent.is_dir() and fold(path.name) in {fold(other.name) for other in path.parent.iterdir()}
+
+    monkeypatch.setattr(Path, "exists", exists)
+
+
 def test_names_and_folders_are_kept(photos, tmp_path):
     (photos / "deep").mkdir()
     Image.new("P", (5, 5)).save(photos / "deep" / "old.gif")
@@ -34,13 +43,6 @@ def test_names_and_folders_are_kept(photos, tmp_path):
     assert enhance_photos(plan, twice) == 0
     with Image.open(tmp_path / "out" / "3.png") as result:
         assert result.size == (160, 144)
-
-
-def test_each_result_is_named_with_its_width_and_height(photos, tmp_path, caplog):
-    caplog.set_level("INFO")
-    result = tmp_path / "out" / "0.png"
-    assert enhance_photos(plan_outputs([photos / "0.png"], tmp_path / "out"), twice) == 0
-    assert f"1/1 {result}  160 x 144" in caplog.messages  # of 80 x 72
 
 
 def test_nothing_is_overwritten_unasked(photos, tmp_path):
@@ -59,15 +61,6 @@ def test_two_photos_of_one_name_are_refused(photos, tmp_path):
     (photos / "1.png").rename(photos / "other" / "0.png")
     with pytest.raises(UserError, match=r"would both become .*0\.png"):
         plan_outputs([photos / "0.png", photos / "other"], tmp_path)
-
-
-def on_a_drive(monkeypatch, fold):
-    """As if files were found under every name with the same fold(name)."""
-
-    def exists(path, **_):
-        return path.parent.is_dir() and fold(path.name) in {fold(other.name) for other in path.parent.iterdir()}
-
-    monkeypatch.setattr(Path, "exists", exists)
 
 
 def test_photos_whose_names_one_drive_tells_apart_and_another_not(tmp_path, monkeypatch):
@@ -121,41 +114,6 @@ def test_a_missing_photo_is_refused_before_any_work(photos, tmp_path):
         plan_outputs([photos / "0.png", photos / "7.png"], tmp_path)
 
 
-def test_one_broken_photo_does_not_stop_the_rest(photos, tmp_path, caplog):
-    (photos / "2.png").write_bytes((photos / "2.png").read_bytes()[:500])
-    assert enhance_photos(plan_outputs([photos], tmp_path / "out"), twice) == 1
-    assert names_in(tmp_path / "out") == ["0.png", "1.png", "3.png", "4.png", "5.png"]
-    assert "failed " in caplog.text
-    assert "1 of 6 photos failed" in caplog.text
-
-
-def test_a_crash_leaves_no_half_written_file(photos, tmp_path):
-    def crash(pixels):
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        enhance_photos(plan_outputs([photos], tmp_path / "out"), crash)
-    assert names_in(tmp_path / "out") == []
-
-
-def test_the_enhanced_pixels_are_what_is_saved(photos, tmp_path):
-    enhance_photos(plan_outputs([photos / "0.png"], tmp_path / "out"), lambda pixels: 255 - pixels)
-    original, result = (np.asarray(Image.open(folder / "0.png")) for folder in (photos, tmp_path / "out"))
-    assert np.array_equal(result, 255 - original)
-
-
-def test_a_grey_photos_result_is_grey_unless_colours_are_asked_for(photos, tmp_path):
-    Image.open(photos / "0.png").convert("L").save(photos / "grey.png")
-
-    def tint(pixels):
-        return np.stack([pixels[..., 0], pixels[..., 1] // 2, pixels[..., 2]], axis=2)
-
-    for folder, keep_grey, mode in (("a", True, "L"), ("b", False, "RGB")):
-        enhance_photos(plan_outputs([photos / "grey.png"], tmp_path / folder), tint, keep_grey=keep_grey)
-        with Image.open(tmp_path / folder / "grey.png") as result:
-            assert result.mode == mode
-
-
 def test_a_photo_is_never_replaced_by_its_own_result(photos):
     with pytest.raises(UserError, match=r"0\.png: is one of the photos to read"):
         plan_outputs([photos / "0.png"], photos, overwrite=True)
@@ -165,32 +123,6 @@ def test_an_output_that_is_a_file_is_refused_before_any_work(photos, tmp_path):
     (tmp_path / "out").write_text("x")
     with pytest.raises(UserError, match="out: cannot be created as a folder"):
         plan_outputs([photos], tmp_path / "out")
-
-
-def test_a_photo_too_large_for_the_memory_does_not_stop_the_rest(photos, tmp_path, caplog):
-    def enhance(pixels):
-        if pixels.mean() == 0:
-            raise MemoryError("not enough memory for a tile of 96 pixels")
-        return pixels
-
-    Image.new("RGB", (80, 72)).save(photos / "0.png")
-    assert enhance_photos(plan_outputs([photos], tmp_path / "out"), enhance) == 1
-    assert f"failed {photos / '0.png'}: not enough memory for a tile of 96 pixels" in caplog.messages
-    assert len(names_in(tmp_path / "out")) == 5
-
-
-def test_memory_is_told_before_the_work_and_too_little_refused(photos, tmp_path, caplog, monkeypatch):
-    plan = plan_outputs([photos / "0.png"], tmp_path / "out")
-    with Image.open(photos / "0.png") as image:
-        values = 5 * image.width * image.height  # of a channel, with the result's, which is 2x
-    monkeypatch.setattr("common.inference.batch.WORTH_SAYING", 8 * values - 1)
-    monkeypatch.setattr("common.inference.batch.machine_memory", lambda: 8 * values)
-    caplog.set_level("INFO")
-    assert enhance_photos(plan, twice, scale=2) == 0
-    assert "needs about 0.0 GB of memory" in caplog.messages[0]
-    monkeypatch.setattr("common.inference.batch.machine_memory", lambda: 8 * values - 1)
-    assert enhance_photos(plan, twice, scale=2) == 1
-    assert "of memory, and this machine has" in caplog.text
 
 
 def test_two_formats_of_one_name_get_two_results(photos, tmp_path, caplog):
@@ -203,14 +135,6 @@ def test_two_formats_of_one_name_get_two_results(photos, tmp_path, caplog):
     assert "0.gif becomes 0.gif.png, since there is another 0.png" in caplog.messages
     assert enhance_photos(plan, twice) == 0
     assert len(names_in(tmp_path / "out")) == 8
-
-
-def test_a_result_that_the_system_refuses_does_not_stop_the_rest(photos, tmp_path, caplog):
-    plan = plan_outputs([photos / "0.png", photos / "1.png"], tmp_path / "out")
-    plan[0] = (plan[0][0], tmp_path / "out" / f"{'n' * 300}.png")
-    assert enhance_photos(plan, twice) == 1
-    assert names_in(tmp_path / "out") == ["1.png"]
-    assert any(message.startswith("failed ") and "nnn" in message for message in caplog.messages)
 
 
 def test_what_exists_can_be_skipped(photos, tmp_path, caplog):
@@ -236,23 +160,10 @@ def test_one_photo_may_have_its_results_name(photos, tmp_path):
     (pair,) = plan_outputs([photos / "0.png"], tmp_path / "new/large.jpg")
     assert pair == (photos / "0.png", tmp_path / "new/large.jpg")
     assert enhance_photos([pair], twice) == 0
-    with pytest.raises(UserError, match=r"large.jpg: exists; add --overwrite or --skip-existing"):
+    with pytest.raises(UserError, match=r"large.jpg: exists; add --overwrite, or --skip-existing"):
         plan_outputs([photos / "0.png"], tmp_path / "new/large.jpg")
     with pytest.raises(UserError, match=r"-o .*x.png: the name of one picture, for several photos; give a folder"):
         plan_outputs([photos], tmp_path / "x.png")
-
-
-def test_results_can_have_another_format_and_quality(photos, tmp_path):
-    sizes = []
-    for quality in (30, 90):
-        plan = plan_outputs([photos / "0.png"], tmp_path / str(quality), suffix=".jpg")
-        assert enhance_photos(plan, twice, quality=quality) == 0
-        sizes.append((tmp_path / str(quality) / "0.jpg").stat().st_size)
-    assert sizes[0] < 0.7 * sizes[1]
-    (photos / "other").mkdir()
-    Image.open(photos / "0.png").save(photos / "0.jpg")
-    with pytest.raises(UserError, match=r"0.jpg and .*0.png would both become .*0.webp"):
-        plan_outputs([photos], tmp_path / "webp", suffix=".webp")
 
 
 def test_a_folder_that_cannot_be_written_into_is_refused_before_any_work(photos, tmp_path, monkeypatch):
@@ -271,19 +182,3 @@ def test_no_training_takes_results_for_photos(photos, tmp_path):
     (tmp_path / "mine").mkdir()
     plan_outputs([photos], tmp_path / "mine")
     assert list((tmp_path / "mine").iterdir()) == []  # a folder that was there is not marked
-
-
-def test_what_the_format_cannot_hold_is_said_before_the_work(photos, tmp_path, caplog):
-    Image.new("RGB", (9000, 1)).save(photos / "wide.webp")
-    Image.new("RGB", (40_000, 1)).save(photos / "wide.jpg")
-
-    def fail(pixels):
-        raise AssertionError
-
-    plan = plan_outputs([photos / "wide.webp", photos / "wide.jpg"], tmp_path / "out")
-    assert enhance_photos(plan, fail, scale=2) == 2
-    advice = "a side; take another, such as --format png"
-    assert caplog.messages[:2] == [
-        f"failed {tmp_path / 'out/wide.webp'}: 18000 x 2 px, and the format has at most 16,383 {advice}",
-        f"failed {tmp_path / 'out/wide.jpg'}: 80000 x 2 px, and the format has at most 65,535 {advice}",
-    ]

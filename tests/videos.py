@@ -1,4 +1,4 @@
-"""Films for tests, made from photos, so that what should come out is known."""
+"""Videos for tests, made from photos, so that what should come out is known."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -15,22 +15,22 @@ SOUND_RATE = 44_100
 
 
 def pan(n: int, size: tuple[int, int] = (64, 48), photo: str = "coffee.png", noise: float = 0) -> list[np.ndarray]:
-    """n pictures, (H, W, 3) uint8, of a window of `size` (width, height) that moves over a sample photo."""
+    """n frames, (H, W, 3) uint8, of a window of `size` (width, height) that moves over a sample photo."""
     (path,) = (path for path in sample_photos() if path.name == photo)
     with Image.open(path) as image:
         whole = image.convert("RGB").resize((2 * size[0], 2 * size[1]), Image.Resampling.BICUBIC)
     rng = np.random.default_rng(0)
-    pictures = []
+    frames = []
     for i in range(n):
         left, top = size[0] * i / (2 * n), size[1] * i / (3 * n)
         window = np.asarray(whole.resize(size, Image.Resampling.BICUBIC, (left, top, left + size[0], top + size[1])))
-        pictures.append((window + rng.normal(0, noise, window.shape)).clip(0, 255).round().astype(np.uint8))
-    return pictures
+        frames.append((window + rng.normal(0, noise, window.shape)).clip(0, 255).round().astype(np.uint8))
+    return frames
 
 
-def write_film(
+def write_video(
     path: Path,
-    pictures: Sequence[np.ndarray],
+    frames: Sequence[np.ndarray],
     codec: str = "libx264",
     pixel_format: str = "yuv444p",
     rotation: int = 0,
@@ -42,13 +42,13 @@ def write_film(
     milliseconds: Sequence[int] | None = None,
     subtitles: Sequence[bytes] = (),
 ) -> Path:
-    """Writes pictures, nearly without loss. milliseconds: when each is shown; else 25 a second. subtitles: French ones,
-    half a second each. sound_first: its stream comes before that of the pictures. Returns the path.
+    """Writes frames, nearly without loss. milliseconds: when each is shown; else 25 a second. subtitles: French ones,
+    half a second each. sound_first: its stream comes before that of the frames. Returns the path.
     """
     with av.open(str(path), "w") as container:
         voice = container.add_stream("aac", rate=SOUND_RATE) if sound and sound_first else None
         stream = container.add_stream(codec, rate=RATE)
-        stream.height, stream.width = pictures[0].shape[:2]
+        stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixel_format
         stream.codec_context.colorspace, stream.codec_context.color_range = matrix, pixel_range
         stream.codec_context.time_base = Fraction(1, 1000 if milliseconds else RATE)
@@ -59,8 +59,8 @@ def write_film(
             voice = container.add_stream("aac", rate=SOUND_RATE)
         if subtitles:
             add_subtitles(container, subtitles, "mov_text" if path.suffix == ".mp4" else "srt")
-        for i, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(
+        for i, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(
                 format=pixel_format, dst_colorspace=matrix, dst_color_range=pixel_range
             )
             frame.colorspace, frame.color_range = matrix, pixel_range
@@ -68,7 +68,7 @@ def write_film(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
         if voice is not None:
-            for i in range(len(pictures) * SOUND_RATE // RATE // 1024):
+            for i in range(len(frames) * SOUND_RATE // RATE // 1024):
                 wave = (0.3 * np.sin((np.arange(1024) + 1024 * i) / 20)).astype(np.float32)[None]
                 samples = av.AudioFrame.from_ndarray(wave, "fltp", "mono")
                 samples.sample_rate, samples.pts, samples.time_base = SOUND_RATE, 1024 * i, Fraction(1, SOUND_RATE)
@@ -90,10 +90,10 @@ def add_subtitles(container: av.container.OutputContainer, subtitles: Sequence[b
         container.mux(packet)
 
 
-def rewrite_film(
+def rewrite_video(
     path: Path, result: Path, change: Callable[[int, av.Packet], av.Packet | bytes | None] = lambda _, packet: packet
 ) -> Path:
-    """Copies a film's packets of pictures: what `change` makes of (number, packet), or leaves out. Returns the path."""
+    """Copies a video's packets of frames: what `change` makes of (number, packet), or leaves out. Returns the path."""
     with av.open(str(path)) as source, av.open(str(result), "w") as container:
         stream = container.add_stream_from_template(source.streams.video[0], opaque=True)
         packets = (packet for packet in source.demux(video=0) if packet.dts is not None)
@@ -110,7 +110,7 @@ def rewrite_film(
 
 
 def sound_of(path: Path) -> bytes:
-    """The bytes of a film's sound."""
+    """The bytes of a video's sound."""
     with av.open(str(path)) as container:
         return b"".join(bytes(packet) for packet in container.demux(container.streams.audio[0]))
 

@@ -43,7 +43,7 @@ def tf32(monkeypatch):
         return exact(x, weight, *args, **kwargs)
 
     monkeypatch.setattr(F, "conv2d", rounded)
-    monkeypatch.setattr("common.runtime.tf32.ROUNDING", ("cpu",))
+    monkeypatch.setattr("common.runtime.accelerator.ROUNDING", ("cpu",))
 
 
 def exact_loss(pred, target):

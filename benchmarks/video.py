@@ -1,6 +1,6 @@
 """Makes a video of which the truth is known, to measure flicker: pan, zoom, a disc that moves across, a cut, noise.
 
-python -m benchmarks.film OUT.mp4
+python -m benchmarks.video OUT.mp4
 python -m colorize.evaluate MODEL.safetensors --data OUT.mp4
 """
 

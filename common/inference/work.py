@@ -1,0 +1,176 @@
+"""Many photos in, as many photos out: one broken photo stops no other."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from common.photos.formats import MAX_SIDES
+from common.photos.open import PhotoError
+from common.photos.whole import Photo, read_photo, to_srgb_photo
+from common.photos.write import write_photo
+from common.runtime.errors import ResultNotFinite, WriteError
+from common.runtime.files import atomic_write
+from common.runtime.memory import machine_memory, release_freed_memory
+from common.runtime.out_of_memory import first_that_fits
+
+log = logging.getLogger(__name__)
+
+# Three channels as an array, four in Pillow's copy of it: 8 bytes; 192 megapixels enhanced at their size took 3.6 GB.
+BYTES_OF_A_VALUE, WORTH_SAYING = 8, 2e9
+
+FAILURES = (PhotoError, WriteError, ResultNotFinite, MemoryError, OSError)  # of one photo; the others go on
+
+Enhance = Callable[[np.ndarray], np.ndarray]  # (H, W, 3) uint8 or uint16 -> (scale H, scale W, 3)
+
+
+class Together(NamedTuple):
+    """How several small photos are enhanced at once, which keeps a GPU busy."""
+
+    enhance: Callable[[list[np.ndarray]], list[np.ndarray]]  # photos of one size and depth
+    pixels: int  # that they may have in all
+
+
+class OpenPhoto(NamedTuple):
+    """A photo of a plan, read: the plan's number, its path, its result's path."""
+
+    number: int
+    path: Path
+    result: Path
+    photo: Photo
+
+
+def enhance_photos(
+    plan: Sequence[tuple[Path, Path]],
+    enhance: Enhance,
+    keep_grey: bool = True,
+    quality: int | None = None,
+    scale: int = 1,
+    together: Together | None = None,
+) -> int:
+    """Reads, enhances and writes each photo of `plan_outputs`. enhance: (H, W, 3) uint8 -> (H', W', 3) uint8.
+
+    keep_grey: a grey photo's result is saved grey. quality: of `common.photos.write.write_photo`.
+    scale: how many times larger results are. together: for small photos of one size that follow each other.
+
+    A photo that cannot be read or written gets one line. Returns how many those were.
+    """
+    failed = 0
+
+    def report_failure(path: Path, error: BaseException) -> None:
+        nonlocal failed
+        failed += 1
+        log.error("failed %s", explain_failure(path, error))
+
+    def read_photos() -> Iterator[OpenPhoto]:
+        for number, (path, result) in enumerate(plan, start=1):
+            try:
+                yield OpenPhoto(number, path, result, read_to_enhance(path, result, keep_grey, scale))
+            except FAILURES as error:
+                report_failure(path, error)
+
+    for group in group_by_size(read_photos(), together.pixels if together else 0):
+        pixels = [item.photo.rgb for item in group]
+        results = enhance_together(pixels, together) if together and len(group) > 1 else None
+        for index, (number, path, result, photo) in enumerate(group):
+            try:
+                enhanced = results[index] if results else enhance(photo.rgb)
+                write_result(result, enhanced, photo, quality)
+            except FAILURES as error:
+                report_failure(path, error)
+            else:
+                log.info("%d/%d %s  %d x %d", number, len(plan), result, *enhanced.shape[1::-1])
+    if failed:
+        log.error("%d of %d photos failed", failed, len(plan))
+    return failed
+
+
+def group_by_size(photos: Iterable[OpenPhoto], pixels: int) -> Iterator[list[OpenPhoto]]:
+    """Photos of one size and depth that follow each other, as many as have `pixels` in all; larger ones alone."""
+    group: list[OpenPhoto] = []
+    for item in photos:
+        rgb = item.photo.rgb
+        if group and (group[0].photo.rgb.shape, group[0].photo.rgb.dtype) != (rgb.shape, rgb.dtype):
+            yield group
+            group = []
+        group.append(item)
+        if (len(group) + 1) * rgb.shape[0] * rgb.shape[1] > pixels:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def enhance_together(photos: list[np.ndarray], together: Together) -> list[np.ndarray] | None:
+    """The results of photos of one size, or None if they must be made one by one: memory does not suffice for all at
+    once, or one of them is not finite."""
+    ways = [(f"{len(photos)} photos at once", lambda: together.enhance(photos)), ("one at a time", lambda: None)]
+    try:
+        return first_that_fits(ways)
+    except ResultNotFinite:
+        return None
+
+
+def enhance_photo(
+    path: Path,
+    result: Path,
+    enhance: Enhance,
+    keep_grey: bool = True,
+    quality: int | None = None,
+    scale: int = 1,
+) -> tuple[int, int]:
+    """One photo of `enhance_photos`; returns (height, width) of the result. Raises one of FAILURES."""
+    photo = read_to_enhance(path, result, keep_grey, scale)
+    pixels = enhance(photo.rgb)
+    write_result(result, pixels, photo, quality)
+    return pixels.shape[0], pixels.shape[1]
+
+
+def read_to_enhance(path: Path, result: Path, keep_grey: bool, scale: int) -> Photo:
+    """The photo. Raises one of FAILURES, also if its result is too large for its format or the memory."""
+    release_freed_memory()
+    photo = read_photo(path)
+    if not keep_grey:
+        photo = to_srgb_photo(photo)
+    height, width = photo.rgb.shape[:2]
+    check_size(result, scale * width, scale * height)
+    check_memory(path, (1 + scale**2) * height * width * photo.rgb.itemsize)
+    return photo
+
+
+def check_size(result: Path, width: int, height: int) -> None:
+    """Raises PhotoError if the format of the result cannot have so many pixels."""
+    limit = MAX_SIDES.get(result.suffix.lower())
+    if limit is not None and max(width, height) > limit:
+        raise PhotoError(
+            f"{result}: {width} x {height} px, and the format has at most {limit:,} a side; take another, such as "
+            "--format png"
+        )
+
+
+def check_memory(path: Path, values: int) -> None:
+    """Says how much memory a large photo and its result take. values: bytes of one channel of both.
+
+    Raises PhotoError if that is more than the machine has.
+    """
+    needed, memory = BYTES_OF_A_VALUE * values, machine_memory()
+    if memory is not None and needed > memory:
+        raise PhotoError(f"{path}: needs {needed / 1e9:.0f} GB of memory, and this machine has {memory / 1e9:.0f}")
+    if needed > WORTH_SAYING:
+        log.info("%s: needs about %.1f GB of memory", path, needed / 1e9)
+
+
+def write_result(result: Path, pixels: np.ndarray, like: Photo, quality: int | None) -> None:
+    """Writes the whole file or none, and makes its folder. Raises one of FAILURES."""
+    result.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(result) as temporary:
+        write_photo(temporary, pixels, like=like, quality=quality, name=result)
+
+
+def explain_failure(path: Path, error: BaseException) -> str:
+    """One of FAILURES in a line that begins with the photo's path."""
+    if isinstance(error, PhotoError | WriteError):
+        return str(error)
+    return f"{path}: {getattr(error, 'strerror', None) or str(error) or 'not enough memory'}"
