@@ -1,7 +1,7 @@
-"""What is not finite (NaN or infinite), in one rule.
+"""What is not finite (NaN, infinity), and what follows: one rule for all of the program.
 
-A result: a network's output is checked before it becomes pixels, since NaN would become black ones. In half precision
-it is computed again in float32, with a line; if it is not finite then, that photo fails.
+- A **result** is checked before it becomes pixels: NaN would become black ones. In half precision it is computed again
+  in float32, with a line; if it is not finite then, that photo fails (`ResultNotFinite`).
 """
 
 from torch import Tensor
