@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from common.data.pixels import peak_of, to_pixels, to_tensor
-from common.inference.ready import finite_result, precision_for, precision_of, say_again
+from common.inference.precision import finite_result, precision_for, precision_of, say_again
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance, enhance_together
 from common.models.onnx_model import OnnxModel

@@ -19,14 +19,14 @@ from common.films.steady import Steady
 from common.films.threads import ahead, behind
 from common.films.writer import FilmWriter
 from common.inference.batch import FAILURES, Enhance, Together, enhance_together, explain_failure
-from common.inference.ready import with_bits
+from common.inference.precision import with_bits
 from common.runtime.files import atomic_write
 from common.runtime.interrupt import StopRequest
 
 log = logging.getLogger(__name__)
 
 BITS = 10  # that a result has of a film with more than 8
-OF_A_PICTURE = ("common.inference.batch", "common.inference.ready", "common.inference.tiles", "styletransfer.photo")
+OF_A_PICTURE = ("common.inference.batch", "common.inference.precision", "common.inference.tiles", "styletransfer.photo")
 
 
 class Clock:

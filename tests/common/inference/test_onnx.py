@@ -80,13 +80,18 @@ def test_a_whole_unet_exports_in_half_the_size(tmp_path, monkeypatch):
 class Wrong(nn.Module):
     """Another picture in a file than in torch."""
 
+    def __init__(self, by):
+        super().__init__()
+        self.by = by
+
     def forward(self, image):
-        return image + 0.2 if torch.compiler.is_exporting() else image
+        return image + self.by if torch.compiler.is_exporting() else image
 
 
-def test_a_file_that_differs_is_not_kept(tmp_path):
-    with pytest.raises(UserError, match=r"not written: its results differ from torch's by \d"):
-        export_onnx(tmp_path / "model.onnx", Wrong(), {"task": "superres"})
+@pytest.mark.parametrize(("by", "said"), [(0.2, r"\d"), (torch.nan, "nan")])
+def test_a_file_that_differs_is_not_kept(tmp_path, by, said):
+    with pytest.raises(UserError, match=f"not written: its results differ from torch's by {said}"):
+        export_onnx(tmp_path / "model.onnx", Wrong(by), {"task": "superres"})
     assert not list(tmp_path.iterdir())
 
 
