@@ -153,9 +153,8 @@ def continue_run(folder: Path, config: TaskConfig, device: torch.device) -> Path
     for change in changes:
         log.info("changed: %s", change)
     for key in ("packages", "device", "processes", "version", "git_commit"):
-        before = starts[-1].get(key, now[key])  # older runs have no version
-        if now[key] != before:
-            log.warning("changed, so the last digits may differ: %s: %s -> %s", key, before, now[key])
+        if now[key] != starts[-1].get(key, now[key]):
+            log.warning("changed, so the last digits may differ: %s: %s -> %s", key, starts[-1][key], now[key])
     log.info("continues in train.stages.{stage}, after {epoch} epochs and {step} steps of it".format(**position))
     return folder
 
