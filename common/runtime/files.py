@@ -50,16 +50,6 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def side_file() -> Iterator[None]:
-    """For files that a training can do without, such as its page: one that cannot be written is left as it was, with a
-    line."""
-    try:
-        yield
-    except WriteError as error:
-        log.warning("skipped %s; the training goes on", error)
-
-
 def replace_patiently(temporary: Path, path: Path) -> None:
     """Renames; tried again for a moment where another program, such as Excel or a virus scanner, holds `path` open."""
     for pause in PAUSES:
@@ -71,9 +61,7 @@ def replace_patiently(temporary: Path, path: Path) -> None:
     try:
         temporary.replace(path)
     except PermissionError as error:
-        raise WriteError(
-            f"{path}: cannot be replaced ({error.strerror}): is it open in another program, or another user's?"
-        ) from error
+        raise WriteError(f"{path}: cannot be written ({error.strerror}): is it open in another program?") from error
 
 
 def check_can_write(folder: Path) -> None:

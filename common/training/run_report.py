@@ -21,7 +21,7 @@ from common.pages.page import REPORT_FILE, format_figure, spread, to_yaml, write
 from common.pages.pictures import to_data_uri
 from common.runtime import processes
 from common.runtime.durations import format_duration
-from common.runtime.files import read_json, side_file
+from common.runtime.files import read_json
 from common.runtime.memory import peak_memory
 from common.training.run_photos import PHOTOS_FILE
 from common.training.side_files import write_side_file
@@ -52,7 +52,7 @@ def write_run_page(
     heatmap: Image.Image | None = None,
     reload_seconds: int | None = None,
 ) -> Path:
-    """Writes `report.html` into the run's folder; returns its path. One that cannot be written gets a line.
+    """Writes `report.html` into the run's folder; returns its path.
 
     status: such as 'training'. results: of the held-out photos. heatmap: what the loss sees, of one of them.
     reload_seconds: how often the page reads itself again.
@@ -75,8 +75,7 @@ def write_run_page(
         "commands": list_commands(run, starts[0]["task"]),
         "reload_seconds": reload_seconds,
     }
-    with side_file():
-        write_within_limit(partial(write_with_pictures, path, run, results, values), PHOTOS_ON_PAGE)
+    write_within_limit(partial(write_with_pictures, path, run, results, values), PHOTOS_ON_PAGE)
     return path
 
 
