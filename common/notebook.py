@@ -51,9 +51,9 @@ def resume_run(task: Task[Config], run: str | Path, overrides: Sequence[str]) ->
 def script_left_alone() -> Iterator[None]:
     """Inside, loading processes do not run the script that called.
 
-    With spawn and forkserver (the ways of macOS, Windows and Python 3.14) Python imports it in each, for what it defines;
-    a script without `if __name__ == "__main__":` would train again in there. A run's loaders need nothing of it, so a
-    module that does nothing stands in for it. (Its package silences warnings of fastai's import, which comes next.)
+    With spawn and forkserver (the ways of macOS, Windows and Python 3.14) Python imports it in each, for what it
+    defines; a script without `if __name__ == "__main__":` would train again in there. A run's loaders need nothing of
+    it, so a module that does nothing stands in. (Its package silences warnings of fastai's import, which comes next.)
     """
     main = sys.modules["__main__"]
     spec, main.__spec__ = main.__spec__, find_spec("common.runtime.errors")

@@ -19,6 +19,7 @@ def write_side_file(path: Path, write: Callable[[], object]) -> None:
 
     If it still does, there is a warning, once, and the training goes on.
     """
+    message = ""
     for wait in (0, *WAITS) if path not in failing else (0,):
         time.sleep(wait)
         try:
