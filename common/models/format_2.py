@@ -1,4 +1,4 @@
-"""Names from when the U-Net was fastai's `DynamicUnet`: in model files of formats 1 and 2, resume points of format 1."""
+"""Names of when the U-Net was fastai's `DynamicUnet`: in model files before format 3, and resume points of format 1."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,8 @@ Value = TypeVar("Value")
 NAMES = {
     "0.0": "encoder.conv1", "0.1": "encoder.bn1",
     "0.4": "encoder.layer1", "0.5": "encoder.layer2", "0.6": "encoder.layer3", "0.7": "encoder.layer4",
-    "1": "bn", "3": "middle", "4": "blocks.0", "5": "blocks.1", "6": "blocks.2", "7": "blocks.3", "8": "shuf", "11": "res",
+    "1": "bn", "3": "middle", "4": "blocks.0", "5": "blocks.1", "6": "blocks.2", "7": "blocks.3",
+    "8": "shuf", "11": "res",
 }  # fmt: skip
 OLD = re.compile(rf"\bnet\.layers\.({'|'.join(map(re.escape, NAMES))})\.")
 
