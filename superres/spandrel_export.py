@@ -11,7 +11,7 @@ from typing import cast
 
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from common.models.model_file import folded_state_dict
 from common.runtime.errors import UserError
