@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 import torch
 
-from common.inference.ready import finite_result, precision_for, precision_of, say_again
+from common.inference.precision import finite_result, precision_for, precision_of, say_again
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance, enhance_together
 from common.models.onnx_model import OnnxModel

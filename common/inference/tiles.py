@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from common.inference.ready import precision_for, run_finite, say_again
+from common.inference.precision import precision_for, run_finite, say_again
 from common.inference.tile_layout import OVERLAP, TILE, least_side, smallest_tile, tile_starts
 from common.photos.pixels import peak_of, to_pixels, to_tensor
 from common.runtime.finite import check_finite

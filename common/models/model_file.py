@@ -134,7 +134,7 @@ def validate_section(path: Path, section_class: type[SectionType], values: Any) 
 def fill_weights(path: Path, model: Model, state: StateDict) -> Model:
     """Loads the weights of a model file into a newly built model; returns the model, norms folded, in eval mode.
 
-    Raises UserError if they do not fit.
+    Raises UserError if they do not fit, or are no finite numbers.
     """
     model = fold_norms(model)
     try:
@@ -143,6 +143,8 @@ def fill_weights(path: Path, model: Model, state: StateDict) -> Model:
         raise UserError(
             f"{path}: its weights do not fit the model that its config describes: {shorten(error)}"
         ) from None
+    if not all(weights.isfinite().all() for weights in model.parameters()):
+        raise UserError(f"{path}: some of its weights are infinite or not numbers; it is broken, or its training was")
     return model
 
 

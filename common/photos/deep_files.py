@@ -89,14 +89,16 @@ def encode_8_bits(picture: Image.Image, order: str, compression: str | None) -> 
 
 
 def encode_16_bits(pixels: np.ndarray, order: str) -> tuple[Directory, list[bytes]]:
-    """One strip (TIFF 6.0)."""
+    """One strip (TIFF 6.0). Grey with alpha becomes RGB with alpha: Pillow reads no other."""
+    if pixels.shape[2] == 2:
+        pixels = pixels[..., [0, 0, 0, 1]]
     height, width, channels = pixels.shape
     numbers = {
         256: [width], 257: [height], 258: [16] * channels, 259: [8],  # deflate
         262: [1 if channels < 3 else 2],  # grey, RGB
         277: [channels], 278: [height], 284: [1],  # rows in a strip, colours interleaved
     }  # fmt: skip
-    if channels in (2, 4):
+    if channels == 4:
         numbers[338] = [2]  # alpha that colours are not multiplied by
     longs = (256, 257, 278)
     tags = {number: make_tag(order, LONG if number in longs else SHORT, *values) for number, values in numbers.items()}

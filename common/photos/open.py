@@ -127,8 +127,8 @@ def decode(path: Path, least_side: int | None = None) -> Decoded:
     try:
         with Image.open(path) as image:
             frames, depth = count_frames(image), get_depth(path, image)
-            damage = find_exif_damage(image)
             scale_transparency(image)
+            damage = find_exif_damage(image)
             if least_side is not None:
                 image.draft(None, (least_side, least_side))
             image.load()

@@ -50,7 +50,7 @@ def write_run_page(
     heatmap: Image.Image | None = None,
     reload_seconds: int | None = None,
 ) -> Path:
-    """Writes `report.html` into the run's folder; returns its path. One that cannot be written gets a line.
+    """Writes `report.html` into the run's folder; returns its path.
 
     status: such as 'training'. results: of the held-out photos. heatmap: what the loss sees, of one of them.
     reload_seconds: how often the page reads itself again.
@@ -192,8 +192,8 @@ def list_facts(run: Path, starts: Sequence[dict[str, Any]], history: pd.DataFram
         names = [name for name in history.columns[3:] if name not in ("skipped", "seconds")]  # after valid_loss
         figures = [f"{name} {format_figure(best[name])}" for name in names]
         facts.append(("best epoch", f"{best['epoch']:.0f}: {', '.join(figures)}"))
-        if "skipped" in history and (skipped := int(history["skipped"].sum())):
-            facts.append(("skipped steps", f"{skipped}, as their gradient was not finite"))
+        if "skipped" in history and (skipped := sum(history["skipped"].tolist())):
+            facts.append(("skipped steps", f"{skipped:.0f}, as their gradient was not finite"))
     if (memory := peak_memory()) is not None:
         facts.append(("most memory so far", memory))
     if last["git_commit"]:

@@ -77,9 +77,7 @@ def replace_patiently(temporary: Path, path: Path) -> None:
     try:
         temporary.replace(path)
     except PermissionError as error:
-        raise WriteError(
-            f"{path}: cannot be replaced ({error.strerror}): is it open in another program, or another user's?"
-        ) from error
+        raise WriteError(f"{path}: cannot be written ({error.strerror}): is it open in another program?") from error
 
 
 def check_can_write(folder: Path) -> None:

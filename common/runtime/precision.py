@@ -8,7 +8,7 @@ from torch import nn
 from common.runtime.errors import UserError
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
-BITS = {"fp16": 11, "bf16": 8}  # of a value's mantissa
+BITS = {"fp16": 11, "bf16": 8, "fp32": 11}  # of a value's mantissa; of fp32's in TF32, as CUDA takes it
 HALVES = frozenset(DTYPES.values())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from av.error import FFmpegError
 from av.packet import Packet
 
-from common.inference.ready import with_bits
+from common.inference.precision import with_bits
 from common.inference.work import FAILURES, Enhance, Together, enhance_together, explain_failure
 from common.runtime.files import atomic_write
 from common.runtime.interrupt import StopRequest
@@ -26,7 +26,9 @@ from common.videos.writer import VideoWriter
 log = logging.getLogger(__name__)
 
 BITS = 10  # that a result has of a video with more than 8
-OF_A_FRAME = ("common.runtime.out_of_memory", "common.inference.ready", "common.inference.tiles", "styletransfer.photo")
+OF_A_FRAME = (
+    "common.runtime.out_of_memory", "common.inference.precision", "common.inference.tiles", "styletransfer.photo",
+)  # fmt: skip
 
 
 class Clock:

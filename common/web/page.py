@@ -25,8 +25,9 @@ from common.web.visitors import Visitors
 
 TRIED_SIDE = 256  # pixels of the noise that tells how long a megapixel takes
 
-# Those of photos: for some others Pillow runs programs (PostScript) or draws what is not there yet (WMF).
+# Those of photos; for some others, such as PostScript, Pillow runs programs.
 FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP", "DIB", "GIF", "PPM", "TGA", "JPEG2000", "AVIF", "HEIF")
+MAX_PAGES = 1000  # of a TIFF: the time to count them grows with their square, 20,000 in 2 MB take 5 seconds
 
 
 @dataclass
@@ -101,6 +102,10 @@ class Page:
         try:
             with Image.open(photo, formats=[kind for kind in FORMATS if kind in Image.OPEN]) as image:
                 size = scale**2 * image.width * image.height / 1e6
+                if image.format == "TIFF" and has_page(image, MAX_PAGES):
+                    raise PhotoError(f"{photo}: more than {MAX_PAGES} pages")
+        except PhotoError:
+            raise
         except FileNotFoundError:
             raise PhotoError(f"{photo}: no longer here; drop it again") from None
         except UnidentifiedImageError:
@@ -133,6 +138,14 @@ class Page:
         started = time.monotonic()
         size = enhance(noise).size / 3 / 1e6
         return (time.monotonic() - started) / size
+
+
+def has_page(image: Image.Image, number: int) -> bool:
+    try:
+        image.seek(number)
+    except EOFError:
+        return False
+    return True
 
 
 def name_results(photos: list[Path], folder: Path) -> list[Path]:

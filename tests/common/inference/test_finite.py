@@ -15,9 +15,10 @@ from colorize.photo import color_photo
 from common.evaluation.report import evaluate_photos
 from common.inference.photo_model import PhotoModel
 from common.inference.plan import plan_outputs
-from common.inference.ready import ready, say_once
+from common.inference.ready import ready
 from common.inference.tiles import enhance, enhance_together
 from common.inference.work import Together, enhance_photos
+from common.photos.profiles import warn_once
 from common.runtime.errors import ResultNotFinite, UserError
 from styletransfer.bands import paint_in_bands
 from styletransfer.config import JohnsonConfig, StyleModelConfig
@@ -203,14 +204,14 @@ def test_auto_computes_16_bit_photos_in_float32(how, monkeypatch, caplog):
 def test_half_precision_that_is_asked_for_says_that_it_has_fewer_bits(caplog):
     deep = np.random.default_rng(0).integers(0, 65536, (40, 50, 3)).astype(np.uint16)
     model = ready(Deep(), CPU, "bf16")
-    say_once.cache_clear()
+    warn_once.cache_clear()
     for _ in range(2):
         assert not np.array_equal(enhance(model, deep), deep)
     assert caplog.messages == ["--precision bf16 computes with 8 bits, and the input has 16; auto keeps all"]
     enhance(model, deep.astype(np.uint8))
 
 
-def test_float32_is_not_tf32(monkeypatch):
+def test_float32_for_16_bits_is_not_tf32(monkeypatch):
     seen = []
 
     class Looking(Deep):
@@ -219,5 +220,8 @@ def test_float32_is_not_tf32(monkeypatch):
             return super().forward(x)
 
     before = torch.backends.cudnn.allow_tf32
-    enhance(with_auto_as_on_cuda(Looking(), monkeypatch), np.zeros((8, 8, 3), np.uint16))
-    assert (seen, torch.backends.cudnn.allow_tf32) == ([False], before)
+    models = with_auto_as_on_cuda(Looking(), monkeypatch), ready(Looking(), CPU, "fp32")
+    for model in models:
+        enhance(model, np.zeros((8, 8, 3), np.uint16))
+        enhance(model, np.zeros((8, 8, 3), np.uint8))
+    assert (seen, torch.backends.cudnn.allow_tf32) == ([False, before] * 2, before)

@@ -84,6 +84,13 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
         fill_weights(tmp_path / "m", nn.Linear(2, 2), {"weight": torch.zeros(3, 3), "bias": torch.zeros(3)})
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
+    state = {"weight": torch.tensor([[1.0, value]]), "bias": torch.zeros(1)}
+    with pytest.raises(UserError, match="x: some of its weights are infinite or not numbers"):
+        fill_weights(tmp_path / "x", nn.Linear(2, 1), state)
+
+
 def test_a_failed_write_keeps_the_old_file(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")

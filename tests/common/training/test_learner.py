@@ -5,6 +5,7 @@ from functools import partial
 import pandas as pd
 import pytest
 import torch
+from common.losses.loss.loss.loss.loss import PerceptualLoss
 from fastai.callback.core import Callback
 from fastai.data.core import DataLoaders
 from fastai.optimizer import OptimWrapper
@@ -14,7 +15,6 @@ from torch import nn
 from common.batches.block import choose_workers
 from common.batches.loader import SeededDL
 from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, StageConfig, TaskConfig, TrainConfig
-from common.losses.loss import PerceptualLoss
 from common.models.unet import Unet, parameter_groups
 from common.runs import fit as fitting
 from common.runs import page
@@ -174,7 +174,7 @@ def test_what_does_not_fit_into_memory_stops_with_advice(learn, tmp_path):
         def forward(self, x):
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    learn.model.register_forward_pre_hook(lambda module, inputs: Full()(inputs))
+    learn.model.middle.register_forward_pre_hook(lambda module, inputs: Full()(inputs))
     with pytest.raises(TrainingStopped, match=r"train.stages.0 does not fit into memory") as stopped:
         fit(learn, tmp_path)
     assert stopped.value.status == 1

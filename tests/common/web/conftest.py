@@ -8,14 +8,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tests.common.web.visitor import Visitor
-
-gradio = pytest.importorskip("gradio")
-
 
 @contextmanager
 def serve_page(around, **options):
     """Serves a page below the folder `around`, beside one that is not the page's; options: of the command line."""
+    gradio = pytest.importorskip("gradio")
     from common.web.page import AppTask, Page
     from common.web.serve import build, launch
     from common.web.visitors import Visitors
@@ -59,6 +56,8 @@ def closed_site(tmp_path):
 @pytest.fixture
 def make_visitor(site):
     """A function that makes visitors with a session each, or with one that they give themselves."""
+    from tests.common.web.visitor import Visitor
+
     config = Visitor(site.url, {}).get("/config").json()
     inputs = config["dependencies"][0]["inputs"]
     props = {component["id"]: component["props"] for component in config["components"]}

@@ -1,6 +1,8 @@
 """What the page does with photos, without a server."""
 
 import argparse
+import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,18 @@ def test_work_ends_and_leaves_nothing_when_its_visitor_has_left(tmp_path, two_ph
     assert len(seen) == 1
     assert not any(tmp_path.rglob("*.png"))
     assert page.visitors.held == {}
+
+
+def test_a_tiff_of_thousands_of_pages_is_refused_at_once(tmp_path):
+    tags = [(256, 1), (257, 1), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, 1), (279, 1)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    pages = [struct.pack("<H", len(tags)) + entries + struct.pack("<I", 8 + 114 * (n + 1)) for n in range(20_000)]
+    path = tmp_path / "pages.tif"
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8) + b"".join(pages)[:-4] + bytes(4))
+    started = time.monotonic()
+    said = make_page(tmp_path).enhance([str(path)], "a", "none", 0.5, {}, "s")[2]
+    assert said.startswith("pages.tif: more than 1000 pages")
+    assert time.monotonic() - started < 1
 
 
 def test_nothing_outside_of_its_folder_is_deleted(tmp_path, two_photos):

@@ -1,13 +1,17 @@
 """A visitor of the page who speaks HTTP alone, as programs do, and attackers."""
 
+import html
 import io
 import json
 import secrets
+import time
 from contextlib import contextmanager
 from types import SimpleNamespace
 
-import httpx
+import pytest
 from PIL import Image
+
+httpx = pytest.importorskip("httpx")  # gradio's
 
 
 def photo(color=(90, 120, 200), size=(20, 16), kind="PNG"):
@@ -61,3 +65,16 @@ class Visitor:
             chunks = stream.iter_raw()  # kept: when it goes, the connection does
             next(chunks)
             yield
+
+
+def text_of(answer):
+    """The messages as a browser shows them."""
+    return html.unescape(answer.data[2])
+
+
+def wait_until(fact):
+    """Whether a fact comes true within 10 seconds."""
+    deadline = time.monotonic() + 10
+    while not fact() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return fact()

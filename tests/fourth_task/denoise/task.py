@@ -4,6 +4,8 @@ from functools import partial
 
 import numpy as np
 import torch
+from common.losses.loss.loss import PerceptualLoss
+from common.runs.steps import finish_run, prepare_training, save_best_model, without_first_weights
 from denoise.config import Config, DataConfig
 from fastai.torch_core import TensorImage
 from fastai.vision.augment import CropPad, RandomCrop
@@ -15,14 +17,12 @@ from common.config.sections import ModelConfig
 from common.evaluation.metrics import psnr_y
 from common.evaluation.report import evaluate_photos
 from common.inference.tiles import enhance
-from common.losses.loss import PerceptualLoss
 from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
 from common.photos.flat import open_photo, open_photo_for_crops
 from common.photos.pixels import round_to_8_bits, to_pixels, to_tensor
 from common.runs.fit import fit_run
 from common.runs.folder import open_run
-from common.runs.steps import finish_run, prepare_training, save_best_model, without_first_weights
 from common.runtime import processes
 from common.runtime.seeds import temporary_seed
 from common.task import Task
