@@ -11,7 +11,6 @@ from pathlib import Path
 from statistics import mean
 
 import torch
-from common.losses.loss.loss import PIXEL_TERMS, PerceptualLoss
 from torch import Tensor
 
 import colorize
@@ -21,6 +20,7 @@ from benchmarks.measure import describe_machine, print_table
 from common.commands.arguments import number_at_least
 from common.commands.configs import find_config
 from common.config.sections import LossConfig
+from common.losses.loss import PIXEL_TERMS, PerceptualLoss
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 

@@ -15,8 +15,6 @@ from typing import Any
 import fastai.optimizer
 import pandas as pd
 import torch
-from common.losses.loss.loss import PerceptualLoss
-from common.losses.loss.perceptual import gram_matrix
 from fastai.callback.schedule import combined_cos
 from superres.model import get_model
 
@@ -36,6 +34,8 @@ from common.batches.loader import SeededDL
 from common.commands.arguments import add_device_argument, number_at_least
 from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
+from common.losses.loss import PerceptualLoss
+from common.losses.perceptual import gram_matrix
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
 from common.runtime.memory import keep_freed_memory

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from common.losses.loss.loss import PerceptualLoss
 from torch import Tensor
 
 from colorize.config import Config
@@ -19,6 +18,7 @@ from colorize.photo import color_photo, shrink
 from common.evaluation.metrics import psnr, ssim
 from common.evaluation.perceptual import MeasurePerceptual, get_perceptual_metrics
 from common.evaluation.report import Results, evaluate_photos
+from common.losses.loss import PerceptualLoss
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.photos.pixels import round_to_8_bits, to_pixels, to_tensor

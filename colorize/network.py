@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import torch
-from common.losses.loss.loss import PerceptualLoss
 from torch import Tensor, nn
 
 from colorize.config import ColorizeModelConfig, Config
 from colorize.lab import set_ab, to_grey
+from common.losses.loss import PerceptualLoss
 from common.models.unet import Unet
 from common.photos.pixels import as_plain
 

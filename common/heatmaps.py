@@ -44,7 +44,7 @@ def main() -> int:
     add_device_argument(parser)
     args = parser.parse_args()
     check_output(args)
-    from common.losses.loss.activations import draw_activations, draw_differences
+    from common.losses.activations import draw_activations, draw_differences
     from common.models.vgg16 import VGG16Features
     from common.runtime.devices import get_device
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from common.batches.folders import PhotoSplit
     from common.evaluation.perceptual import MeasurePerceptual
     from common.evaluation.report import Results
-    from common.losses.loss.loss import PerceptualLoss
+    from common.losses.loss import PerceptualLoss
     from common.videos.flicker import VideoMeasure
 
 

@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from common.losses.loss.loss import PerceptualLoss
 from torch import Tensor
 
 from common.config.sections import LossConfig
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results
+from common.losses.loss import PerceptualLoss
 from common.runtime.errors import UserError
 from common.runtime.out_of_memory import out_of_memory_is_user_error
 from common.videos.flicker import VideoMeasure

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import torch
-from common.losses.loss.loss import PerceptualLoss
 from torch import Tensor
 
+from common.losses.loss import PerceptualLoss
 from common.runtime.errors import TrainingDiverged
 
 HISTORY_SIZE = 20  # past steps that L-BFGS remembers

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 import torch
-from common.losses.loss.loss import PerceptualLoss
-from common.losses.loss.perceptual import add_up, gram_matrices
 from torch import Tensor, nn
 
 from common.config.sections import LossConfig
+from common.losses.loss import PerceptualLoss
+from common.losses.perceptual import add_up, gram_matrices
 
 
 class StyleLoss(PerceptualLoss):

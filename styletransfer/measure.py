@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common.losses.loss.loss import PerceptualLoss
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results, evaluate_photos
+from common.losses.loss import PerceptualLoss
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.photos.pixels import round_to_8_bits, to_tensor

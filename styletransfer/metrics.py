@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable, Iterable
 
 import torch
-from common.losses.loss.loss import PerceptualLoss
 from torch import Tensor
 
+from common.losses.loss import PerceptualLoss
 from common.models.vgg16 import VGG16Features
 
 log = logging.getLogger(__name__)

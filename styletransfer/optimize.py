@@ -19,9 +19,9 @@ from common.runtime.files import check_may_replace
 from styletransfer.config import Config
 
 if TYPE_CHECKING:
-    from common.losses.loss.loss import PerceptualLoss
     from torch import Tensor
 
+    from common.losses.loss import PerceptualLoss
     from common.photos.whole import Photo
 
 log = logging.getLogger(__name__)

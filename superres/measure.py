@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch.nn.functional as F
-from common.losses.loss.loss import PerceptualLoss
 from torch import Tensor
 
 from common.evaluation.metrics import psnr_y, ssim_y
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results, evaluate_photos
 from common.inference.tile_layout import TILE
+from common.losses.loss import PerceptualLoss
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.photos.pixels import round_to_8_bits, to_pixels, to_tensor

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 import torch
-from common.losses.loss.loss import PerceptualLoss
 from torch import Tensor, nn
 
+from common.losses.loss import PerceptualLoss
 from common.models.unet import Unet
 from common.photos.pixels import as_plain
 from common.runtime.precision import HALVES

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-from torch import nn
 from tqdm import tqdm
 
 from common.config.damages import PRESETS, BlurConfig, DamagePass, JpegConfig, NoiseConfig
@@ -16,6 +15,7 @@ from common.runtime.files import atomic_write
 from common.runtime.memory import release_freed_memory
 from superres.data import Degrade
 from superres.measure import baseline_name, measure_photo
+from superres.network import SuperResolver
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,9 @@ ROWS: dict[str, list[DamagePass]] = {
 }
 
 
-def measure_damages(paths: list[Path], scale: int, model: nn.Module, folder: Path | None, tile: int) -> pd.DataFrame:
+def measure_damages(
+    paths: list[Path], scale: int, model: SuperResolver, folder: Path | None, tile: int
+) -> pd.DataFrame:
     """PSNR-Y and SSIM-Y of the baseline and of `model` for each of ROWS, averaged over the photos; logs the table.
 
     Columns: damage, baseline, model and gain in dB, and the SSIMs. Noise and chances are the same every time. Writes

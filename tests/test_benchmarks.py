@@ -9,8 +9,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from common.losses.loss.loss import PerceptualLoss
-from common.losses.loss.perceptual import gram_matrix
 from torch import nn
 
 from benchmarks.lesson7 import FeatureLoss, Lesson7Model
@@ -18,6 +16,8 @@ from benchmarks.measure import Worker, flops, format_number
 from benchmarks.terms import pull, split
 from benchmarks.train_step import Recipe, Step, ours
 from common.config.sections import LossConfig
+from common.losses.loss import PerceptualLoss
+from common.losses.perceptual import gram_matrix
 from common.models.vgg16 import VGG16Features
 from tests.commands import run_here
 from tests.videos import frames_of

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from common.losses.loss.perceptual import DISTANCES, gram_matrix
+from common.losses.perceptual import DISTANCES, gram_matrix
 from common.models.vgg16 import VGG16Features
 
 CELL = 1.9  # inches a column of a figure

@@ -9,10 +9,10 @@ from fastai.torch_core import TensorImage
 from torch import Tensor, nn
 
 from common.config.sections import LossConfig
-from common.losses.loss.artefacts import tv_loss
-from common.losses.loss.perceptual import add_up, gram_matrices, layer_distance
-from common.losses.loss.pixels import psnr_loss, psnr_mae_loss
-from common.losses.loss.structure import ssim_loss
+from common.losses.artefacts import tv_loss
+from common.losses.perceptual import add_up, gram_matrices, layer_distance
+from common.losses.pixels import psnr_loss, psnr_mae_loss
+from common.losses.structure import ssim_loss
 from common.models.vgg16 import VGG16Features
 
 PIXEL_TERMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {  # (pred, target) -> mean over all images

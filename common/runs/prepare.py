@@ -15,7 +15,7 @@ from common.models.start_from import start_from
 from common.runs.photos import get_run_photos
 from common.runs.resume import RESUME_FILE
 from common.runtime import processes
-from common.runtime.command import show_messages
+from common.runtime.messages import show_messages
 from common.task import Task
 from common.training.learner import ModelFiles, StageLearner, make_learner
 from common.training.precision import check_precision
@@ -53,10 +53,15 @@ def get_learner(
     model, loss = parts.build(config, resume)
     start_from(model, config.train.start_from, task.name)
     parts.begin(config, model)
-    get_stage_dls = partial(parts.get_dls, photos, config, device=device)
-    files = ModelFiles(partial(parts.save, config=config), parts.load, parts.to_photo_model)
+    files = ModelFiles(lambda path, model: parts.save(path, model, config), parts.load, parts.to_photo_model)
     return make_learner(
-        config.train, get_stage_dls, model, loss, parts.get_metrics(config, loss), parts.get_columns, files
+        config.train,
+        lambda stage: parts.get_dls(photos, config, stage, device),
+        model,
+        loss,
+        parts.get_metrics(config, loss),
+        parts.get_columns,
+        files,
     )
 
 

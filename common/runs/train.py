@@ -8,8 +8,8 @@ from PIL import Image
 from common.batches.folders import PhotoSplit
 from common.config.sections import TaskConfig
 from common.evaluation.report import Results
-from common.losses.loss.activations import draw_differences
-from common.losses.loss.loss import PerceptualLoss
+from common.losses.activations import draw_differences
+from common.losses.loss import PerceptualLoss
 from common.models.fastai_export import export_learner
 from common.runs.fit import fit_run
 from common.runs.folder import open_run

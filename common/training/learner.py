@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from common.batches.loader import SeededDL
 from common.config.sections import StageConfig, TrainConfig
-from common.losses.loss.loss import PerceptualLoss
+from common.losses.loss import PerceptualLoss
 from common.models.fastai_export import export_learner, get_photo_learner
 from common.models.unet import parameter_groups
 from common.runtime import accelerator, processes

@@ -92,16 +92,17 @@ def make_control(option: Option) -> "Component":
     """A task's option on the page: a slider where it has bounds, else a field or a box to tick."""
     import gradio as gr
 
-    label = option.name.replace("_", " ").capitalize()
+    common: dict[str, Any] = {
+        "value": option.default, "label": option.name.replace("_", " ").capitalize(), "info": option.help,
+    }  # fmt: skip
     if option.type is bool:
-        return gr.Checkbox(bool(option.default), label=label, info=option.help)
+        return gr.Checkbox(**common)
     if option.type is str:
-        return gr.Textbox(option.default, label=label, info=option.help)
+        return gr.Textbox(**common)
     if option.lowest is None or option.highest is None:
-        bounds = {"minimum": option.lowest, "maximum": option.highest, "precision": 0 if option.type is int else None}
-        return gr.Number(option.default, label=label, info=option.help, **bounds)
-    step = 1 if option.type is int else 0.05
-    return gr.Slider(option.lowest, option.highest, option.default, step=step, label=label, info=option.help)
+        precision = 0 if option.type is int else None
+        return gr.Number(minimum=option.lowest, maximum=option.highest, precision=precision, **common)
+    return gr.Slider(option.lowest, option.highest, step=1 if option.type is int else 0.05, **common)
 
 
 def as_text(message: str) -> str:

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from common.losses.loss.loss import PerceptualLoss
 from superres.model import get_model, resize_bicubic
 from torch import nn
 from torch.nn.functional import cosine_similarity
@@ -11,6 +10,7 @@ from torch.nn.functional import cosine_similarity
 from common.batches.folders import sample_photos
 from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
+from common.losses.loss import PerceptualLoss
 from common.photos.flat import open_photo
 from common.photos.pixels import to_tensor
 from superres.config import Config

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from common.losses.loss.activations import draw_activations, draw_differences
 from PIL import Image
 from torch import nn
 
+from common.losses.activations import draw_activations, draw_differences
 from tests.commands import run
 
 SIDE = 64

@@ -1,8 +1,8 @@
 import pytest
 import torch
-from common.losses.loss.loss import PerceptualLoss
 
 from common.config.sections import LossConfig
+from common.losses.loss import PerceptualLoss
 from common.runtime.errors import TrainingDiverged
 from styletransfer.gatys import optimize
 

@@ -6,8 +6,6 @@ from unicodedata import normalize
 import numpy as np
 import pytest
 import torch
-from common.losses.loss.loss import PerceptualLoss
-from common.losses.loss.perceptual import DISTANCES
 from PIL import Image
 from styletransfer.model import TASK_NAME, get_model, in_style, load_model, read_styles, save_model
 from torch import nn
@@ -16,6 +14,8 @@ from common.commands.configs import CONFIGS
 from common.config.sections import LossConfig
 from common.config.yaml_file import load_config
 from common.inference.ready import ready
+from common.losses.loss import PerceptualLoss
+from common.losses.perceptual import DISTANCES
 from common.models.model_file import read_model_file, write_model_file
 from common.models.unet import parameter_groups
 from common.runtime.errors import UserError

@@ -3,15 +3,15 @@ import math
 import numpy as np
 import pytest
 import torch
-from common.losses.loss.artefacts import tv_loss
-from common.losses.loss.loss import PerceptualLoss
-from common.losses.loss.perceptual import DISTANCES, TimesItsTranspose, gram_matrix
-from common.losses.loss.pixels import psnr_loss, psnr_mae_loss
-from common.losses.loss.structure import ssim_loss
 from skimage.metrics import structural_similarity
 from torch.nn import functional as F
 
 from common.config.sections import LossConfig
+from common.losses.artefacts import tv_loss
+from common.losses.loss import PerceptualLoss
+from common.losses.perceptual import DISTANCES, TimesItsTranspose, gram_matrix
+from common.losses.pixels import psnr_loss, psnr_mae_loss
+from common.losses.structure import ssim_loss
 from common.models.vgg16 import VGG16Features
 
 

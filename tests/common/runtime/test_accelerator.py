@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from common.losses.loss.structure import ssim_loss
 from kornia.metrics import ssim as ssim_map
 from PIL import Image
 from torch.nn import functional as F
 
 from common.batches.folders import sample_photos
 from common.evaluation.metrics import shaved_luma, ssim, ssim_y
+from common.losses.structure import ssim_loss
 from common.photos.pixels import to_tensor
 
 

@@ -6,13 +6,13 @@ import logging
 import pandas as pd
 import pytest
 import torch
-from common.losses.loss.loss import PerceptualLoss
 from fastai.data.core import DataLoaders
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from common.batches.loader import SeededDL
 from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, StageConfig, TaskConfig, TrainConfig
+from common.losses.loss import PerceptualLoss
 from common.runs import fit, page
 from common.runs.fit import fit_run
 from common.runtime.errors import TrainingDiverged, TrainingStopped

@@ -5,7 +5,7 @@ from functools import partial
 import pandas as pd
 import pytest
 import torch
-from common.losses.loss.loss.loss.loss import PerceptualLoss
+from common.losses.loss.loss.loss import PerceptualLoss
 from fastai.callback.core import Callback
 from fastai.data.core import DataLoaders
 from fastai.optimizer import OptimWrapper

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 import torch
-from common.losses.loss.loss import PerceptualLoss
 from fastai.data.core import DataLoaders
 from PIL import Image
 from torch import nn
 
 from common.batches.loader import SeededDL
 from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, StageConfig, TaskConfig, TrainConfig
+from common.losses.loss import PerceptualLoss
 from common.runtime.errors import TrainingStopped, UserError
 from common.training import learner as training
 from common.training.learner import ModelFiles

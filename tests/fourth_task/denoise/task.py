@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from common.losses.loss.loss import PerceptualLoss
 from common.runs.steps import finish_run, prepare_training, save_best_model, without_first_weights
 from denoise.config import Config, DataConfig
 from fastai.torch_core import TensorImage
@@ -17,6 +16,7 @@ from common.config.sections import ModelConfig
 from common.evaluation.metrics import psnr_y
 from common.evaluation.report import evaluate_photos
 from common.inference.tiles import enhance
+from common.losses.loss import PerceptualLoss
 from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.models.unet import Unet
 from common.photos.flat import open_photo, open_photo_for_crops
