@@ -65,7 +65,7 @@ def plan_outputs(
         for photo, result in plan
     ]
     originals = {file_number(photo) for photo, _ in plan}
-    existing = {result for _, result in plan if result.exists()}
+    existing = sorted({result for _, result in plan if result.exists()})
     for result in existing:
         if file_number(result) in originals:
             raise UserError(f"{result}: is one of the photos to read; give another folder with -o")

@@ -7,7 +7,8 @@ from common.models.weights import StateDict
 NAMES = {
     "0.0": "encoder.conv1", "0.1": "encoder.bn1",
     "0.4": "encoder.layer1", "0.5": "encoder.layer2", "0.6": "encoder.layer3", "0.7": "encoder.layer4",
-    "1": "bn", "3": "middle", "4": "blocks.0", "5": "blocks.1", "6": "blocks.2", "7": "blocks.3", "8": "shuf", "11": "res",
+    "1": "bn", "3": "middle", "4": "blocks.0", "5": "blocks.1", "6": "blocks.2", "7": "blocks.3",
+    "8": "shuf", "11": "res",
 }  # fmt: skip
 OLD = re.compile(rf"\bnet\.layers\.({'|'.join(map(re.escape, NAMES))})\.")
 

@@ -1,4 +1,4 @@
-"""The ResNet U-Net of lesson 7: fastai's `DynamicUnet` over a torchvision ResNet, as layers that one can read and export.
+"""The ResNet U-Net of lesson 7: fastai's `DynamicUnet` over a torchvision ResNet, as layers to read and export.
 
 The encoder halves the picture five times; the decoder doubles it as often, by ICNR pixel shuffles, and is given each
 time what the encoder saw at that size.

@@ -147,7 +147,7 @@ def name_results(photos: list[Path], folder: Path) -> list[Path]:
     results: list[Path] = []
     taken: set[str] = set()
     for photo in photos:
-        result = first = get_writable_path(folder / photo.name, set())
+        result = first = get_writable_path(folder / photo.name, set(), photo)
         number = 2
         while result.name.lower() in taken:
             result = first.with_stem(f"{first.stem}-{number}")
