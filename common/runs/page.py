@@ -192,7 +192,7 @@ def list_facts(run: Path, starts: Sequence[dict[str, Any]], history: pd.DataFram
         names = [name for name in history.columns[3:] if name not in ("skipped", "seconds")]  # after valid_loss
         figures = [f"{name} {format_figure(best[name])}" for name in names]
         facts.append(("best epoch", f"{best['epoch']:.0f}: {', '.join(figures)}"))
-        if "skipped" in history and (skipped := history["skipped"].sum()):
+        if "skipped" in history and (skipped := sum(history["skipped"])):
             facts.append(("skipped steps", f"{skipped:.0f}, as their gradient was not finite"))
     if (memory := peak_memory()) is not None:
         facts.append(("most memory so far", memory))
