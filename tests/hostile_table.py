@@ -238,7 +238,7 @@ TABLE = [
     ),
     (
         "predict", "D/newer.safetensors D/photos -o D/out",
-        "error: D/newer.safetensors: written by a newer version (format 99, this program reads 2): update the program",
+        "error: D/newer.safetensors: written by a newer version (format 99, this program reads 3): update the program",
     ),
     (
         "predict", "D/foreign.safetensors D/photos -o D/out",

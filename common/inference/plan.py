@@ -66,7 +66,7 @@ def plan_outputs(
     ]
     originals = {file_number(photo) for photo, _ in plan}
     existing = {result for _, result in plan if result.exists()}
-    for result in existing:
+    for result in sorted(existing):
         if file_number(result) in originals:
             raise UserError(f"{result}: is one of the photos to read; give another folder with -o")
     if skip_existing:

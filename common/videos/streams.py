@@ -88,6 +88,7 @@ class Copies:
     def begin(self) -> None:
         """Writes the covers, which come before all else."""
         for stream, picture in self.covers:
+            assert stream.time_base is not None
             packet = Packet(picture)
             packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, stream.time_base
             self.container.mux(packet)
