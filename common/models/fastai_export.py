@@ -21,6 +21,7 @@ from fasttransform import Transform
 from PIL import Image
 from torch import Tensor, nn
 
+from common.models.format_2 import is_old
 from common.photos.flat import open_photo
 from common.photos.whole import picture_to_photo
 from common.runtime.errors import UserError
@@ -56,7 +57,7 @@ class ToFloat(IntToFloatTensor):
 def import_exported_model(path: Path, model_class: type[Model]) -> Model:
     """The model in a file of `export_learner`, in eval mode on the CPU. This runs whatever code the file holds.
 
-    Raises UserError if the file cannot be read or its model is not a `model_class`.
+    Raises UserError if the file cannot be read, is of an older version, or its model is not a `model_class`.
     """
     try:
         with warnings.catch_warnings():
@@ -68,6 +69,8 @@ def import_exported_model(path: Path, model_class: type[Model]) -> Model:
         raise UserError(
             f"{path}: holds a {type(model).__name__}, not a {model_class.__name__}: a model of another task"
         )
+    if is_old(model.state_dict()):
+        raise UserError(f"{path}: exported by an older version of this program; give the model.safetensors beside it")
     return model.eval()
 
 

@@ -1,8 +1,10 @@
-"""Names in files of before format 3, when the U-Net was fastai's `DynamicUnet`, a list of layers."""
+"""Names of when the U-Net was fastai's `DynamicUnet`: in model files before format 3, and resume points of format 1."""
 
 import re
+from collections.abc import Iterable
+from typing import TypeVar
 
-from common.models.weights import StateDict
+Value = TypeVar("Value")
 
 NAMES = {
     "0.0": "encoder.conv1", "0.1": "encoder.bn1",
@@ -13,12 +15,12 @@ NAMES = {
 OLD = re.compile(rf"\bnet\.layers\.({'|'.join(map(re.escape, NAMES))})\.")
 
 
-def is_old(state: StateDict) -> bool:
+def is_old(state: Iterable[str]) -> bool:
     """Whether there is a U-Net with the old names in a model's weights."""
     return any("net.layers.4.shuf." in name for name in state)
 
 
-def with_new_names(state: StateDict) -> StateDict:
+def with_new_names(state: dict[str, Value]) -> dict[str, Value]:
     """The weights with a U-Net's old names replaced; those of other networks as they are."""
     if not is_old(state):
         return state

@@ -1,4 +1,4 @@
-"""The ResNet U-Net of lesson 7: fastai's `DynamicUnet` over a torchvision ResNet, as layers to read and to export.
+"""The ResNet U-Net of lesson 7: fastai's `DynamicUnet` over a torchvision ResNet, with skips that one can follow.
 
 The encoder halves the picture five times; the decoder doubles it as often, by ICNR pixel shuffles, and is given each
 time what the encoder saw at that size.

@@ -10,13 +10,14 @@ import torch
 from fastai.callback.core import Callback
 
 from common.config.sections import TaskConfig
+from common.models.format_2 import with_new_names
 from common.runtime import processes
 from common.runtime.errors import TrainingStopped, UserError
 from common.runtime.files import atomic_write
 from common.runtime.interrupt import StopRequest
 from common.training.ema import model_in_training
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1: the U-Net's weights had fastai's names
 RESUME_FILE = "checkpoints/resume.pt"  # below the run folder
 START_POSITION = {"stage": 0, "epoch": 0, "step": 0}
 
@@ -145,6 +146,8 @@ def read_resume_point(path: Path) -> dict[str, Any] | None:
         raise UserError(f"{path}: written by a newer version of the program (format {version}): update the program")
     if not {*START_POSITION, "model", "optimizer", "scaler", "train_loss", "callbacks"} <= state.keys():
         raise UserError(f"{path}: broken, or not what --resume saves; delete it to train from the beginning")
+    state["model"] = with_new_names(state["model"])
+    state["callbacks"] = {name: with_new_names(values) for name, values in state["callbacks"].items()}
     return state
 
 

@@ -181,7 +181,7 @@ class StageLearner(Learner):
         """Writes the model, below `path`, as a learner for `fastai.learner.load_learner`: without loss and photos."""
         if not processes.is_main():
             return
-        with TemporaryDirectory() as folder:  # a model with norms, or hooks that hold tensors, cannot be pickled
+        with TemporaryDirectory() as folder:  # a model with norms cannot be pickled
             self.save_model(Path(folder) / "model.safetensors")
             model = self.files.load(Path(folder) / "model.safetensors")
         export_learner(Path(self.path) / fname, self.files.to_photo_model(model))

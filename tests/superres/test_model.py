@@ -20,7 +20,9 @@ def test_upsampling_after_runs_the_network_at_low_resolution():
     seen = {}
     for upsample in ("before", "after"):
         model = get_model(CONFIG.model_copy(update={"upsample": upsample}), 4)
-        model.unet.net.register_forward_hook(lambda m, inputs, out, key=upsample: seen.update({key: inputs[0].shape}))
+        model.unet.encoder.conv1.register_forward_hook(
+            lambda m, inputs, out, key=upsample: seen.update({key: inputs[0].shape})
+        )
         model(torch.rand(1, 3, 32, 32))
     assert seen["after"][-2:] == (32, 32)
     assert seen["before"][-2:] == (128, 128)

@@ -63,7 +63,7 @@ def test_a_file_gives_torchs_results_at_any_size(name, tmp_path):
 def test_a_whole_unet_exports_in_half_the_size(tmp_path, monkeypatch):
     from common.models.unet import Unet
 
-    unet = Unet("resnet18", pretrained=False, norm="none", upscale=2)
+    unet = Unet("resnet18", pretrained=False, norm="spectral", upscale=2)
     nn.init.normal_(unet.last.weight, std=0.02)
     gamma = [parameter for name, parameter in unet.named_parameters() if name.endswith("gamma")]
     for parameter in gamma:  # attention that does something

@@ -15,6 +15,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from common.models.format_2 import with_new_names
 from common.models.model_file import METADATA_KEY
 
 FOLDER = Path(__file__).parent / "format_2"
@@ -50,3 +51,22 @@ def test_a_file_of_format_2_gives_the_pixels_that_it_gave(task, tmp_path):
         pixels = model(PICTURE).numpy()
     assert stored["pixels"].std() > 0.05
     assert abs(pixels - stored["pixels"]).max() <= 1e-5
+
+
+@pytest.mark.parametrize("task", ["superres", "colorize", "styletransfer"])
+def test_old_names_in_training_become_todays_in_the_same_order(task):
+    """A resume point has the optimizer's state by the parameters' order."""
+    stored = np.load(FOLDER / f"{task}.npz")
+    names, parameters = json.loads(str(stored["training"]))
+    values = json.loads(str(stored["header"]))["config"]
+    module, section = importlib.import_module(f"{task}.model"), importlib.import_module(f"{task}.config")
+    config = {"superres": "SuperresModelConfig", "colorize": "ColorizeModelConfig", "styletransfer": "StyleModelConfig"}
+    arguments = {"superres": [2], "colorize": [192], "styletransfer": []}[task]
+    model = module.get_model(getattr(section, config[task])(**values["model"]).without_pretrained(), *arguments)
+    assert list(with_new_names(dict.fromkeys(names))) == list(model.state_dict())
+    assert list(with_new_names(dict.fromkeys(parameters))) == [name for name, _ in model.named_parameters()]
+
+
+def test_names_of_other_networks_are_left_alone():
+    swin = {"net.layers.1.residual_group.weight": 0, "net.layers.4.bias": 1, "net.layers.0.0.weight": 2}
+    assert with_new_names(swin) == swin

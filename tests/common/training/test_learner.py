@@ -173,7 +173,7 @@ def test_what_does_not_fit_into_memory_stops_with_advice(learn, tmp_path):
         def forward(self, x):
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    learn.model.net.register_forward_pre_hook(lambda module, inputs: Full()(inputs))
+    learn.model.middle.register_forward_pre_hook(lambda module, inputs: Full()(inputs))
     with pytest.raises(TrainingStopped, match=r"train.stages.0 does not fit into memory") as stopped:
         fit(learn, tmp_path)
     assert stopped.value.status == 1
