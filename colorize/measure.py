@@ -18,7 +18,6 @@ from colorize.photo import color_photo, shrink
 from common.evaluation.metrics import psnr, ssim
 from common.evaluation.perceptual import MeasurePerceptual, get_perceptual_metrics
 from common.evaluation.report import Results, evaluate_photos
-from common.losses.loss import PerceptualLoss
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.photos.pixels import round_to_8_bits, to_pixels, to_tensor
@@ -108,13 +107,3 @@ def measure_video(args: Namespace, model: Colorizer) -> VideoMeasure:
         return ab_error(to_tensor(result), to_tensor(true)).item()
 
     return VideoMeasure(prepare, color_as(args, model), {"ab error": error}, "a* and b*")
-
-
-def get_metrics(_: Config, __: PerceptualLoss) -> list[Callable[[Tensor, Tensor], Tensor]]:
-    """What is measured on held-out crops after each epoch."""
-    return [ab_error, psnr_ab]
-
-
-def get_columns(grey: Tensor, pred: Tensor, color: Tensor) -> dict[str, Tensor]:
-    """The columns of the pictures of each epoch."""
-    return {"grey": grey, "prediction": pred, "target": color}

@@ -1,13 +1,10 @@
 """The colourisation network: a U-Net that sees the grey photo and predicts a* and b* for each of its pixels."""
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
-from colorize.config import ColorizeModelConfig, Config
+from colorize.config import ColorizeModelConfig
 from colorize.lab import set_ab, to_grey
-from common.losses.loss import PerceptualLoss
 from common.models.unet import Unet
 from common.photos.pixels import as_plain
 
@@ -32,11 +29,6 @@ class Colorizer(nn.Module):
         ab = AB_SCALE * self.unet(grey)
         with torch.autocast(photo.device.type, enabled=False):
             return set_ab(grey, ab.float())
-
-
-def build(config: Config, run: Path | None = None) -> tuple[Colorizer, PerceptualLoss]:
-    """A new model and its loss; seed before."""
-    return get_model(config.model, config.train.largest_crop()), PerceptualLoss(config.loss)
 
 
 def get_model(config: ColorizeModelConfig, size: int) -> Colorizer:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 
 from colorize.config import Config
 from common.commands.arguments import DISTANCES, add_options, add_perceptual_arguments
-from common.task import Option, Parts, Task
+from common.task import Measuring, Option, Task, Training, Use
 
 OPTIONS = [
     Option(
@@ -25,27 +25,43 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
     add_perceptual_arguments(parser)
 
 
-def parts() -> Parts:
-    """What it does, once torch is there."""
-    from colorize import data, files, measure, network, photo
+def use() -> Use:
+    """What applies a model."""
+    from colorize import files, photo
 
-    return Parts(
-        get_photos=data.get_photos,
-        get_dls=data.get_dls,
-        build=network.build,
-        get_metrics=measure.get_metrics,
-        get_columns=measure.get_columns,
-        save=files.save_model,
+    return Use(
         load=files.load_model,
-        to_photo_model=photo.PhotoColorizer,
         import_exported=files.import_exported,
         enhance=photo.color_photo,
         enhance_together=photo.color_together,
         mixing={"split": photo.colors_of, "join": photo.with_colors},
+        to_onnx=files.to_onnx,
+    )
+
+
+def training() -> Training:
+    """What trains a model."""
+    from colorize import data, files, photo, training
+
+    return Training(
+        get_photos=data.get_photos,
+        get_dls=data.get_dls,
+        build=training.build,
+        get_metrics=training.get_metrics,
+        get_columns=training.get_columns,
+        save=files.save_model,
+        to_photo_model=photo.PhotoColorizer,
+    )
+
+
+def measuring() -> Measuring:
+    """What says how good models are."""
+    from colorize import measure
+
+    return Measuring(
         measure=measure.measure,
         evaluate=measure.evaluate,
         measure_video=measure.measure_video,
-        to_onnx=files.to_onnx,
     )
 
 
@@ -54,7 +70,9 @@ TASK = Task(
     title="Colourisation",
     config=Config,
     demo="colorize_demo.yaml",
-    parts=parts,
+    use=use,
+    training=training,
+    measuring=measuring,
     options=OPTIONS,
     baseline="grey",
     columns=("grey", "target"),

@@ -1,6 +1,7 @@
 """What a task is, as data: all that a command, a page, a notebook or a study asks of a task's package.
 
-A `Task` is light, so that --help and mistakes answer at once; its `parts` import torch.
+A `Task` is light, so that --help and mistakes answer at once. What it does comes from `use`, `training` and
+`measuring`, which import what they need, torch first of all: a command calls those that it needs.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -38,12 +39,41 @@ class Option:
     fits_onnx: bool = True  # False: what it changes is fixed in an ONNX file
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What a task does, once torch is there. Images are (N, 3, H, W) in [0, 1], photos (H, W, 3) uint8 or uint16.
+# Images are (N, 3, H, W) in [0, 1], photos (H, W, 3) uint8 or uint16; Config and Model are the task's own.
 
-    Config and Model are the task's own.
-    """
+
+@dataclass(frozen=True)
+class Use:
+    """What applies a model: its files, photos, videos."""
+
+    load: "Callable[[Path], Any]"
+    """The Model of a file, in eval mode on the CPU."""
+
+    import_exported: "Callable[[Path], Any]"
+    """The Model in a fastai export. This runs whatever code the file holds."""
+
+    enhance: "Callable[..., np.ndarray]"
+    """(Model or OnnxModel, photo, tile=pixels, **options) -> the result."""
+
+    enhance_together: "Callable[..., list[np.ndarray]]"
+    """(Model, photos of one size and depth, **options) -> the results, made in one pass."""
+
+    choose: "Callable[..., Any]" = lambda model: model
+    """(Model, **options at opening) -> the Model of those that a file has."""
+
+    mixing: "Mapping[str, Callable[..., np.ndarray]]" = field(default_factory=dict)
+    """What of a video's results is steadied: of `common.videos.steady.Steady`."""
+
+    to_onnx: "Callable[[Any], tuple[nn.Module, Mapping[str, int]]]" = lambda model: (model, {})
+    """The network of an ONNX file, and what its metadata says of it."""
+
+    formats: "Mapping[str, Callable[[Path, Any], None]]" = field(default_factory=dict)
+    """(path, Model): writes one of `Task.formats`."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What trains a model."""
 
     get_photos: "Callable[[Any], PhotoSplit]"
     """The photos of a Config. Raises UserError if there are too few."""
@@ -63,17 +93,22 @@ class Parts:
     save: "Callable[[Path, nn.Module, Any], None]"
     """(path, Model, Config): writes a model file."""
 
-    load: "Callable[[Path], Any]"
-    """The Model of a file, in eval mode on the CPU."""
+    settle: "Callable[[Any], Any]" = lambda config: config
+    """A Config with what it leaves open. Raises UserError if what it asks for cannot be."""
 
-    import_exported: "Callable[[Path], Any]"
-    """The Model in a fastai export. This runs whatever code the file holds."""
+    begin: "Callable[[Any, Any], None]" = lambda config, model: None
+    """(Config, Model): the last step before training, when the model has its first weights."""
 
-    enhance: "Callable[..., np.ndarray]"
-    """(Model or OnnxModel, photo, tile=pixels, **options) -> the result."""
+    keep_files: "Callable[[Any, Path], None]" = lambda config, run: None
+    """(Config, run): copies what the run depends on into its folder."""
 
-    enhance_together: "Callable[..., list[np.ndarray]]"
-    """(Model, photos of one size and depth, **options) -> the results, made in one pass."""
+    to_photo_model: "Callable[[Any], nn.Module]" = lambda model: model
+    """What turns whole photos into results, for fastai's export: (N, 3, H, W) -> (N, 3, H', W')."""
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """What says how good models are."""
 
     measure: "Callable[[Mapping[str, Any], list[Path], Any, Path, MeasurePerceptual | None], Results]"
     """({name: Model}, photos, Config, folder, perceptual): measures models and the baseline, into a run's folder; with
@@ -86,30 +121,6 @@ class Parts:
     measure_video: "Callable[[Namespace, Any], VideoMeasure]"
     """(arguments, Model): what `evaluate` measures of a video."""
 
-    settle: "Callable[[Any], Any]" = lambda config: config
-    """A Config with what it leaves open. Raises UserError if what it asks for cannot be."""
-
-    begin: "Callable[[Any, Any], None]" = lambda config, model: None
-    """(Config, Model): the last step before training, when the model has its first weights."""
-
-    keep_files: "Callable[[Any, Path], None]" = lambda config, run: None
-    """(Config, run): copies what the run depends on into its folder."""
-
-    choose: "Callable[..., Any]" = lambda model: model
-    """(Model, **options at opening) -> the Model of those that a file has."""
-
-    to_photo_model: "Callable[[Any], nn.Module]" = lambda model: model
-    """What turns whole photos into results, for fastai's export: (N, 3, H, W) -> (N, 3, H', W')."""
-
-    mixing: "Mapping[str, Callable[..., np.ndarray]]" = field(default_factory=dict)
-    """What of a video's results is steadied: of `common.videos.steady.Steady`."""
-
-    to_onnx: "Callable[[Any], tuple[nn.Module, Mapping[str, int]]]" = lambda model: (model, {})
-    """The network of an ONNX file, and what its metadata says of it."""
-
-    formats: "Mapping[str, Callable[[Path, Any], None]]" = field(default_factory=dict)
-    """(path, Model): writes one of `Task.formats`."""
-
 
 @dataclass(frozen=True)
 class Task:
@@ -119,7 +130,9 @@ class Task:
     title: str  # of its page
     config: type[TaskConfig]
     demo: str | Path  # the config, in configs/ or by its path, that `train` takes if none is named
-    parts: Callable[[], Parts]
+    use: Callable[[], Use]
+    training: Callable[[], Training]
+    measuring: Callable[[], Measuring]
     higher_is_better: Mapping[str, bool]  # for each metric whose best value a report marks
     options: Sequence[Option] = ()
     baseline: str | None = None  # what `evaluate` measures without a model

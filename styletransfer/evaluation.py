@@ -1,17 +1,15 @@
 """What is measured of style models: in a run by its own loss, in a study by one for all, by `evaluate` as told."""
 
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from common.config.sections import LossConfig
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results
-from common.losses.loss import PerceptualLoss
 from common.runtime.errors import UserError
 from common.runtime.out_of_memory import out_of_memory_is_user_error
 from common.videos.flicker import VideoMeasure
@@ -20,7 +18,6 @@ from styletransfer.files import VGG_FROM_FILE, read_loss_and_style
 from styletransfer.loss import StyleLoss
 from styletransfer.measure import SIZE
 from styletransfer.measure import evaluate as measure_all
-from styletransfer.metrics import content_kept_metric
 from styletransfer.network import Stylizer, each_style, in_style
 from styletransfer.photo import paint_photo
 from styletransfer.style import STYLE_FILE, open_style, open_styles, style_file, style_to_tensor
@@ -87,13 +84,3 @@ def measure_video(args: Namespace, model: Stylizer) -> VideoMeasure:
         raise UserError(f"--data {args.data}: a video is measured without --optimize")
     paint = partial(paint_photo, in_style(model, args.style and str(args.style)), tile=args.tile)
     return VideoMeasure(lambda frame: (frame, frame), paint)
-
-
-def get_metrics(_: Config, loss: PerceptualLoss) -> list[Callable[..., Tensor]]:
-    """What is measured on held-out photos after each epoch."""
-    return [content_kept_metric(loss)]
-
-
-def get_columns(photo: Tensor, pred: Tensor, _: Tensor) -> dict[str, Tensor]:
-    """The columns of the pictures of each epoch."""
-    return {"photo": photo, "prediction": pred}  # each in the style that was drawn for it

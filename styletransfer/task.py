@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from common.commands.arguments import number_at_least, user_path
 from common.runtime.errors import UserError
-from common.task import Option, Parts, Task
+from common.task import Measuring, Option, Task, Training, Use
 from styletransfer.config import Config
 
 OPTIONS = [
@@ -43,26 +43,42 @@ def check_study(configs: Sequence[Config]) -> None:
         raise UserError("style.image: a study has one style; give one picture")
 
 
-def parts() -> Parts:
-    """What it does, once torch is there."""
-    from styletransfer import data, evaluation, files, network, photo, training
+def use() -> Use:
+    """What applies a model."""
+    from styletransfer import files, network, photo
 
-    return Parts(
+    return Use(
+        load=files.load_model,
+        import_exported=files.import_exported,
+        enhance=photo.paint_photo,
+        enhance_together=photo.paint_together,
+        choose=network.in_style,
+    )
+
+
+def training() -> Training:
+    """What trains a model."""
+    from styletransfer import data, files, network, training
+
+    return Training(
         get_photos=data.get_photos,
         get_dls=data.get_dls,
         settle=training.with_styles_named,
         build=training.build,
         begin=training.begin,
         keep_files=training.keep_styles,
-        get_metrics=evaluation.get_metrics,
-        get_columns=evaluation.get_columns,
+        get_metrics=training.get_metrics,
+        get_columns=training.get_columns,
         save=files.save_model,
-        load=files.load_model,
-        import_exported=files.import_exported,
-        choose=network.in_style,
         to_photo_model=network.one_style,
-        enhance=photo.paint_photo,
-        enhance_together=photo.paint_together,
+    )
+
+
+def measuring() -> Measuring:
+    """What says how good models are."""
+    from styletransfer import evaluation
+
+    return Measuring(
         measure=evaluation.measure,
         evaluate=evaluation.evaluate,
         measure_video=evaluation.measure_video,
@@ -74,7 +90,9 @@ TASK = Task(
     title="Style transfer",
     config=Config,
     demo="styletransfer_demo.yaml",
-    parts=parts,
+    use=use,
+    training=training,
+    measuring=measuring,
     options=OPTIONS,
     columns=("photo", "style"),
     same_sections=("data", "output", "style"),

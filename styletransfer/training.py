@@ -1,13 +1,18 @@
-"""What a training has to do with styles: naming them, the network and the loss for them, copies in the run folder."""
+"""What a training of style transfer needs besides photos: styles, the network, its loss, what is measured and shown."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+from torch import Tensor
+
+from common.losses.loss import PerceptualLoss
 from common.runtime.errors import UserError
 from styletransfer.config import Config
 from styletransfer.files import read_styles
 from styletransfer.johnson import TransformationNetwork
 from styletransfer.loss import StyleLoss
+from styletransfer.metrics import content_kept_metric
 from styletransfer.network import Stylizer, get_model
 from styletransfer.style import (
     find_styles,
@@ -65,3 +70,13 @@ def keep_styles(config: Config, run: Path) -> None:
         picture = style_file(config.train.start_from.expanduser().parent, name)
         if picture.exists():
             shutil.copy(picture, style_file(run, name))
+
+
+def get_metrics(_: Config, loss: PerceptualLoss) -> list[Callable[..., Tensor]]:
+    """What is measured on held-out photos after each epoch."""
+    return [content_kept_metric(loss)]
+
+
+def get_columns(photo: Tensor, pred: Tensor, _: Tensor) -> dict[str, Tensor]:
+    """The columns of the pictures of each epoch."""
+    return {"photo": photo, "prediction": pred}  # each in the style that was drawn for it

@@ -1,6 +1,6 @@
 """How good super-resolution models are, in the literature's protocol, beside bicubic."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from common.evaluation.metrics import psnr_y, ssim_y
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results, evaluate_photos
 from common.inference.tile_layout import TILE
-from common.losses.loss import PerceptualLoss
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.photos.pixels import round_to_8_bits, to_pixels, to_tensor
@@ -115,14 +114,3 @@ def measure(
     """Measures models on held-out photos, of a run, or of a study, whose pictures show smaller details, enlarged."""
     zoom, side = (2, DETAIL_SIDE) if perceptual is None else (3, DETAIL_SIDE // 2)
     return evaluate(photos, get_input(config.data), models, folder, zoom, side, perceptual=perceptual)
-
-
-def get_metrics(config: Config, _: PerceptualLoss) -> list[Callable[[Tensor, Tensor], Tensor]]:
-    """What is measured on held-out crops after each epoch."""
-    return [partial(metric, border=get_border(config.data.scale)) for metric in (psnr_y, ssim_y)]
-
-
-def get_columns(low: Tensor, pred: Tensor, sharp: Tensor) -> dict[str, Tensor]:
-    """The columns of the pictures of each epoch."""
-    scale = sharp.shape[-1] // low.shape[-1]
-    return {"input": low, baseline_name(scale): resize_bicubic(low, scale), "prediction": pred, "target": sharp}

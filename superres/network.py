@@ -1,17 +1,15 @@
 """The super-resolution network: what a U-Net, or another, adds to a bicubic enlargement."""
 
 from collections.abc import Collection
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from common.losses.loss import PerceptualLoss
 from common.models.unet import Unet
 from common.photos.pixels import as_plain
 from common.runtime.precision import HALVES
 from superres.bicubic import resize_bicubic
-from superres.config import Config, SuperresModelConfig
+from superres.config import SuperresModelConfig
 from superres.srcnn import SRCNN
 
 
@@ -46,19 +44,6 @@ class SuperResolver(nn.Module):
         result = self.unet(low if self.upsample == "after" else enlarged)
         added = result if self.residual else result - enlarged
         return enlarged + (added if self.strength == 1 else self.strength * added)
-
-
-def settle(config: Config) -> Config:
-    """The config. Raises UserError if its network cannot be built."""
-    if config.model.network == "spandrel":
-        with torch.random.fork_rng(devices=[]):
-            get_model(config.model, config.data.scale)
-    return config
-
-
-def build(config: Config, run: Path | None = None) -> tuple[SuperResolver, PerceptualLoss]:
-    """A new model and its loss; seed before."""
-    return get_model(config.model, config.data.scale), PerceptualLoss(config.loss)
 
 
 def get_model(config: SuperresModelConfig, scale: int) -> SuperResolver:

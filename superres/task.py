@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 
 from common.commands.arguments import DISTANCES, add_perceptual_arguments, user_path
-from common.task import Option, Parts, Task
+from common.task import Measuring, Option, Task, Training, Use
 from superres.config import Config
 
 OPTIONS = [
@@ -26,27 +26,43 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def parts() -> Parts:
-    """What it does, once torch is there."""
-    from superres import data, evaluation, files, measure, network, photo
+def use() -> Use:
+    """What applies a model."""
+    from superres import files, photo
 
-    return Parts(
-        get_photos=data.get_photos,
-        get_dls=data.get_dls,
-        settle=network.settle,
-        build=network.build,
-        get_metrics=measure.get_metrics,
-        get_columns=measure.get_columns,
-        save=files.save_model,
+    return Use(
         load=files.load_any_model,
         import_exported=files.import_exported,
         enhance=photo.enlarge_photo,
         enhance_together=photo.enlarge_together,
+        to_onnx=files.to_onnx,
+        formats={"spandrel": files.export_spandrel},
+    )
+
+
+def training() -> Training:
+    """What trains a model."""
+    from superres import data, files, training
+
+    return Training(
+        get_photos=data.get_photos,
+        get_dls=data.get_dls,
+        settle=training.settle,
+        build=training.build,
+        get_metrics=training.get_metrics,
+        get_columns=training.get_columns,
+        save=files.save_model,
+    )
+
+
+def measuring() -> Measuring:
+    """What says how good models are."""
+    from superres import evaluation, measure
+
+    return Measuring(
         measure=measure.measure,
         evaluate=evaluation.evaluate,
         measure_video=evaluation.measure_video,
-        to_onnx=files.to_onnx,
-        formats={"spandrel": files.export_spandrel},
     )
 
 
@@ -55,7 +71,9 @@ TASK = Task(
     title="Super-resolution",
     config=Config,
     demo="superres_demo.yaml",
-    parts=parts,
+    use=use,
+    training=training,
+    measuring=measuring,
     options=OPTIONS,
     baseline="bicubic",
     columns=("input", "bicubic", "target"),

@@ -21,7 +21,7 @@ from common.photos.formats import VIDEO_SUFFIXES
 from common.runtime.command import run_command
 from common.runtime.errors import ResultNotFinite, UserError
 from common.runtime.files import check_can_write, check_may_replace
-from common.task import Parts, Task
+from common.task import Task, Use
 
 if TYPE_CHECKING:
     import torch
@@ -45,13 +45,13 @@ def evaluate_command(task: Task, doc: str | None) -> None:
     from common.evaluation.report import write_evaluation_page
     from common.runtime.devices import get_device
 
-    parts, device = task.parts(), get_device(args.device)
+    measuring, device = task.measuring(), get_device(args.device)
     photos = [] if is_video(args.data) else find_photos(args.data)
-    models = open_models(args, parts, device)
+    models = open_models(args, task.use(), device)
     if is_video(args.data):
         measure_video(task, args, models["prediction"], folder)
         return
-    results = parts.evaluate(args, models, photos, None if args.steps else folder, device)
+    results = measuring.evaluate(args, models, photos, None if args.steps else folder, device)
     if args.steps and results is not None:
         from common.evaluation.dial import write_curve
 
@@ -129,16 +129,16 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
 
 
-def open_models(args: argparse.Namespace, parts: Parts, device: "torch.device") -> dict[str, Any]:
+def open_models(args: argparse.Namespace, use: Use, device: "torch.device") -> dict[str, Any]:
     """{name in the table: model}: none for a baseline, one, or with --steps the mixtures."""
     if args.model is None:
         return {}
-    model = parts.load(args.model)
+    model = use.load(args.model)
     if args.steps is None:
-        return {"prediction": mix_models(args, model, parts.load).to(device)}
+        return {"prediction": mix_models(args, model, use.load).to(device)}
     from common.evaluation.dial import mixtures
 
-    mixed = mixtures(model, parts.load(args.blend), args.blend, args.steps)
+    mixed = mixtures(model, use.load(args.blend), args.blend, args.steps)
     return {part: mixture.to(device) for part, mixture in mixed.items()}
 
 
@@ -155,10 +155,9 @@ def measure_video(task: Task, args: argparse.Namespace, model: Any, folder: Path
     from common.videos.flicker import measure_video as measure_flicker
     from common.videos.steady import Steady
 
-    parts = task.parts()
-    what, amount = parts.measure_video(args, model), task.steady if args.steady is None else args.steady
+    what, amount = task.measuring().measure_video(args, model), task.steady if args.steady is None else args.steady
     try:
-        table = measure_flicker(args.data, what, Steady(amount, **parts.mixing))
+        table = measure_flicker(args.data, what, Steady(amount, **task.use().mixing))
     except PhotoError as error:
         raise UserError(str(error)) from None
     except ResultNotFinite as error:

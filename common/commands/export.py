@@ -41,15 +41,15 @@ def export_command(task: Task, doc: str | None) -> None:
             raise UserError("--half: only with -o FILE.onnx")
     if args.output is not None:
         check_output(args.output, ".onnx", args.overwrite)
-    parts = task.parts()
-    model = parts.choose(parts.load(args.model), **values_of(opening, args, at_opening=True))
+    use = task.use()
+    model = use.choose(use.load(args.model), **values_of(opening, args, at_opening=True))
     for name, path in wanted.items():
-        parts.formats[name](path, model)
+        use.formats[name](path, model)
     if args.output is None:
         return
     from common.models.onnx_export import export_onnx
 
-    network, values = parts.to_onnx(model)
+    network, values = use.to_onnx(model)
     difference = export_onnx(args.output, network, {"task": task.name, **values}, args.half)
     size = args.output.stat().st_size / 1e6
     log.info("%s  %.1f MB; at most %.4f of 255 off torch's results", args.output, size, 255 * difference)

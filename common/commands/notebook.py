@@ -52,9 +52,9 @@ def resume_run(task: Task, run: str | Path, overrides: Sequence[str]) -> Path:
 
 def load(task: Task, path: str | Path, device: str = "auto", **opening: Any) -> PhotoModel:
     """A trained model as a function of photos. opening: options that choose among the models of the file."""
-    parts = task.parts()
-    model = ready(parts.choose(parts.load(model_path(str(path))), **opening), get_device(device))
-    return PhotoModel(model, partial(parts.enhance, model), task.keep_grey)
+    use = task.use()
+    model = ready(use.choose(use.load(model_path(str(path))), **opening), get_device(device))
+    return PhotoModel(model, partial(use.enhance, model), task.keep_grey)
 
 
 @contextmanager

@@ -54,10 +54,10 @@ def predict_command(task: Task, doc: str | None) -> int:
     for flag, given in (("--codec", args.codec), ("--steady", args.steady)):
         if given is not None and not videos:
             raise UserError(f"{flag}: only for videos, and there is none")
-    parts, options = task.parts(), values_of(task.options, args)
-    enhance, together = partial(parts.enhance, model, tile=args.tile, **options), None
+    use, options = task.use(), values_of(task.options, args)
+    enhance, together = partial(use.enhance, model, tile=args.tile, **options), None
     if device_of(model).type != "cpu":  # which one photo keeps busy
-        together = Together(partial(parts.enhance_together, model, **options), args.tile**2 // scale**2)
+        together = Together(partial(use.enhance_together, model, **options), args.tile**2 // scale**2)
     failed = enhance_photos(photos, enhance, task.keep_grey, args.quality, scale, together) if photos else 0
     if videos:
         failed += predict_videos(task, args, videos, enhance, scale, together)
@@ -82,7 +82,7 @@ def predict_videos(
     amount = task.steady if args.steady is None else args.steady
     quality = {} if args.quality is None else {"quality": args.quality}
     options = VideoOptions(args.codec, scale=scale, **quality)
-    return enhance_videos(videos, enhance, lambda: Steady(amount, **task.parts().mixing), options, together)
+    return enhance_videos(videos, enhance, lambda: Steady(amount, **task.use().mixing), options, together)
 
 
 def get_predict_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:
@@ -133,9 +133,9 @@ def open_model(task: Task, args: argparse.Namespace) -> "nn.Module":
     from common.inference.ready import ready
     from common.runtime.devices import get_device
 
-    parts = task.parts()
-    model = (parts.import_exported if args.trust_pickle else parts.load)(args.model)
-    model = parts.choose(mix_models(args, model, parts.load), **values_of(task.options, args, at_opening=True))
+    use = task.use()
+    model = (use.import_exported if args.trust_pickle else use.load)(args.model)
+    model = use.choose(mix_models(args, model, use.load), **values_of(task.options, args, at_opening=True))
     return ready(model, get_device(args.device), args.precision)
 
 

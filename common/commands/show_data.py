@@ -30,7 +30,7 @@ def show_data_command(task: Task, doc: str | None) -> None:
     from common.runs.prepare import prepare
 
     config, photos, device = prepare(task, config)
-    sheet = draw_data(task.parts().get_dls(photos, config, config.train.stages[args.stage], device), args.n)
+    sheet = draw_data(task.training().get_dls(photos, config, config.train.stages[args.stage], device), args.n)
     with atomic_write(output) as temporary:
         sheet.save(temporary, format="PNG")
     log.info("training pairs, input and target: %s", output)

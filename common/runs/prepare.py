@@ -37,8 +37,8 @@ def prepare(
     show_messages()
     device = processes.join(config.train.device)
     check_precision(config.train, device)
-    config = without_idle_freezing(with_fetched_photos(task.parts().settle(config)))
-    photos = photos or get_run_photos(resume, config, task.parts().get_photos)
+    config = without_idle_freezing(with_fetched_photos(task.training().settle(config)))
+    photos = photos or get_run_photos(resume, config, task.training().get_photos)
     set_seed(config.train.seed)
     return config, photos, device
 
@@ -47,20 +47,20 @@ def get_learner(
     task: Task, config: TaskConfig, photos: PhotoSplit, device: torch.device, resume: Path | None = None
 ) -> StageLearner:
     """The Learner of a config that `prepare` returned. resume: the folder of a stopped run."""
-    parts = task.parts()
+    training = task.training()
     if resume is not None and (resume / RESUME_FILE).exists():
         config = without_first_weights(config)
-    model, loss = parts.build(config, resume)
+    model, loss = training.build(config, resume)
     start_from(model, config.train.start_from, task.name)
-    parts.begin(config, model)
-    files = ModelFiles(lambda path, model: parts.save(path, model, config), parts.load, parts.to_photo_model)
+    training.begin(config, model)
+    files = ModelFiles(lambda path, model: training.save(path, model, config), task.use().load, training.to_photo_model)
     return make_learner(
         config.train,
-        lambda stage: parts.get_dls(photos, config, stage, device),
+        lambda stage: training.get_dls(photos, config, stage, device),
         model,
         loss,
-        parts.get_metrics(config, loss),
-        parts.get_columns,
+        training.get_metrics(config, loss),
+        training.get_columns,
         files,
     )
 

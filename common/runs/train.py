@@ -32,23 +32,24 @@ def train(
     train on and those held out, if they were found before. Raises UserError before work starts, and as `fit_run` does.
     """
     config, photos, device = prepare(task, config, resume, photos)
-    learn, parts = get_learner(task, config, photos, device, resume), task.parts()
+    learn = get_learner(task, config, photos, device, resume)
+    training, measure = task.training(), task.measuring().measure
     with open_run(
         resume, task.name, config, name, device, learn.precision, photos
     ) as run:  # all input is known to be good
         if processes.is_main():
-            parts.keep_files(config, run)
+            training.keep_files(config, run)
         checkpoint = fit_run(learn, run)
         if processes.is_main():
-            best = parts.load(checkpoint)
-            parts.save(run / MODEL_FILE, best, config)
-            export_learner(run / EXPORT_FILE, parts.to_photo_model(best))
+            best = task.use().load(checkpoint)
+            training.save(run / MODEL_FILE, best, config)
+            export_learner(run / EXPORT_FILE, training.to_photo_model(best))
             models = {"prediction": best.to(device)}
             if task.seen:
                 log.info("photos that it was trained on:")
-                parts.measure(models, photos.train[: task.seen], config, run / "seen", None)
+                measure(models, photos.train[: task.seen], config, run / "seen", None)
             log.info("held-out photos:")
-            results = parts.measure(models, photos.held_out, config, run, None)
+            results = measure(models, photos.held_out, config, run, None)
             page = write_run_page(run, "finished", results, draw_heatmap(results, learn.loss_func))
             files = run / MODEL_FILE, run / EXPORT_FILE, page
             log.info("model file:     %s\nfastai learner: %s\nreport:         %s", *files)

@@ -39,15 +39,15 @@ def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], re
     resume: the folder of a stopped study to continue.
     """
     task.check_study(list(configs.values()))
-    parts, device = task.parts(), processes.join(next(iter(configs.values())).train.device)
-    configs = {name: with_fetched_photos(parts.settle(config)) for name, config in configs.items()}
+    training, device = task.training(), processes.join(next(iter(configs.values())).train.device)
+    configs = {name: with_fetched_photos(training.settle(config)) for name, config in configs.items()}
     study = with_default_weights(study, configs)
     first = next(iter(configs.values()))
     for config in configs.values():  # what is missing or wrong is found before the first training
         check_precision(config.train, processes.join(config.train.device))
     photos = get_study_photos(task, resume, configs)
     for config in configs.values():
-        parts.build(config, None)
+        training.build(config, None)
     perceptual, notes = get_perceptual_metrics(study.vgg, study.lpips, device)
     folder = resume or processes.run_on_main(partial(start_study, study.name, first, photos))
     if processes.is_main():
@@ -61,11 +61,13 @@ def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], re
             return
         log_to_file(folder / "log.txt")
         log.info("\nall variants, held-out photos:")
-        models = {name: parts.load(folder / name / MODEL_FILE).to(device) for name in configs if name not in diverged}
+        models = {
+            name: task.use().load(folder / name / MODEL_FILE).to(device) for name in configs if name not in diverged
+        }
         if study.vgg in {config.loss.vgg for config in configs.values() if config.loss.vgg_layers()}:
             notes.append("Variants with a VGG16 loss were trained with this same VGG16, which favours them.")
         measured_by = first.model_copy(update={"loss": first.loss.model_copy(update={"vgg": study.vgg})})
-        results = parts.measure(models, photos.held_out, measured_by, folder, perceptual)
+        results = task.measuring().measure(models, photos.held_out, measured_by, folder, perceptual)
         page = write_study_page(study, configs, photos, folder, results, task.higher_is_better, diverged, notes)
         log.info("report:         %s", page)
 
@@ -85,7 +87,7 @@ def with_default_weights(study: SavedStudy, configs: Mapping[str, TaskConfig]) -
 def get_study_photos(task: Task, resume: Path | None, configs: Mapping[str, TaskConfig]) -> PhotoSplit:
     """The photos of all variants. Raises UserError if there are too few for one of them."""
     largest = max(configs.values(), key=lambda config: config.train.largest_crop())
-    photos = get_run_photos(resume, largest, task.parts().get_photos)
+    photos = get_run_photos(resume, largest, task.training().get_photos)
     for config in configs.values():
         check_batch_sizes(len(photos.train), config.data, config.train)
     return photos

@@ -94,7 +94,7 @@ class Page:
         return done, lines
 
     def get_enhance(self, network: nn.Module, **options: Any) -> Enhance:
-        return partial(self.task.parts().enhance, network, tile=self.tile, **options)
+        return partial(self.task.use().enhance, network, tile=self.tile, **options)
 
     def check_photo(self, photo: Path, scale: int) -> None:
         """Raises PhotoError if a file is no photo or its result would be too large, before a pixel is decoded."""

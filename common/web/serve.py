@@ -178,10 +178,10 @@ def open_model(
     task: Task, args: argparse.Namespace, opening: Mapping[str, Any], path: Path, other: Path | None, part: float
 ) -> nn.Module:
     """The model of `path`, mixed with a part of `other`, ready on the device."""
-    parts = task.parts()
-    model = parts.choose(parts.load(path), **opening)
+    use = task.use()
+    model = use.choose(use.load(path), **opening)
     if other is not None:
-        blend(model, parts.choose(parts.load(other), **opening), part, other)
+        blend(model, use.choose(use.load(other), **opening), part, other)
     return ready(model, get_device(args.device), args.precision)
 
 
