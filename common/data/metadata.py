@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from typing import Any, cast
 
 from PIL import Image
 from PIL.WebPImagePlugin import WebPImageFile
@@ -43,8 +44,14 @@ def count_frames(image: Image.Image) -> int:
     return getattr(image, "n_frames", 1) if image.format != "MPO" else 1
 
 
-def read_metadata(path: Path, image: Image.Image, tags: Tags, size: tuple[int, int], frames: int) -> Metadata:
-    """Of a file whose pixels are loaded: PNG may have texts behind them. size: (width, height), upright."""
+def read_metadata(
+    path: Path, image: Image.Image, tags: Tags, orientation: int, size: tuple[int, int], frames: int
+) -> Metadata:
+    """Of a file whose pixels are loaded: PNG may have texts behind them. size: (width, height), upright.
+
+    orientation: by which it was turned, where its tags do not say it.
+    """
+    said = get_numbers(tags.order, tags.main.get(ORIENTATION))
     chunks = read_chunks(path, (*TEXTS, SRGB)) if image.format == "PNG" else []
     xmp = image.info.get("xmp") or get_bytes(tags, XMP)
     segments = getattr(image, "applist", ())
@@ -65,7 +72,7 @@ def read_metadata(path: Path, image: Image.Image, tags: Tags, size: tuple[int, i
         resources=resources,
         comments=tuple(text.encode() if isinstance(text, str) else text for text in comments if text),
         size=size,
-        orientation=(*get_numbers(tags.order, tags.main.get(ORIENTATION)), 1)[0],
+        orientation=image.info.get("original_orientation") or (*said, orientation)[0],  # the first: of HEIF
         frames=frames,
         compression=image.info.get("compression") if image.format == "TIFF" else None,
         is_lossy_webp=image.format == "WEBP" and is_lossy(image),
@@ -78,6 +85,8 @@ def read_photo_tags(path: Path, image: Image.Image) -> Tags:
         with path.open("rb") as file:
             return read_tags(file, not_wanted=(STORAGE | DROPPED.keys()) - {ORIENTATION})
     block = image.info.get("exif", b"")
+    if image.format == "AVIF":  # whose EXIF Pillow encodes again, to add the orientation that AVIF has elsewhere
+        block = cast(Any, image)._decoder.get_info()[4] or b""
     if not block and (text := image.info.get(f"{RAW_PROFILE}exif")):
         block = bytes.fromhex("".join(text.split("\n")[3:]))
     while block.startswith(b"Exif\0\0"):

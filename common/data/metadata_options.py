@@ -76,8 +76,7 @@ def jpeg_options(metadata: Metadata) -> tuple[dict[str, Any], list[str]]:
 def other_options(metadata: Metadata, suffix: str) -> tuple[dict[str, Any], list[str]]:
     """Of PNG, WebP and BMP."""
     options = dpi_option(metadata)
-    main = without(metadata.tags.main)
-    exif = b"Exif\0\0" + to_bytes(replace(metadata.tags, main=main)) if main else b""
+    exif = pack_exif(replace(metadata.tags, main=without(metadata.tags.main)))
     lost = name_if(metadata.resources, "IPTC") + name_if(metadata.xmp_extension, EXTENSION)
     if suffix == ".png":
         return options | {"exif": exif, "pnginfo": make_png_info(metadata)}, lost
@@ -108,11 +107,18 @@ def dpi_option(metadata: Metadata) -> dict[str, Any]:
 def fit_exif(tags: Tags) -> tuple[bytes, list[str]]:
     """EXIF as a JPEG's segment holds it. What does not fit is left out, the largest first, and named."""
     main, lost = tags.main, []
-    while main and len(block := b"Exif\0\0" + to_bytes(replace(tags, main=main))) > MAX_SEGMENT:
+    while len(pack_exif(replace(tags, main=main))) > MAX_SEGMENT:
         size, path = max(list_sizes(main))
         lost.append(f"EXIF's {TAGS.get(path[-1], path[-1])} ({size:,} bytes)")
         main = drop_tag(main, path)
-    return (block if main else b""), [f"{', '.join(lost)}, as a JPEG holds 64 KB of EXIF"] if lost else []
+    if lost:
+        lost = [f"{', '.join(lost)}, as a JPEG holds 64 KB of EXIF"]
+    return pack_exif(replace(tags, main=main)), lost
+
+
+def pack_exif(tags: Tags) -> bytes:
+    """Empty if there is none."""
+    return b"Exif\0\0" + to_bytes(tags) if tags.main else b""
 
 
 def list_sizes(directory: Directory, path: tuple[int, ...] = ()) -> Iterable[tuple[int, tuple[int, ...]]]:

@@ -117,8 +117,7 @@ def to_bytes(tags: Tags) -> bytes:
             else:
                 kind, count, value = tag.kind, len(tag.data) // SIZES[tag.kind], tag.data
             if len(value) > 4:
-                is_fixed = number == MAKER_NOTE and fixed is not None and value is note
-                at = put(fixed if is_fixed else reserve(len(value)), value)
+                at = put(fixed if fixed is not None and value is note else reserve(len(value)), value)
                 value = struct.pack(tags.order + "I", at)
             entries += struct.pack(tags.order + "HHI4s", number, kind, count, value)
         return put(start, entries + bytes(4))
