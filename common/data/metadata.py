@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.WebPImagePlugin import WebPImageFile
 
 from common.data.photoshop import unpack_resources
-from common.data.png_chunks import TEXTS, get_keyword, read_chunks, unpack_xmp
+from common.data.png_chunks import TEXTS, get_keyword, is_xmp, read_chunks
 from common.data.tag_table import DROPPED, IPTC, IPTC_RESOURCE, ORIENTATION, PHOTOSHOP, RESOLUTION_X, STORAGE, XMP
 from common.data.tags import Tag, Tags, get_numbers, read_tags
 
@@ -109,7 +109,7 @@ def get_bytes(tags: Tags, number: int) -> bytes:
 def is_kept(name: bytes, content: bytes) -> bool:
     """Whether a PNG's chunk comes back as it is. XMP is renewed; EXIF and profiles have chunks of their own."""
     profiles = [RAW_PROFILE + kind for kind in ("exif", "APP1", "app1", "xmp", "icc", "icm")]
-    return name == SRGB or (unpack_xmp(name, content) is None and get_keyword(content) not in profiles)
+    return name == SRGB or (not is_xmp(name, content) and get_keyword(content) not in profiles)
 
 
 def is_lossy(webp: Image.Image) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from PIL import Image
 from PIL.ExifTags import TAGS
 from PIL.PngImagePlugin import PngInfo
 
@@ -17,8 +18,6 @@ from common.data.tags import BYTE, RATIONAL, SHORT, UNDEFINED, Directory, Tag, T
 
 MAX_SEGMENT = 65_533  # bytes in a JPEG's segment
 XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
-MEDIA = {".png": "image/png", ".webp": "image/webp", ".bmp": "image/bmp"}
-MEDIA |= dict.fromkeys(JPEG_SUFFIXES, "image/jpeg") | dict.fromkeys(TIFF_SUFFIXES, "image/tiff")
 KEPT_COMPRESSIONS = ("tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits")  # those of fax hold no grey
 
 
@@ -27,7 +26,8 @@ def save_options(metadata: Metadata, suffix: str, size: tuple[int, int]) -> tupl
 
     size: (width, height) of the result. For a TIFF: the keyword arguments of `write_tiff`.
     """
-    renewed, left_out = renew(metadata, size, MEDIA[suffix])
+    media = Image.MIME.get(Image.registered_extensions().get(suffix, ""), "")
+    renewed, left_out = renew(metadata, size, media)
     if suffix in TIFF_SUFFIXES:
         options, lost = tiff_options(renewed)
     elif suffix in JPEG_SUFFIXES:

@@ -166,6 +166,15 @@ def test_directories_that_point_to_themselves_end(tmp_path):
     assert found["main"][271] == (ASCII, b"a camera\0")
 
 
+def test_tags_that_all_point_to_the_whole_file_take_no_more_memory_than_it():
+    size = 1_000_000
+    entries = b"".join(struct.pack("<HHII", number, UNDEFINED, size, 8) for number in range(1, 1000))
+    block = b"II*\0" + struct.pack("<I", size) + bytes(size - 8) + struct.pack("<H", 999) + entries + bytes(4)
+    tags = read_tags(BytesIO(block))
+    assert sum(len(tag.data) for tag in tags.main.values()) <= len(block)
+    assert len(tags.left_out) == 998
+
+
 def test_exif_in_a_png_text_becomes_exif_once(tmp_path):
     """ImageMagick's older way; left as a text, it would turn the upright result once more."""
     block = b"Exif\0\0" + make_exif("<", main={274: (SHORT, b"\6\0")})[0]
