@@ -108,7 +108,7 @@ def get_bytes(tags: Tags, number: int) -> bytes:
 
 def is_kept(name: bytes, content: bytes) -> bool:
     """Whether a PNG's chunk comes back as it is. XMP is renewed; EXIF and profiles have chunks of their own."""
-    profiles = [RAW_PROFILE + kind for kind in ("exif", "APP1", "app1", "xmp", "icc", "icm")]
+    profiles = [RAW_PROFILE + kind for kind in ("exif", "APP1", "app1", "icc", "icm")]
     return name == SRGB or (not is_xmp(name, content) and get_keyword(content) not in profiles)
 
 
