@@ -1,9 +1,10 @@
 """Files of 16 bits a channel, which Pillow does not write (PNG), and TIFFs with every tag as it was."""
 
 import zlib
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -24,6 +25,7 @@ from common.photos.tags import (
     to_bytes,
 )
 
+Buffer: TypeAlias = bytes | memoryview
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by the number of channels
 STRIP_OFFSETS, STRIP_SIZES = 273, 279
 
@@ -77,7 +79,7 @@ def write_tiff(
         file.writelines(strips)
 
 
-def encode_8_bits(picture: Image.Image, order: str, compression: str | None) -> tuple[Directory, list[bytes]]:
+def encode_8_bits(picture: Image.Image, order: str, compression: str | None) -> tuple[Directory, Sequence[Buffer]]:
     """How Pillow stores it: tags, and the strips."""
     buffer = BytesIO()
     picture.save(buffer, "TIFF", compression=compression, icc_profile=None)
@@ -85,10 +87,10 @@ def encode_8_bits(picture: Image.Image, order: str, compression: str | None) -> 
     tags = read_tags(buffer)
     places = zip(*(get_numbers(tags.order, tags.main[tag]) for tag in (STRIP_OFFSETS, STRIP_SIZES)), strict=True)
     data = buffer.getbuffer()
-    return reorder(tags.main, tags.order, order), [bytes(data[start : start + size]) for start, size in places]
+    return reorder(tags.main, tags.order, order), [data[start : start + size] for start, size in places]
 
 
-def encode_16_bits(pixels: np.ndarray, order: str) -> tuple[Directory, list[bytes]]:
+def encode_16_bits(pixels: np.ndarray, order: str) -> tuple[Directory, Sequence[Buffer]]:
     """One strip (TIFF 6.0). Grey with alpha becomes RGB with alpha: Pillow reads no other."""
     if pixels.shape[2] == 2:
         pixels = pixels[..., [0, 0, 0, 1]]
@@ -101,5 +103,7 @@ def encode_16_bits(pixels: np.ndarray, order: str) -> tuple[Directory, list[byte
     if channels == 4:
         numbers[338] = [2]  # alpha that colours are not multiplied by
     longs = (256, 257, 278)
-    tags = {number: make_tag(order, LONG if number in longs else SHORT, *values) for number, values in numbers.items()}
+    tags: Directory = {
+        number: make_tag(order, LONG if number in longs else SHORT, *values) for number, values in numbers.items()
+    }
     return tags, [zlib.compress(pixels.astype(f"{order}u2").tobytes(), 6)]

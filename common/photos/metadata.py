@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from typing import Any, cast
 
 from PIL import Image
 from PIL.WebPImagePlugin import WebPImageFile
 
 from common.photos.photoshop import unpack_resources
-from common.photos.png_chunks import TEXTS, get_keyword, read_chunks, unpack_xmp
+from common.photos.png_chunks import TEXTS, get_keyword, is_xmp, read_chunks
 from common.photos.tag_table import DROPPED, IPTC, IPTC_RESOURCE, ORIENTATION, PHOTOSHOP, RESOLUTION_X, STORAGE, XMP
 from common.photos.tags import Tag, Tags, get_numbers, read_tags
 
@@ -43,8 +44,14 @@ def count_frames(image: Image.Image) -> int:
     return getattr(image, "n_frames", 1) if image.format != "MPO" else 1
 
 
-def read_metadata(path: Path, image: Image.Image, tags: Tags, size: tuple[int, int], frames: int) -> Metadata:
-    """Of a file whose pixels are loaded: PNG may have texts behind them. size: (width, height), upright."""
+def read_metadata(
+    path: Path, image: Image.Image, tags: Tags, orientation: int, size: tuple[int, int], frames: int
+) -> Metadata:
+    """Of a file whose pixels are loaded: PNG may have texts behind them. size: (width, height), upright.
+
+    orientation: by which it was turned, where its tags do not say it.
+    """
+    said = get_numbers(tags.order, tags.main.get(ORIENTATION))
     chunks = read_chunks(path, (*TEXTS, SRGB)) if image.format == "PNG" else []
     xmp = image.info.get("xmp") or get_bytes(tags, XMP)
     segments = getattr(image, "applist", ())
@@ -65,7 +72,7 @@ def read_metadata(path: Path, image: Image.Image, tags: Tags, size: tuple[int, i
         resources=resources,
         comments=tuple(text.encode() if isinstance(text, str) else text for text in comments if text),
         size=size,
-        orientation=(*get_numbers(tags.order, tags.main.get(ORIENTATION)), 1)[0],
+        orientation=image.info.get("original_orientation") or (*said, orientation)[0],  # the first: of HEIF
         frames=frames,
         compression=image.info.get("compression") if image.format == "TIFF" else None,
         is_lossy_webp=image.format == "WEBP" and is_lossy(image),
@@ -78,6 +85,8 @@ def read_photo_tags(path: Path, image: Image.Image) -> Tags:
         with path.open("rb") as file:
             return read_tags(file, not_wanted=(STORAGE | DROPPED.keys()) - {ORIENTATION})
     block = image.info.get("exif", b"")
+    if image.format == "AVIF":  # whose EXIF Pillow encodes again, to add the orientation that AVIF has elsewhere
+        block = cast(Any, image)._decoder.get_info()[4] or b""
     if not block and (text := image.info.get(f"{RAW_PROFILE}exif")):
         block = bytes.fromhex("".join(text.split("\n")[3:]))
     while block.startswith(b"Exif\0\0"):
@@ -99,8 +108,8 @@ def get_bytes(tags: Tags, number: int) -> bytes:
 
 def is_kept(name: bytes, content: bytes) -> bool:
     """Whether a PNG's chunk comes back as it is. XMP is renewed; EXIF and profiles have chunks of their own."""
-    profiles = [RAW_PROFILE + kind for kind in ("exif", "APP1", "app1", "xmp", "icc", "icm")]
-    return name == SRGB or (unpack_xmp(name, content) is None and get_keyword(content) not in profiles)
+    profiles = [RAW_PROFILE + kind for kind in ("exif", "APP1", "app1", "icc", "icm")]
+    return name == SRGB or (not is_xmp(name, content) and get_keyword(content) not in profiles)
 
 
 def is_lossy(webp: Image.Image) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from PIL import Image
 from PIL.ExifTags import TAGS
 from PIL.PngImagePlugin import PngInfo
 
@@ -17,8 +18,6 @@ from common.photos.tags import BYTE, RATIONAL, SHORT, UNDEFINED, Directory, Tag,
 
 MAX_SEGMENT = 65_533  # bytes in a JPEG's segment
 XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
-MEDIA = {".png": "image/png", ".webp": "image/webp", ".bmp": "image/bmp"}
-MEDIA |= dict.fromkeys(JPEG_SUFFIXES, "image/jpeg") | dict.fromkeys(TIFF_SUFFIXES, "image/tiff")
 KEPT_COMPRESSIONS = ("tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits")  # those of fax hold no grey
 
 
@@ -27,7 +26,8 @@ def save_options(metadata: Metadata, suffix: str, size: tuple[int, int]) -> tupl
 
     size: (width, height) of the result. For a TIFF: the keyword arguments of `write_tiff`.
     """
-    renewed, left_out = renew(metadata, size, MEDIA[suffix])
+    media = Image.MIME.get(Image.registered_extensions().get(suffix, ""), "")
+    renewed, left_out = renew(metadata, size, media)
     if suffix in TIFF_SUFFIXES:
         options, lost = tiff_options(renewed)
     elif suffix in JPEG_SUFFIXES:
@@ -76,8 +76,7 @@ def jpeg_options(metadata: Metadata) -> tuple[dict[str, Any], list[str]]:
 def other_options(metadata: Metadata, suffix: str) -> tuple[dict[str, Any], list[str]]:
     """Of PNG, WebP and BMP."""
     options = dpi_option(metadata)
-    main = without(metadata.tags.main)
-    exif = b"Exif\0\0" + to_bytes(replace(metadata.tags, main=main)) if main else b""
+    exif = pack_exif(replace(metadata.tags, main=without(metadata.tags.main)))
     lost = name_if(metadata.resources, "IPTC") + name_if(metadata.xmp_extension, EXTENSION)
     if suffix == ".png":
         return options | {"exif": exif, "pnginfo": make_png_info(metadata)}, lost
@@ -108,11 +107,18 @@ def dpi_option(metadata: Metadata) -> dict[str, Any]:
 def fit_exif(tags: Tags) -> tuple[bytes, list[str]]:
     """EXIF as a JPEG's segment holds it. What does not fit is left out, the largest first, and named."""
     main, lost = tags.main, []
-    while main and len(block := b"Exif\0\0" + to_bytes(replace(tags, main=main))) > MAX_SEGMENT:
+    while len(pack_exif(replace(tags, main=main))) > MAX_SEGMENT:
         size, path = max(list_sizes(main))
         lost.append(f"EXIF's {TAGS.get(path[-1], path[-1])} ({size:,} bytes)")
         main = drop_tag(main, path)
-    return (block if main else b""), [f"{', '.join(lost)}, as a JPEG holds 64 KB of EXIF"] if lost else []
+    if lost:
+        lost = [f"{', '.join(lost)}, as a JPEG holds 64 KB of EXIF"]
+    return pack_exif(replace(tags, main=main)), lost
+
+
+def pack_exif(tags: Tags) -> bytes:
+    """Empty if there is none."""
+    return b"Exif\0\0" + to_bytes(tags) if tags.main else b""
 
 
 def list_sizes(directory: Directory, path: tuple[int, ...] = ()) -> Iterable[tuple[int, tuple[int, ...]]]:

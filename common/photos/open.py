@@ -143,7 +143,7 @@ def decode(path: Path, least_side: int | None = None) -> Decoded:
             if image.format == "PNG":
                 image.info["icc_profile"] = find_png_profile(path, image, depth)
             upright = turn_upright(image, orientation)
-            metadata = read_metadata(path, image, tags, upright.size, frames)
+            metadata = read_metadata(path, image, tags, orientation, upright.size, frames)
             if depth is not None and depth.raw_mode == GREY_ALPHA:  # of which Pillow makes RGBA
                 upright = upright.convert("LA")
             return Decoded(path, upright, metadata, depth, orientation)

@@ -11,11 +11,14 @@ TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 def read_chunks(path: Path, names: Collection[bytes]) -> list[tuple[bytes, bytes]]:
     """(name, content) of those chunks, in the file's order. Ends where the file is damaged."""
+    end = path.stat().st_size
     with path.open("rb") as file:
         file.seek(8)
         chunks = []
         while len(head := file.read(8)) == 8:
             size, name = struct.unpack(">I4s", head)
+            if name == b"IEND" or file.tell() + size > end:
+                break
             if name in names:
                 content = file.read(size)
                 if file.read(4) == struct.pack(">I", zlib.crc32(name + content)):
@@ -52,9 +55,5 @@ def pack_text(keyword: bytes, text: bytes) -> tuple[bytes, bytes]:
     return b"iTXt", keyword + b"\0\0\0\0\0" + text
 
 
-def unpack_xmp(name: bytes, content: bytes) -> bytes | None:
-    """XMP of an iTXt chunk that holds it."""
-    if name != b"iTXt" or not content.startswith(XMP_START):
-        return None
-    is_compressed, text = content[len(XMP_START)], content[len(XMP_START) + 2 :].split(b"\0", 2)[-1]
-    return zlib.decompress(text) if is_compressed else text
+def is_xmp(name: bytes, content: bytes) -> bool:
+    return name == b"iTXt" and content.startswith(XMP_START)

@@ -38,7 +38,7 @@ def renew(metadata: Metadata, size: tuple[int, int], media: str) -> tuple[Metada
         left_out[f"damaged tags ({', '.join(map(str, sorted(damaged)))})"] = None
     main = {number: tag for number, tag in metadata.tags.main.items() if number not in STORAGE}
     if size != metadata.size or metadata.orientation != 1:
-        left_out |= dict.fromkeys(MAP[number] for number in sorted(main.keys() & MAP.keys()))
+        left_out |= dict.fromkeys(name for number, name in MAP.items() if number in main)
         main = {number: tag for number, tag in main.items() if number not in MAP}
     if metadata.is_converted:
         main = {number: tag for number, tag in main.items() if number not in (WHITE_POINT, PRIMARIES)}

@@ -46,13 +46,14 @@ def read_tags(file: BinaryIO, not_wanted: Collection[int] = ()) -> Tags:
     is_big = 43 in head[2:4]
     entry, number, pointer = ("HHQ8s", "Q", "Q") if is_big else ("HHI4s", "H", "I")
     left_out, maker_note_at = set[int](), None
+    budget = file.seek(0, 2)  # bytes: no more than there are, though each of many tags may point to all of them
 
     def read(offset: int, what: str) -> tuple:
         file.seek(offset)
         return struct.unpack(order + what, file.read(struct.calcsize(order + what)))
 
     def read_directory(offset: int, inner: Collection[int]) -> Directory:
-        nonlocal maker_note_at
+        nonlocal maker_note_at, budget
         (count,) = read(offset, number)
         size = struct.calcsize(order + entry)
         file.seek(offset + struct.calcsize(order + number))
@@ -70,8 +71,9 @@ def read_tags(file: BinaryIO, not_wanted: Collection[int] = ()) -> Tags:
                 continue
             if tag not in (*not_wanted, *DIRECTORIES) and kind in SIZES and kind != IFD:
                 length *= SIZES[kind]
-                if length > len(data):
-                    file.seek(min(at, 2**62))
+                if len(data) < length <= budget and at < 2**63:
+                    budget -= length
+                    file.seek(at)
                     data = file.read(length)
                     maker_note_at = at if tag == MAKER_NOTE else maker_note_at
                 if length <= len(data) and kind not in BIG_TIFF_ONLY:
@@ -117,8 +119,7 @@ def to_bytes(tags: Tags) -> bytes:
             else:
                 kind, count, value = tag.kind, len(tag.data) // SIZES[tag.kind], tag.data
             if len(value) > 4:
-                is_fixed = number == MAKER_NOTE and fixed is not None and value is note
-                at = put(fixed if is_fixed else reserve(len(value)), value)
+                at = put(fixed if fixed is not None and value is note else reserve(len(value)), value)
                 value = struct.pack(tags.order + "I", at)
             entries += struct.pack(tags.order + "HHI4s", number, kind, count, value)
         return put(start, entries + bytes(4))

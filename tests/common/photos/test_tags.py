@@ -8,7 +8,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, features
 from PIL.PngImagePlugin import PngInfo
 
 from common.photos.flat import open_photo
@@ -168,6 +168,15 @@ def test_directories_that_point_to_themselves_end(tmp_path):
     assert found["main"][271] == (ASCII, b"a camera\0")
 
 
+def test_tags_that_all_point_to_the_whole_file_take_no_more_memory_than_it():
+    size = 1_000_000
+    entries = b"".join(struct.pack("<HHII", number, UNDEFINED, size, 8) for number in range(1, 1000))
+    block = b"II*\0" + struct.pack("<I", size) + bytes(size - 8) + struct.pack("<H", 999) + entries + bytes(4)
+    tags = read_tags(BytesIO(block))
+    assert sum(len(tag.data) for tag in tags.main.values()) <= len(block)
+    assert len(tags.left_out) == 998
+
+
 def test_exif_in_a_png_text_becomes_exif_once(tmp_path):
     """ImageMagick's older way; left as a text, it would turn the upright result once more."""
     block = b"Exif\0\0" + make_exif("<", main={274: (SHORT, b"\6\0")})[0]
@@ -201,3 +210,24 @@ def says_pixels(line):
     names = (b"ImageWidth", b"ImageHeight", b"SubjectArea", b"FocalPlane", b"Strip", b"RowsPer", b"Photometric",
              b"Planar", b"SamplesPer", b"BitsPer", b"Compression")  # fmt: skip
     return any(name in line for name in names)
+
+
+@pytest.mark.parametrize("kind", ["avif", "heic"])
+def test_photos_of_phones_keep_their_texts_and_places(tmp_path, kind):
+    """Pillow encodes the EXIF of an AVIF again, and pillow-heif takes the orientation out of it."""
+    main = {315: MAIN[315], 274: (SHORT, b"\6\0")}
+    block, _ = pack_exif("<", main, {37396: (SHORT, struct.pack("<HH", 10, 20))})
+    image = Image.new("RGB", (64, 32))
+    if kind == "avif":
+        if not features.check("avif"):
+            pytest.skip("Pillow without AVIF")
+        image.save(tmp_path / "a.avif", exif=b"Exif\0\0" + block)
+        data = (tmp_path / "a.avif").read_bytes()  # which Pillow wrote with a question mark
+        (tmp_path / "a.avif").write_bytes(data.replace(b"Jos?", "José".encode("latin-1")))
+    else:
+        pillow_heif = pytest.importorskip("pillow_heif")
+        pillow_heif.from_pillow(image).save(tmp_path / "a.heic", exif=b"Exif\0\0" + block)
+    found = parse(get_exif(enlarge(tmp_path / f"a.{kind}", tmp_path / "b.png")))
+    assert Image.open(tmp_path / "b.png").size == (64, 128)
+    assert found["main"][315] == MAIN[315]
+    assert found["Exif"][37396] == (SHORT, struct.pack("<HH", 2 * (32 - 20), 2 * 10))
