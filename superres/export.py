@@ -22,8 +22,9 @@ def main() -> int:
     if (args.output is None) == (args.spandrel is None):
         raise UserError("give one of -o FILE.onnx and --spandrel OUT.safetensors")
     if args.spandrel is not None:
-        if args.half:
-            raise UserError("--half: only with -o FILE.onnx")
+        for flag, given in (("--half", args.half), ("--opset", args.opset is not None)):
+            if given:
+                raise UserError(f"{flag}: only with -o FILE.onnx")
         check_output(args.spandrel, ".safetensors", args.overwrite)
     from superres.model import TASK_NAME, load_model
     from superres.spandrel_export import export_spandrel, with_plain_convolutions

@@ -100,7 +100,7 @@ def packets_of(source: "InputContainer", video: "VideoStream") -> Iterator[Packe
     try:
         for packet in source.demux(video, *source.streams.audio, *source.streams.subtitles):
             if even is not None and packet.dts is not None:
-                even.move(packet)
+                even.move(packet, packet.dts)
             yield packet
     except FFmpegError as error:
         yield error
@@ -114,9 +114,9 @@ class EvenTimes:
         self.piece: dict[int, int] = {}  # at which each stream is; they come to the next one at different packets
         self.last: dict[int, tuple[Fraction, Fraction]] = {}  # by stream: the last packet's time, and its end
 
-    def move(self, packet: Packet) -> None:
-        """Changes the packet's times."""
-        stream, time = packet.stream_index, packet.dts * packet.time_base
+    def move(self, packet: Packet, dts: int) -> None:
+        """Changes the packet's times. dts: that of decoding."""
+        stream, time = packet.stream_index, dts * packet.time_base
         before, end = self.last.get(stream, (time - 1, time))
         piece = self.piece.get(stream, 0)
         limit = end + AHEAD if packet.stream.type != "subtitle" else None  # there is no end to their gaps
@@ -129,8 +129,7 @@ class EvenTimes:
         self.piece[stream] = piece
         time += self.shifts[piece]
         ticks = round(self.shifts[piece] / packet.time_base)
-        packet.dts += ticks
-        packet.pts = None if packet.pts is None else packet.pts + ticks
+        packet.dts, packet.pts = dts + ticks, None if packet.pts is None else packet.pts + ticks
         self.last[stream] = time, time + max(packet.duration or 0, 1) * packet.time_base
 
 

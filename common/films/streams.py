@@ -89,7 +89,7 @@ class Copies:
         """Writes the covers, which come before all else."""
         for stream, picture in self.covers:
             packet = Packet(picture)
-            packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, stream.time_base
+            packet.stream, packet.pts, packet.dts = stream, 0, 0
             self.container.mux(packet)
 
 
