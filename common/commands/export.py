@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from common.commands.arguments import add_options, get_parser, model_path, user_path, values_of
+from common.commands.arguments import add_options, get_parser, model_path, number_at_least, user_path, values_of
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 from common.runtime.files import check_can_write, check_may_replace
@@ -28,6 +28,12 @@ def export_command(task: Task, doc: str | None) -> None:
         parser.add_argument(f"--{name}", type=user_path, metavar="OUT.safetensors", help=what)
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
     parser.add_argument("--half", action="store_true", help="with -o: weights in float16, half the size")
+    parser.add_argument(
+        "--opset",
+        type=number_at_least(18, int, at_most=23),
+        metavar="N",
+        help="of ONNX's operators, 18 to 23: an older one opens in older programs [what torch takes]",
+    )
     opening = [option for option in task.options if option.at_opening]
     add_options(parser, opening)
     args = parser.parse_args()
@@ -37,8 +43,9 @@ def export_command(task: Task, doc: str | None) -> None:
         raise UserError(f"give {'one of ' * (len(flags) > 1)}{' and '.join(flags)}")
     for path in wanted.values():
         check_output(path, ".safetensors", args.overwrite)
-        if args.half:
-            raise UserError("--half: only with -o FILE.onnx")
+        for flag, given in (("--half", args.half), ("--opset", args.opset is not None)):
+            if given:
+                raise UserError(f"{flag}: only with -o FILE.onnx")
     if args.output is not None:
         check_output(args.output, ".onnx", args.overwrite)
     use = task.use()
@@ -50,9 +57,10 @@ def export_command(task: Task, doc: str | None) -> None:
     from common.models.onnx_export import export_onnx
 
     network, values = use.to_onnx(model)
-    difference = export_onnx(args.output, network, {"task": task.name, **values}, args.half)
+    made = export_onnx(args.output, network, {"task": task.name, **values}, args.half, args.opset)
     size = args.output.stat().st_size / 1e6
-    log.info("%s  %.1f MB; at most %.4f of 255 off torch's results", args.output, size, 255 * difference)
+    log.info("%s  %.1f MB; at most %.4f of 255 off torch's results", args.output, size, 255 * made.difference)
+    log.info("opset %d: opens in onnxruntime %s or newer", made.opset, made.onnxruntime)
 
 
 def check_output(path: Path, suffix: str, overwrite: bool) -> None:

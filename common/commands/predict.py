@@ -111,7 +111,9 @@ def get_predict_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:
         help="of JPEG and WebP, 1 to 100 [95; WebP lossless unless the photo is a lossy WebP]; of videos [75]",
     )
     parser.add_argument(
-        "--codec", choices=["h264", "h265", "vp9", "ffv1"], help="of videos; ffv1 is lossless [h264; vp9 for .webm]"
+        "--codec",
+        choices=["h264", "h265", "vp9", "ffv1"],
+        help="of videos; ffv1 is lossless [h264; h265 for 10 bits; vp9 for .webm]",
     )
     add_steady_argument(parser, task.steady)
     parser.add_argument(

@@ -129,8 +129,7 @@ class EvenTimes:
         self.piece[stream] = piece
         time += self.shifts[piece]
         ticks = round(self.shifts[piece] / packet.time_base)
-        packet.dts = dts + ticks
-        packet.pts = None if packet.pts is None else packet.pts + ticks
+        packet.dts, packet.pts = dts + ticks, None if packet.pts is None else packet.pts + ticks
         self.last[stream] = time, time + max(packet.duration or 0, 1) * packet.time_base
 
 

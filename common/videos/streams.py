@@ -90,7 +90,7 @@ class Copies:
         for stream, picture in self.covers:
             assert stream.time_base is not None
             packet = Packet(picture)
-            packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, stream.time_base
+            packet.stream, packet.pts, packet.dts = stream, 0, 0
             self.container.mux(packet)
 
 

@@ -18,6 +18,7 @@ from common.runtime.errors import UserError
 from styletransfer.config import JohnsonConfig, StyleModelConfig
 from tests.commands import run_here
 
+onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
@@ -50,13 +51,55 @@ def test_a_file_gives_torchs_results_at_any_size(name, tmp_path):
     image = torch.rand(1, 3, *ODD)
     with torch.inference_mode():
         expected = model(image).clamp(0, 1).numpy()
-    assert export_onnx(path, model, {"task": name, "scale": 2}) < 1e-3 / 255 * 255
+    assert export_onnx(path, model, {"task": name, "scale": 2}).difference < 1e-3
     session = onnxruntime.InferenceSession(path)
     result = session.run(["result"], {"image": image.numpy()})[0]
     assert result.shape == expected.shape
     assert abs(result - expected).max() < 1 / 255
     values = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
     assert values["task"] == name and values["scale"] == 2 and "version" in values
+
+
+@pytest.mark.parametrize(
+    ("name", "opset", "ir"),
+    [("superres", 18, 8), ("superres", 21, 10), pytest.param("styletransfer", 20, 9, marks=pytest.mark.slow)],
+)
+def test_axes_have_names_and_the_file_says_the_oldest_onnxruntime_that_opens_it(name, opset, ir, tmp_path):
+    make = MODELS[name]
+    made = export_onnx(tmp_path / "model.onnx", make().eval(), {"task": name}, opset=opset)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    assert session.get_inputs()[0].shape == [1, 3, "height", "width"]
+    factor = "2*" if name == "superres" else ""
+    assert session.get_outputs()[0].shape == [1, 3, f"{factor}height", f"{factor}width"]
+    file = onnx.load(tmp_path / "model.onnx")
+    assert (file.ir_version, [entry.version for entry in file.opset_import]) == (ir, [opset])
+    # What onnxruntime's compatibility page says of the opset; 1.14 has IR version 8, 1.17 has 9, and 1.18 has 10.
+    values = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+    oldest = {18: "1.14", 20: "1.17", 21: "1.18"}[opset]
+    assert (values["opset"], values["onnxruntime"], made.opset, made.onnxruntime) == (opset, oldest, opset, oldest)
+
+
+@pytest.mark.parametrize("word", ["17", "24", "new"])
+def test_an_opset_that_torch_does_not_write_is_refused_before_work(word, tmp_path, capsys):
+    assert run_here("superres.export", tmp_path / "none.safetensors", "-o", tmp_path / "a.onnx", "--opset", word) == 2
+    rule = {"17": "17: must be 18 or more", "24": "24: must be 23 or less", "new": "invalid int value: 'new'"}[word]
+    assert f"argument --opset: {rule}" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_opset_that_torch_replaces_by_another_is_no_file(tmp_path):
+    model = get_stylizer(StyleModelConfig(johnson=JohnsonConfig(width=4))).eval()
+    with pytest.raises(UserError, match="not written: torch wrote opset 18 in place of 16"):
+        export_onnx(tmp_path / "model.onnx", model, {"task": "styletransfer"}, opset=16)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_export_says_which_onnxruntime_opens_the_file(stylizer, tmp_path, caplog):
+    words = [stylizer / "model.safetensors", "-o", tmp_path / "model.onnx", "--opset", "18"]
+    with caplog.at_level("INFO"):
+        assert run_here("styletransfer.export", *words) == 0
+    assert "opset 18: opens in onnxruntime 1.14 or newer" in caplog.text
 
 
 @pytest.mark.slow
@@ -71,7 +114,7 @@ def test_a_whole_unet_exports_in_half_the_size(tmp_path, monkeypatch):
     assert gamma
     monkeypatch.setattr(attention, "MAX_SCORES", 256)  # torch takes several chunks, and their number is not in the file
     model, path = SuperResolver(unet, 2, "after").eval(), tmp_path / "model.onnx"
-    difference = export_onnx(path, model, {"task": "superres", "scale": 2}, half=True)
+    difference = export_onnx(path, model, {"task": "superres", "scale": 2}, half=True).difference
     assert 0 < difference < 1 / 255
     size = sum(parameter.numel() for parameter in model.parameters())
     assert path.stat().st_size == pytest.approx(2 * size, rel=0.05)

@@ -47,7 +47,7 @@ def test_large_and_strange_files_are_not_decoded(visitor, monkeypatch):
     files = [
         ("bomb.png", bomb()),
         ("script.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"),
-        ("film.mp4", b"\0\0\0\x18ftypmp42"),
+        ("video.mp4", b"\0\0\0\x18ftypmp42"),
         ("fine.png", photo()),
     ]
     answer = visitor.start(visitor.upload(*files))
@@ -55,7 +55,7 @@ def test_large_and_strange_files_are_not_decoded(visitor, monkeypatch):
     said = text_of(answer)
     assert "bomb.png: its result would have 400.0 megapixels, and this page makes up to 1" in said
     assert "script.png: no photo, or of a kind that this page does not take" in said
-    assert "film.mp4: no photo" in said
+    assert "video.mp4: no photo" in said
     assert "1 of 4 photos" in said
 
 
