@@ -137,7 +137,7 @@ TABLE = [
         "error: D/run: exists, and a run never overwrites another; choose another output.name",
     ),
     (
-        "train", "D/small.yaml output.name=D/file/x",
+        "train", "D/small.yaml output.path=D/file output.name=x",
         "error: D/file/x: cannot make the run folder (...); set output.path",
     ),
     (

@@ -187,6 +187,13 @@ class OutputConfig(Section, frozen=True):
     path: YamlPath = Field(default=Path("runs"), description="each run makes a new folder in here")
     name: str | None = Field(default=None, description="of the run's folder; null: the config file's name and the time")
 
+    @field_validator("name")
+    @classmethod
+    def is_a_name(cls, name: str | None) -> str | None:
+        if name is not None and (name in ("", ".", "..") or set("/\\") & set(name)):
+            raise ValueError("must be a name, not a path; output.path says where")
+        return name
+
 
 class TaskConfig(Section, frozen=True):
     """What the config of every task has; a task names its own sections in place of the first two, and adds others."""

@@ -54,8 +54,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """The sections of a config file. Raises UserError if it cannot be read, or holds anything else."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read as a config ({getattr(error, 'strerror', None) or error})") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read as a config ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not text in UTF-8, as configs are; save it so") from None
     try:
         data = yaml.load(text, YamlLoader)
     except yaml.YAMLError as error:

@@ -53,6 +53,7 @@ def plan_outputs(
                 kind = "a video" if is_video(photo) else "no video"
                 raise UserError(f"-o {output}: {photo} is {kind}; give a name that fits")
             plan.append((photo, result))
+    plan = list(dict.fromkeys(plan))  # a photo may be named twice, by itself and with its folder
     kept = {result for _, result in plan}
     plan = [(photo, get_writable_path(result, kept, photo)) for photo, result in plan]
     if changed := sorted({photo.suffix for photo, result in plan if is_video(photo) and photo.suffix != result.suffix}):

@@ -92,8 +92,9 @@ def write_with_pictures(path: Path, run: Path, results: Results | None, values: 
 
 
 def read_history(run: Path) -> pd.DataFrame:
-    """The run's history; empty before its first epoch."""
-    return pd.read_csv(run / "history.csv") if (run / "history.csv").exists() else pd.DataFrame()
+    """The run's history; empty before its first epoch, and where somebody has emptied the file."""
+    path = run / "history.csv"
+    return pd.read_csv(path) if path.exists() and path.stat().st_size else pd.DataFrame()
 
 
 def describe_progress(history: pd.DataFrame, config: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
+from pathlib import Path
 from typing import NoReturn
 
 from common.runtime.errors import ReportedError, UserError
@@ -24,6 +25,7 @@ def run_command(command: Callable[[], int | None]) -> NoReturn:
     the first logs everything, the others only errors.
     """
     clean_environment()
+    open_closed_streams()
     debug, rank = "--debug" in sys.argv, int(os.environ.get("RANK", 0))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # else a name that the console cannot show would lose the whole line
@@ -53,6 +55,18 @@ def trained_with_others() -> bool:
     """
     distributed = sys.modules.get("torch.distributed")
     return distributed is not None and distributed.is_available() and distributed.is_initialized()
+
+
+def open_closed_streams() -> None:
+    """Gives input, output and errors a place if the caller closed them (`>&-`): else the next file that is opened gets
+    their number, and messages of libraries are written into a photo."""
+    for handle in range(3):
+        try:
+            os.fstat(handle)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 (to the end of the process)
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
 
 
 def clean_environment() -> None:

@@ -246,8 +246,8 @@ def test_batch_norm_of_a_single_value_is_refused(file):
 
 @pytest.mark.parametrize("text", ["/x/Holiday #2", "2019", "001", "12:30", "on", "[2019] trip", "~", "a: b", "1e-3"])
 def test_a_path_or_a_name_is_what_was_typed(file, text):
-    config = load_config(Config, file, [f"data.path={text}", f"output.name={text}", f"loss.vgg={text}"])
-    assert (config.data.path, config.output.name, config.loss.vgg) == (Path(text), text, text)
+    config = load_config(Config, file, [f"data.path={text}", f"output.name={Path(text).name}", f"loss.vgg={text}"])
+    assert (config.data.path, config.output.name, config.loss.vgg) == (Path(text), Path(text).name, text)
     style = [STYLE_TERM, "model.johnson={}", f"style.image={text}"]
     assert load_config(TASKS["styletransfer"], file, style).style.image == Path(text)
 
@@ -255,3 +255,16 @@ def test_a_path_or_a_name_is_what_was_typed(file, text):
 def test_only_the_word_null_means_no_path(file):
     assert load_config(Config, file, ["data.path=null"]).data.path is None
     assert refusal(file, "data.path=") == "command line: data.path: nothing after '='; write null for the default"
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", "..", "a\\b", ""])
+def test_a_runs_name_is_no_path(tmp_path, name):
+    path = tmp_path / "my.yaml"
+    path.write_text(yaml.safe_dump({**MINIMAL, "output": {"name": name}}))
+    assert "output.name" in refusal(path)
+    assert "must be a name, not a path; output.path says where" in refusal(path)
+
+
+def test_a_config_in_utf_16_is_said_to_be_one(file):
+    file.write_bytes(file.read_text().encode("utf-16"))
+    assert refusal(file) == f"{file}: not text in UTF-8, as configs are; save it so"

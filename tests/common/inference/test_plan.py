@@ -182,3 +182,8 @@ def test_no_training_takes_results_for_photos(photos, tmp_path):
     (tmp_path / "mine").mkdir()
     plan_outputs([photos], tmp_path / "mine")
     assert list((tmp_path / "mine").iterdir()) == []  # a folder that was there is not marked
+
+
+def test_a_photo_that_is_named_twice_is_done_once(photos, tmp_path):
+    plan = plan_outputs([photos / "0.png", photos, photos / "0.png"], tmp_path / "out")
+    assert [result.name for _, result in plan] == [f"{i}.png" for i in range(6)]

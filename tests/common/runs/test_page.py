@@ -8,7 +8,7 @@ from common.evaluation.grid import save_grid
 from common.evaluation.report import write_evaluation_page
 from common.pages.private_paths import hide_user
 from common.runs import page as run_page
-from common.runs.page import get_frames, write_run_page
+from common.runs.page import get_frames, read_history, write_run_page
 from common.runtime.errors import WriteError
 from tests.common.pages.test_in_browser import make_results, make_run
 
@@ -69,3 +69,8 @@ def test_pictures_of_a_deleted_run_do_not_come_back(tmp_path):
         return get_frames(tmp_path, 1)[1]
 
     assert frame(0.0) != frame(1.0)
+
+
+def test_a_history_that_somebody_emptied_stops_no_page(tmp_path):
+    (tmp_path / "history.csv").touch()
+    assert read_history(tmp_path).empty

@@ -2,12 +2,14 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from common.runtime import command
 from common.runtime.errors import TrainingStopped, UserError, WriteError
 from common.runtime.messages import RUN_LOG
+from tests.commands import posix_only
 
 
 def ended(main, monkeypatch, *words):
@@ -49,6 +51,7 @@ SAYS = """
 import logging, sys
 from common.runtime.command import run_command
 from common.runtime.messages import RUN_LOG
+from tests.commands import posix_only
 from common.runtime.errors import UserError
 def main():
     logging.getLogger().warning("skipped %s", "写真.png")
@@ -74,3 +77,25 @@ def test_variables_that_libraries_fail_on_are_taken_out(monkeypatch):
     assert ended(lambda: 7, monkeypatch) == 7
     assert "RANK" not in os.environ
     assert (os.environ["WORLD_SIZE"], os.environ["MPLBACKEND"]) == ("2", "Agg")
+
+
+OPENS = """
+import os
+from common.runtime.command import run_command
+def main():
+    with open("photo", "wb") as photo:
+        os.write(1, b"what a library says")
+        photo.write(b"pixels")
+    return 0
+run_command(main)
+"""
+
+
+@posix_only
+def test_what_libraries_say_gets_into_no_file_where_output_is_closed(tmp_path):
+    command = [sys.executable, "-c", OPENS]
+    done = subprocess.run(
+        ["sh", "-c", '"$@" >&- 2>&-', "sh", *command], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path.cwd())}
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "photo").read_bytes() == b"pixels"
