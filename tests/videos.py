@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.stream import Disposition
 from PIL import Image
 
 from common.batches.folders import sample_photos
@@ -118,3 +119,38 @@ def sound_of(path: Path) -> bytes:
 def frames_of(path: Path) -> list[av.VideoFrame]:
     with av.open(str(path)) as container:
         return list(container.decode(video=0))
+
+
+def read_streams(path):
+    """(tags of the file, [(type, codec, tag, profile, pixels, disposition, tags)] of its streams); all is decoded."""
+    with av.open(str(path)) as container:
+        streams = [
+            {
+                "type": stream.type,
+                "tag": context and context.codec_tag,
+                "profile": context and context.profile,
+                "pixels": getattr(context, "pix_fmt", None),
+                "cover": Disposition.attached_pic in stream.disposition,
+                "tags": stream.metadata,
+            }
+            for stream in container.streams
+            for context in [stream.codec_context]
+        ]
+        for packet in container.demux():
+            if packet.stream.codec_context is not None:
+                packet.decode()
+        return container.metadata, streams
+
+
+def remake(path, result, change, options=None):
+    """Copies a film; change(container, streams) may say more of it. Returns the path."""
+    with av.open(str(path)) as source, av.open(str(result), "w", options=options or {}) as container:
+        streams = [container.add_stream_from_template(stream, opaque=True) for stream in source.streams]
+        packets = change(container, streams) or []
+        for packet in packets:
+            container.mux(packet)
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream_index]
+                container.mux(packet)
+    return result

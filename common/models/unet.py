@@ -6,7 +6,7 @@ time what the encoder saw at that size.
 
 from collections import OrderedDict
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 from urllib.error import URLError
 
 import torch
@@ -23,6 +23,9 @@ from common.models.weights import read_weights_file
 from common.runtime.errors import UserError
 
 SKIPS = ("relu", "layer1", "layer2", "layer3")  # the encoder's last layers at 1/2, 1/4, 1/8 and 1/16 of the size
+
+INIT: dict[str, Any] = {"init": nn.init.kaiming_normal_, "bias_std": 0}  # of convolutions, as fastai's U-Net has it
+NO_NORM = cast(NormType, None)  # which fastai takes, but does not say
 
 
 class Unet(nn.Module):
@@ -60,7 +63,7 @@ class Unet(nn.Module):
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
         resnet = get_resnet(encoder, pretrained)
-        n, norm_type = resnet.fc.in_features, NormType.Batch if norm == "batch" else None
+        n, norm_type = resnet.fc.in_features, NormType.Batch if norm == "batch" else NO_NORM
         self.encoder = nn.Sequential(OrderedDict(list(resnet.named_children())[:-2]))  # without pooling and classifier
         self.bn = BatchNorm(n)
         self.middle = nn.Sequential(conv_layer(n, 2 * n, norm_type), conv_layer(2 * n, n, norm_type))
@@ -72,7 +75,7 @@ class Unet(nn.Module):
             self.blocks.append(UnetBlock(n, n_skip, n_block, norm_type, blur, with_attention))
             n = n_block
         self.shuf = PixelShuffle_ICNR(n, norm_type=norm_type)
-        self.res = ResBlock(1, n + 3, n + 3, norm_type=norm_type, init=nn.init.kaiming_normal_, bias_std=0)
+        self.res = ResBlock(1, n + 3, n + 3, norm_type=norm_type, **INIT)
         add_norm(nn.ModuleList([self.middle, self.blocks, self.shuf, self.res]), norm)
         self.last = EvenConv(n + 3, n_out, upscale)
         for parameter in self.last.parameters():
@@ -110,9 +113,7 @@ class Unet(nn.Module):
 class UnetBlock(nn.Module):
     """(N, n_in, H, W) and the encoder's (N, n_skip, 2 H, 2 W) -> (N, n_out, 2 H, 2 W)."""
 
-    def __init__(
-        self, n_in: int, n_skip: int, n_out: int, norm_type: NormType | None, blur: bool, attention: bool
-    ) -> None:
+    def __init__(self, n_in: int, n_skip: int, n_out: int, norm_type: NormType, blur: bool, attention: bool) -> None:
         super().__init__()
         self.shuf = PixelShuffle_ICNR(n_in, n_in // 2, norm_type=norm_type)
         if blur:
@@ -136,9 +137,9 @@ class Blur(nn.Module):
         return F.avg_pool2d(x, 2, stride=1, padding=1, count_include_pad=False)[..., :-1, :-1]
 
 
-def conv_layer(n_in: int, n_out: int, norm_type: NormType | None, after: nn.Module | None = None) -> ConvLayer:
-    """A 3 x 3 convolution, its BatchNorm if any, a ReLU and `after`; initialised as fastai's U-Net is."""
-    return ConvLayer(n_in, n_out, norm_type=norm_type, init=nn.init.kaiming_normal_, bias_std=0, xtra=after)
+def conv_layer(n_in: int, n_out: int, norm_type: NormType, after: nn.Module | None = None) -> ConvLayer:
+    """A 3 x 3 convolution, its BatchNorm if any, a ReLU and `after`."""
+    return ConvLayer(n_in, n_out, norm_type=norm_type, xtra=after, **INIT)
 
 
 class EvenConv(nn.Conv2d):

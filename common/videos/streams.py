@@ -65,7 +65,7 @@ class Copies:
                 copy.disposition = stream.disposition
                 if stream.index in covers:
                     self.covers.append((copy, covers[stream.index]))
-            elif isinstance(stream, AudioStream) and (is_mp4(ending) or ending == MKV):
+            elif isinstance(stream, AudioStream) and stream.codec_context and (is_mp4(ending) or ending == MKV):
                 log.warning(
                     "%s: %s is %s, which %s does not hold: it becomes AAC",
                     path,

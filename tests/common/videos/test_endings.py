@@ -98,6 +98,13 @@ def test_sound_that_no_container_holds_becomes_aac_with_a_line(tmp_path, caplog)
     assert caplog.messages == [f"{path}: audio 1 is wmav2, which .mp4 does not hold: it becomes AAC"]
 
 
+def test_sound_that_nothing_reads_is_left_out_by_its_name(tmp_path, caplog):
+    path = write_video(tmp_path / "a.mkv", pan(5), sound=True)
+    path.write_bytes(path.read_bytes().replace(b"A_AAC", b"A_ZZZ"))
+    enhance_video(path, tmp_path / "b.mp4", lambda picture: picture, Steady(0), VideoOptions())
+    assert caplog.messages == [f"{path}: left out of the result: audio 1"]
+
+
 @pytest.mark.parametrize("ending", [".ts", ".vob", ".m2ts"])
 def test_pieces_of_a_recording_with_times_of_their_own_follow_each_other(ending, tmp_path, caplog):
     piece = write_kind(tmp_path / f"piece{ending}")
