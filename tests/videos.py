@@ -143,7 +143,7 @@ def read_streams(path):
 
 
 def remake(path, result, change, options=None):
-    """Copies a film; change(container, streams) may say more of it. Returns the path."""
+    """Copies a video; change(container, streams) may say more of it. Returns the path."""
     with av.open(str(path)) as source, av.open(str(result), "w", options=options or {}) as container:
         streams = [container.add_stream_from_template(stream, opaque=True) for stream in source.streams]
         packets = change(container, streams) or []

@@ -135,7 +135,7 @@ def test_the_track_of_chapters_is_not_said_to_be_left_out(tmp_path, caplog):
     assert caplog.messages == []
 
 
-def film_with_cover(path, tags=()):
+def video_with_cover(path, tags=()):
     """A video with sound that has a title, a language and a handler's name, and with a cover. Returns cover's bytes."""
     cover = BytesIO()
     Image.new("RGB", (32, 32), (200, 0, 0)).save(cover, "JPEG")
@@ -160,7 +160,7 @@ def film_with_cover(path, tags=()):
 @pytest.mark.parametrize("result", [".mp4", ".m4v", ".mkv"])
 def test_a_cover_and_what_is_said_of_the_sound_are_kept(source, result, tmp_path, caplog):
     path = tmp_path / f"a{source}"
-    cover = film_with_cover(path)
+    cover = video_with_cover(path)
     copy(path, tmp_path / f"b{result}")
     assert caplog.messages == []
     _, streams = read_streams(tmp_path / f"b{result}")
@@ -178,14 +178,14 @@ def test_a_cover_and_what_is_said_of_the_sound_are_kept(source, result, tmp_path
 
 @pytest.mark.parametrize("result", [".mov", ".avi", ".webm"])
 def test_a_cover_that_the_container_does_not_take_is_left_out_by_its_name(result, tmp_path, caplog):
-    film_with_cover(tmp_path / "a.mp4")
+    video_with_cover(tmp_path / "a.mp4")
     copy(tmp_path / "a.mp4", tmp_path / f"b{result}")
     assert "cover 2" in caplog.text
     assert len(frames_of(tmp_path / f"b{result}")) == 5
 
 
 def test_of_a_cover_and_quicktimes_tags_the_cover_is_kept(tmp_path, caplog):
-    film_with_cover(tmp_path / "a.mkv", {"com.apple.quicktime.make": "Apple"})
+    video_with_cover(tmp_path / "a.mkv", {"com.apple.quicktime.make": "Apple"})
     copy(tmp_path / "a.mkv", tmp_path / "b.mp4")
     assert caplog.messages == [f"{tmp_path / 'a.mkv'}: left out of the result: COM.APPLE.QUICKTIME.MAKE"]
     assert any(stream["cover"] for stream in read_streams(tmp_path / "b.mp4")[1])
