@@ -199,6 +199,15 @@ def headings(path):
     return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
 
 
+def test_the_reading_lists_name_files_that_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    config, photo = (text.split(f"### Follow one {what}\n")[1].split("\n#")[0] for what in ("config", "photo"))
+    first, second = (re.findall(r"^\d+\. `([^`]+)`", part, flags=re.MULTILINE) for part in (config, photo))
+    assert [path for path in [*first, *second] if not (ROOT / path).is_file()] == []
+    assert first[0] == "superres/train.py"
+    assert len(first) <= 8 < len(second)
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 

@@ -62,9 +62,9 @@ def evaluate_photos(
     """Measures all photos, logs a table and writes `results.csv` and `comparison.png` into `folder` (unless None).
 
     measure(path) -> ({"name metric": value}, {name: picture (3, H, W) in [0, 1]}), such as "bicubic PSNR-Y". A photo
-    for which it raises PhotoError or MemoryError is skipped, and logged. What it draws at random follows from the photo's
-    name. The comparison shows get_detail(pictures) of the first MAX_PICTURES photos, enlarged `zoom` times. metric: by
-    which a page sorts photos. Raises UserError if no photo could be measured.
+    for which it raises PhotoError or MemoryError is skipped, and logged. What it draws at random follows from the
+    photo's name. The comparison shows get_detail(pictures) of the first MAX_PICTURES photos, enlarged `zoom` times.
+    metric: by which a page sorts photos. Raises UserError if no photo could be measured.
     """
     rows: list[dict[str, str | float]] = []
     details: list[Pictures] = []
