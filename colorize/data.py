@@ -4,7 +4,6 @@ import random
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from fastai.data.core import DataLoaders
 from fastai.torch_core import TensorImage
@@ -15,7 +14,7 @@ from torch import Tensor
 from colorize.config import Config
 from colorize.lab import get_ab, set_ab, to_grey
 from colorize.metrics import colorfulness
-from common.batches.block import PhotoOpener, find_and_split_photos, get_photo_dls, random_part_tfms
+from common.batches.block import MakeInput, PhotoOpener, find_and_split_photos, get_photo_dls, random_part_tfms
 from common.batches.damages import draw_jpeg, save_as_jpeg
 from common.batches.folders import PhotoSplit
 from common.config.damages import JpegConfig
@@ -25,16 +24,6 @@ from common.photos.open import PhotoError
 from common.photos.pixels import to_tensor
 
 MIN_COLORFULNESS = 3  # below it a photo counts as grey: JPEG's and a scanner's colour noise stay below
-
-
-class ToGrey(ItemTransform):
-    """(color,) -> (grey, color), as fastai's batch transform; color: (N, 3, H, W) in [0, 1]."""
-
-    order = 90  # after IntToFloatTensor
-
-    def encodes(self, batch):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)
-        (color,) = batch
-        return TensorImage(to_grey(color.as_subclass(Tensor))), color
 
 
 class Age(ItemTransform):
@@ -88,7 +77,7 @@ class Age(ItemTransform):
 def open_color_photo(path: Path, crop: int, min_scale: float) -> Image.Image:
     """`common.photos.flat.open_shrunk_photo`, and PhotoError for a photo that is grey."""
     photo = open_shrunk_photo(path, crop, min_scale)
-    if colorfulness(to_tensor(np.asarray(photo.resize((64, 64), reducing_gap=2)))).item() < MIN_COLORFULNESS:
+    if colorfulness(to_tensor(photo.resize((64, 64), reducing_gap=2))).item() < MIN_COLORFULNESS:
         raise PhotoError(f"{path}: grey, there are no colours to learn")
     return photo
 
@@ -119,5 +108,5 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
         device,
         open_photo=get_photo_opener(config),
         item_tfms=random_part_tfms(data, config.train, stage),
-        batch_tfms=[ToGrey(), *ages],
+        batch_tfms=[MakeInput(to_grey), *ages],
     )

@@ -34,14 +34,6 @@ def load_model(path: Path) -> Colorizer:
     return fill_weights(path, model, state)
 
 
-def import_exported(path: Path) -> Colorizer:
-    """The model in a fastai export. This runs whatever code the file holds."""
-    from colorize.photo import PhotoColorizer
-    from common.models.fastai_export import import_exported_model
-
-    return import_exported_model(path, PhotoColorizer).model
-
-
 def to_onnx(model: Colorizer) -> tuple[nn.Module, dict[str, int]]:
     """The model, and what an ONNX file says of it."""
     return model, {"size": model.size}

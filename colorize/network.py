@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from colorize.config import ColorizeModelConfig
 from colorize.lab import set_ab, to_grey
-from common.models.unet import Unet
+from common.models.unet import get_unet
 from common.photos.pixels import as_plain
 
 AB_SCALE = 100  # of a* and b* for each 1 that the U-Net puts out
@@ -33,12 +33,4 @@ class Colorizer(nn.Module):
 
 def get_model(config: ColorizeModelConfig, size: int) -> Colorizer:
     """A Colorizer as `config` describes it."""
-    unet = Unet(
-        config.encoder,
-        n_out=2,
-        pretrained=config.pretrained,
-        norm=config.norm,
-        attention=config.attention,
-        blur=config.blur,
-    )
-    return Colorizer(unet, size)
+    return Colorizer(get_unet(config, n_out=2), size)

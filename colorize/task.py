@@ -27,11 +27,11 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
 
 def use() -> Use:
     """What applies a model."""
-    from colorize import files, photo
+    from colorize import files, network, photo
 
     return Use(
         load=files.load_model,
-        import_exported=files.import_exported,
+        model_class=network.Colorizer,
         enhance=photo.color_photo,
         enhance_together=photo.color_together,
         mixing={"split": photo.colors_of, "join": photo.with_colors},

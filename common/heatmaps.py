@@ -77,7 +77,6 @@ def check_output(args: argparse.Namespace) -> None:
 
 def open_tensor(path: Path, size: int) -> "Tensor":
     """(1, 3, H, W) in [0, 1], shrunk to at most `size` pixels a side. Raises UserError if it cannot be used."""
-    import numpy as np
 
     from common.photos.flat import open_photo
     from common.photos.open import PhotoError
@@ -92,7 +91,7 @@ def open_tensor(path: Path, size: int) -> "Tensor":
         photo.thumbnail((size, size))
     if min(photo.size) < MIN_SIDE:
         raise UserError(f"{path}: {photo.width} x {photo.height} px; each side must have at least {MIN_SIDE}")
-    return to_tensor(np.asarray(photo))
+    return to_tensor(photo)
 
 
 if __name__ == "__main__":

@@ -49,8 +49,8 @@ class Use:
     load: "Callable[[Path], Any]"
     """The Model of a file, in eval mode on the CPU."""
 
-    import_exported: "Callable[[Path], Any]"
-    """The Model in a fastai export. This runs whatever code the file holds."""
+    model_class: "type[nn.Module]"
+    """Of a Model, by which it is found in a fastai export."""
 
     enhance: "Callable[..., np.ndarray]"
     """(Model or OnnxModel, photo, tile=pixels, **options) -> the result."""
@@ -87,11 +87,13 @@ class Training:
     get_metrics: "Callable[[Any, PerceptualLoss], Sequence[Callable[..., Tensor]]]"
     """What is measured on held-out crops after each epoch: (pred, target) -> (N,)."""
 
-    get_columns: "Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]"
-    """(x, pred, target) -> the columns of each epoch's pictures."""
-
     save: "Callable[[Path, nn.Module, Any], None]"
     """(path, Model, Config): writes a model file."""
+
+    get_columns: "Callable[[Tensor, Tensor, Tensor], Mapping[str, Tensor]]" = lambda x, pred, target: {
+        "input": x, "prediction": pred, "target": target,
+    }  # fmt: skip
+    """(x, pred, target) -> the columns of each epoch's pictures."""
 
     settle: "Callable[[Any], Any]" = lambda config: config
     """A Config with what it leaves open. Raises UserError if what it asks for cannot be."""
@@ -118,8 +120,8 @@ class Measuring:
     """(arguments, {name: Model}, photos, folder, device): what `evaluate` measures; None if that is no table of photos.
     Without a model, the baseline alone. Raises UserError if the arguments contradict each other."""
 
-    measure_video: "Callable[[Namespace, Any], VideoMeasure]"
-    """(arguments, Model): what `evaluate` measures of a video."""
+    measure_video: "Callable[[Namespace, Any], VideoMeasure] | None" = None
+    """(arguments, Model): what `evaluate` measures of a video; None: flicker alone."""
 
 
 @dataclass(frozen=True)

@@ -65,10 +65,3 @@ def read_loss_and_style(path: Path) -> tuple[LossConfig, StyleConfig]:
     values, _ = read_model_file(path, NAME)
     loss = validate_section(path, LossConfig, values.get("loss"))
     return loss, validate_section(path, StyleConfig, values.get("style"))
-
-
-def import_exported(path: Path) -> Stylizer:
-    """The model in a fastai export. This runs whatever code the file holds."""
-    from common.models.fastai_export import import_exported_model
-
-    return import_exported_model(path, Stylizer)

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor, nn
@@ -55,13 +54,13 @@ def measure_photo(
         raise PhotoError(f"{path}: {photo.width} x {photo.height} px; each side must have at least {MIN_SIDE}")
     size = min(size, *photo.size)
     device = next(loss.buffers()).device
-    target = to_tensor(np.asarray(ImageOps.fit(photo, (size, size)))).to(device)
+    target = to_tensor(ImageOps.fit(photo, (size, size))).to(device)
     kept = content_kept_metric(loss)
     figures: dict[str, float] = {}
     pictures, mixes = {"photo": target}, one_hot(list(styles), device) if len(styles) > 1 else {}
     if not mixes:
         (style,) = styles.values()
-        pictures["style"] = to_tensor(np.asarray(ImageOps.fit(style, (size, size))))
+        pictures["style"] = to_tensor(ImageOps.fit(style, (size, size)))
 
     @torch.no_grad()
     def measure(name: str, picture: Tensor, seconds: float) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from common.config.sections import ModelConfig
-from common.models.unet import Unet
+from common.models.unet import get_unet
 from common.photos.pixels import as_plain
 from common.runtime.errors import UserError
 from common.runtime.names import nfc
@@ -40,9 +40,7 @@ def get_model(config: StyleModelConfig, styles: Sequence[str] = ()) -> Stylizer:
     """A Stylizer as `config` describes it. styles: the names, if it has several, or may get more."""
     if config.johnson is not None:
         return Stylizer(TransformationNetwork(config.johnson.width, len(styles)), residual=False, styles=styles)
-    unet = config.unet or ModelConfig()  # StyleModelConfig has one of the two
-    network = Unet(unet.encoder, pretrained=unet.pretrained, norm=unet.norm, attention=unet.attention, blur=unet.blur)
-    return Stylizer(network, residual=True)
+    return Stylizer(get_unet(config.unet or ModelConfig()), residual=True)  # StyleModelConfig has one of the two
 
 
 def in_style(model: Stylizer, style: str | None) -> Stylizer:

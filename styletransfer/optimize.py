@@ -38,7 +38,6 @@ def main() -> None:
         path, words = Path(args.config[0]), args.config[1:]
     config = load_config(Config, path, words)
     check_output(args)
-    import numpy as np
     from PIL import Image
 
     from common.photos.flat import shrunk_size
@@ -58,7 +57,7 @@ def main() -> None:
     device = get_device(args.device)
     loss = StyleLoss(config.loss, style_to_tensor(style)).to(device)
     with out_of_memory_is_user_error(f"--size {args.size}"):
-        paint(to_tensor(np.asarray(small)).to(device), loss, args, like=photo)
+        paint(to_tensor(small).to(device), loss, args, like=photo)
 
 
 def read_arguments() -> argparse.Namespace:

@@ -3,7 +3,6 @@
 import logging
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -109,4 +108,4 @@ def open_style(config: StyleConfig, run: Path | None = None, name: str = "") -> 
 
 def style_to_tensor(style: Image.Image) -> Tensor:
     """(1, 3, H, W) in [0, 1]."""
-    return to_tensor(np.asarray(style))
+    return to_tensor(style)

@@ -49,7 +49,7 @@ def use() -> Use:
 
     return Use(
         load=files.load_model,
-        import_exported=files.import_exported,
+        model_class=network.Stylizer,
         enhance=photo.paint_photo,
         enhance_together=photo.paint_together,
         choose=network.in_style,

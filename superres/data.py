@@ -7,16 +7,15 @@ from pathlib import Path
 import torch
 from fastai.data.core import DataLoaders
 from fastai.torch_core import TensorImage
-from fastai.vision.augment import CropPad, DihedralItem, RandomCrop
 from fasttransform import ItemTransform
 from torch import Tensor
 
-from common.batches.block import PhotoOpener, find_and_split_photos, get_photo_dls
+from common.batches.block import get_photo_dls
+from common.batches.crops import find_photos_for_crops, get_crop_dls
 from common.batches.damages import damage, draw_passes
 from common.batches.folders import PhotoSplit
 from common.config.damages import DamagePass
 from common.config.sections import StageConfig
-from common.photos.flat import open_photo_for_crops
 from common.photos.pixels import checksums, round_to_8_bits
 from common.runtime.seeds import derive_seed
 from superres.bicubic import resize_bicubic
@@ -68,15 +67,9 @@ def get_input(data: DataConfig) -> "Degrade | PairInput":
     return Degrade(data.scale, data.degrade)
 
 
-def get_photo_opener(config: Config) -> PhotoOpener:
-    """What opens a photo to train on: it must have room for the largest crop."""
-    return partial(open_photo_for_crops, min_side=config.train.largest_crop())
-
-
 def get_photos(config: Config) -> PhotoSplit:
     """The photos of a config to train on, and those held out. Raises UserError if there is not enough to train on."""
-    data = config.data
-    photos = find_and_split_photos(data, config.train, get_photo_opener(config))
+    data, photos = config.data, find_photos_for_crops(config)
     if data.low is not None and data.path is not None:
         check_pairs([*photos.train, *photos.held_out], data.path, data.low, data.scale)
     return photos
@@ -88,11 +81,16 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
     Validation takes the middle of each held-out photo, the same size in every stage.
     """
     data, largest = config.data, config.train.largest_crop()
-    make = partial(get_photo_dls, photos, data, config.train, stage, device)
-    if data.low is not None and data.path is not None:
-        crops = [PairCrop(stage.crop, data.scale), PairMiddle(largest, data.scale)]
-        find = partial(partner, folder=data.path, low=data.low)
-        opener = partial(open_side, folder=data.path, min_side=largest, scale=data.scale)
-        return make(open_photo=opener, item_tfms=crops, batch_tfms=[], get_input=find)
-    crops = [RandomCrop(stage.crop, split_idx=0), CropPad(largest, split_idx=1), DihedralItem(p=1.0)]
-    return make(open_photo=get_photo_opener(config), item_tfms=crops, batch_tfms=[Degrade(data.scale, data.degrade)])
+    if data.low is None or data.path is None:
+        return get_crop_dls(photos, config, stage, device, [Degrade(data.scale, data.degrade)])
+    return get_photo_dls(
+        photos,
+        data,
+        config.train,
+        stage,
+        device,
+        open_photo=partial(open_side, folder=data.path, min_side=largest, scale=data.scale),
+        item_tfms=[PairCrop(stage.crop, data.scale), PairMiddle(largest, data.scale)],
+        batch_tfms=[],
+        get_input=partial(partner, folder=data.path, low=data.low),
+    )

@@ -71,13 +71,6 @@ def read_data_section(path: Path, values: Mapping[str, Any]) -> DataConfig:
     return validate_section(path, DataConfig, data)
 
 
-def import_exported(path: Path) -> SuperResolver:
-    """The model in a fastai export. This runs whatever code the file holds."""
-    from common.models.fastai_export import import_exported_model
-
-    return import_exported_model(path, SuperResolver)
-
-
 def to_onnx(model: SuperResolver) -> tuple[nn.Module, dict[str, int]]:
     """The model as an exporter can follow it, and what an ONNX file says of it."""
     from superres.spandrel_export import with_plain_convolutions

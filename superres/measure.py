@@ -50,7 +50,7 @@ def measure_photo(
     measures more, see `common.evaluation.perceptual`. Raises PhotoError if the photo cannot be read or is too small.
     """
     scale = degrade.scale
-    sharp = to_tensor(np.asarray(open_photo(path)))
+    sharp = to_tensor(open_photo(path))
     height, width = (side // scale * scale for side in sharp.shape[-2:])
     if min(height, width) < 2 * scale + 11:
         raise PhotoError(f"{path}: {sharp.shape[-1]} x {sharp.shape[-2]} px, too small to measure SSIM on")

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import torch
 from torch import Tensor, nn
 
-from common.models.unet import Unet
+from common.models.unet import get_unet
 from common.photos.pixels import as_plain
 from common.runtime.precision import HALVES
 from superres.bicubic import resize_bicubic
@@ -57,12 +57,5 @@ def get_model(config: SuperresModelConfig, scale: int) -> SuperResolver:
         if config.on_bicubic:
             start_at_zero(network)
         return SuperResolver(network, scale, upsample="after", residual=config.on_bicubic)
-    unet = Unet(
-        config.encoder,
-        pretrained=config.pretrained,
-        norm=config.norm,
-        attention=config.attention,
-        blur=config.blur,
-        upscale=scale if config.upsample == "after" else 1,
-    )
+    unet = get_unet(config, upscale=scale if config.upsample == "after" else 1)
     return SuperResolver(unet, scale, config.upsample)

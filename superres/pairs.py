@@ -141,7 +141,7 @@ class PairInput:
     def low_of(self, path: Path, sharp: Tensor) -> Tensor:
         """(1, 3, h, w) of the photo `path`. Raises PhotoError if its partner is not of the right size."""
         file = partner(path, self.folder, self.low)
-        low = to_tensor(np.asarray(open_photo(file)))
+        low = to_tensor(open_photo(file))
         if [self.scale * side for side in low.shape[-2:]] != list(sharp.shape[-2:]):
             raise PhotoError(f"{path} and {file}: sizes are not {self.scale} apart")
         return low

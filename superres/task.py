@@ -28,11 +28,11 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
 
 def use() -> Use:
     """What applies a model."""
-    from superres import files, photo
+    from superres import files, network, photo
 
     return Use(
         load=files.load_any_model,
-        import_exported=files.import_exported,
+        model_class=network.SuperResolver,
         enhance=photo.enlarge_photo,
         enhance_together=photo.enlarge_together,
         to_onnx=files.to_onnx,

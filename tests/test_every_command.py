@@ -6,15 +6,16 @@ import shlex
 import numpy as np
 import pytest
 from PIL import Image
-from styletransfer.model import get_model as get_stylizer
-from styletransfer.model import save_model as save_stylizer
-from superres.model import get_model, save_model
 
 from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
 from common.photos.whole import read_photo
 from styletransfer.config import Config as StyleConfig
+from styletransfer.files import save_model as save_stylizer
+from styletransfer.network import get_model as get_stylizer
 from superres.config import Config
+from superres.files import save_model
+from superres.network import get_model
 from tests.commands import run_here
 from tests.hostile import make_configs, make_model_files, make_odd_photos, make_photos
 from tests.hostile_videos import write_sound

@@ -6,16 +6,18 @@ import shutil
 from pathlib import Path
 
 import pytest
-import styletransfer.model
-import superres.model
 import torch
 from PIL import Image
 
 from common.config.yaml_file import load_config
 from common.studies.study import read_study
+from styletransfer import files as style_files
+from styletransfer import network as style_network
 from styletransfer.config import Config as StyleConfig
 from styletransfer.config import JohnsonConfig, StyleModelConfig
+from superres import files, network
 from superres.config import Config
+from superres.task import TASK
 from tests.commands import run_here
 from tests.videos import pan, write_video
 
@@ -69,12 +71,10 @@ def special_models(workplace):
         None,
         ["model={network: spandrel, architecture: Compact, options: {num_feat: 4}}", "loss.l1=1", ONE_EPOCH],
     )
-    superres.model.save_model(
-        folders["--spandrel"] / "model.safetensors", superres.model.get_model(config.model, 2), config
-    )
-    styles = styletransfer.model.get_model(StyleModelConfig(johnson=JohnsonConfig(width=4)), ["starry_night", "wave"])
+    files.save_model(folders["--spandrel"] / "model.safetensors", network.get_model(config.model, 2), config)
+    styles = style_network.get_model(StyleModelConfig(johnson=JohnsonConfig(width=4)), ["starry_night", "wave"])
     config = load_config(StyleConfig, ROOT / "configs/styletransfer_johnson.yaml", ["model.johnson.width=4"])
-    styletransfer.model.save_model(folders["--style"] / "model.safetensors", styles, config)
+    style_files.save_model(folders["--style"] / "model.safetensors", styles, config)
     return folders
 
 
@@ -138,7 +138,7 @@ def test_the_commands_of_the_other_pages_run(workplace, special_models, photos):
     known = set(commands("README.md"))
     lines = dict.fromkeys(line for page in PAGES[1:] for line in commands(page) if line not in known)
     for number, line in enumerate(lines):
-        if not line.startswith(INSTALLS) and ".compare" not in line and ".train" not in line:
+        if not line.startswith(INSTALLS) and not any(word in line for word in (SERVERS, ".compare", ".train")):
             special = next((folder for option, folder in special_models.items() if f" {option} " in line), None)
             runs = dict.fromkeys(SHORT, special) if special else results
             run_line(line, number, runs, photos)
@@ -171,7 +171,7 @@ def test_yaml_blocks_are_valid(tmp_path):
                 shutil.copy(ROOT / "configs/superres_demo.yaml", tmp_path)
                 (tmp_path / "studies").mkdir()
                 (tmp_path / "studies/study.yaml").write_text(block)
-                read_study(tmp_path / "studies/study.yaml", Config, [])
+                read_study(tmp_path / "studies/study.yaml", TASK, [])
             else:
                 text = (ROOT / "configs/superres_demo.yaml").read_text(encoding="utf-8")
                 for section in re.findall(r"^(\w+):", block, flags=re.MULTILINE):
@@ -197,6 +197,15 @@ def headings(path):
     """A page's headings as links name them."""
     lines = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+def test_the_reading_lists_name_files_that_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    config, photo = (text.split(f"### Follow one {what}\n")[1].split("\n#")[0] for what in ("config", "photo"))
+    first, second = (re.findall(r"^\d+\. `([^`]+)`", part, flags=re.MULTILINE) for part in (config, photo))
+    assert [path for path in [*first, *second] if not (ROOT / path).is_file()] == []
+    assert first[0] == "superres/train.py"
+    assert len(first) <= 8 < len(second)
 
 
 def test_the_readme_is_short():

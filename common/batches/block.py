@@ -10,10 +10,12 @@ from fastai.data.core import DataLoaders
 from fastai.data.load import SkipItemException
 from fastai.data.transforms import IndexSplitter, IntToFloatTensor
 from fastai.imports import noop
+from fastai.torch_core import TensorImage
 from fastai.vision.augment import FlipItem, RandomResizedCrop, Resize
 from fastai.vision.core import PILImage
-from fasttransform import Transform
+from fasttransform import ItemTransform, Transform
 from PIL import Image
+from torch import Tensor
 
 from common.batches.cache import PhotoCache
 from common.batches.doubles import Looks, find_doubles
@@ -79,6 +81,20 @@ class OpenPhoto(Transform):
                 log.warning("skipped %s", error)
                 self.reported.add(path)
             raise SkipItemException from None
+
+
+class MakeInput(ItemTransform):
+    """(target,) -> (function(target), target), as fastai's batch transform; target: (N, 3, H, W) in [0, 1]."""
+
+    order = 90  # after IntToFloatTensor
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def encodes(self, batch):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)
+        (target,) = batch
+        return TensorImage(self.function(target.as_subclass(Tensor))), target
 
 
 def random_part_tfms(data: RandomPartsConfig, train: TrainConfig, stage: StageConfig) -> list[Transform]:

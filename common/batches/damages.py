@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from kornia.filters import filter2d
@@ -149,4 +148,4 @@ def save_as_jpeg(image: Tensor, quality: int) -> Tensor:
     buffer = BytesIO()
     to_image(image[0]).save(buffer, "JPEG", quality=quality, subsampling="4:2:0")
     with Image.open(buffer) as saved:
-        return to_tensor(np.asarray(saved)).to(image)
+        return to_tensor(saved).to(image)

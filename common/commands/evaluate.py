@@ -152,12 +152,16 @@ def measure_video(task: Task, args: argparse.Namespace, model: Any, folder: Path
     from common.videos.video import check_packages
 
     check_packages()
+    from common.videos.flicker import VideoMeasure
     from common.videos.flicker import measure_video as measure_flicker
     from common.videos.steady import Steady
 
-    what, amount = task.measuring().measure_video(args, model), task.steady if args.steady is None else args.steady
+    use, get_measure = task.use(), task.measuring().measure_video
+    enhance = partial(use.enhance, model, tile=args.tile)
+    what = get_measure(args, model) if get_measure else VideoMeasure(lambda frame: (frame, frame), enhance)
+    amount = task.steady if args.steady is None else args.steady
     try:
-        table = measure_flicker(args.data, what, Steady(amount, **task.use().mixing))
+        table = measure_flicker(args.data, what, Steady(amount, **use.mixing))
     except PhotoError as error:
         raise UserError(str(error)) from None
     except ResultNotFinite as error:

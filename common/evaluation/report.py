@@ -19,6 +19,7 @@ from common.photos.pixels import to_image
 from common.runtime.errors import ResultNotFinite, UserError
 from common.runtime.files import atomic_write
 from common.runtime.memory import release_freed_memory
+from common.runtime.seeds import temporary_seed
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +62,9 @@ def evaluate_photos(
     """Measures all photos, logs a table and writes `results.csv` and `comparison.png` into `folder` (unless None).
 
     measure(path) -> ({"name metric": value}, {name: picture (3, H, W) in [0, 1]}), such as "bicubic PSNR-Y". A photo
-    for which it raises PhotoError or MemoryError is skipped, and logged. The comparison shows get_detail(pictures) of
-    the first MAX_PICTURES photos, enlarged `zoom` times. metric: by which a page sorts photos. Raises UserError if no
-    photo could be measured.
+    for which it raises PhotoError or MemoryError is skipped, and logged. What it draws at random follows from the
+    photo's name. The comparison shows get_detail(pictures) of the first MAX_PICTURES photos, enlarged `zoom` times.
+    metric: by which a page sorts photos. Raises UserError if no photo could be measured.
     """
     rows: list[dict[str, str | float]] = []
     details: list[Pictures] = []
@@ -72,7 +73,8 @@ def evaluate_photos(
     for name, path in zip(name_photos(paths), paths, strict=True):
         release_freed_memory()
         try:
-            figures, shown = measure(path)
+            with temporary_seed("evaluate", path.name):
+                figures, shown = measure(path)
         except NOT_MEASURED as error:
             log.warning("skipped %s", explain_failure(path, error))
             continue

@@ -55,19 +55,20 @@ class ToFloat(IntToFloatTensor):
 
 
 def import_exported_model(path: Path, model_class: type[Model]) -> Model:
-    """The model in a file of `export_learner`, in eval mode on the CPU. This runs whatever code the file holds.
+    """The `model_class` in a file of `export_learner`, in eval mode on the CPU. This runs whatever code the file holds.
 
-    Raises UserError if the file cannot be read, is of an older version, or its model is not a `model_class`.
+    Raises UserError if the file cannot be read, is of an older version, or has none in it.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # fastai's warning that it is a pickle: the user has just allowed one
-            model = load_learner(path).model
+            exported = load_learner(path).model
     except Exception as error:  # a pickle can fail with anything
         raise UserError(f"{path}: cannot be read as an exported learner ({type(error).__name__}: {error})") from None
-    if not isinstance(model, model_class):
+    model = next((module for module in exported.modules() if isinstance(module, model_class)), None)
+    if model is None:
         raise UserError(
-            f"{path}: holds a {type(model).__name__}, not a {model_class.__name__}: a model of another task"
+            f"{path}: holds a {type(exported).__name__}, not a {model_class.__name__}: a model of another task"
         )
     if is_old(model.state_dict()):
         raise UserError(f"{path}: exported by an older version of this program; give the model.safetensors beside it")

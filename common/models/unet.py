@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 from torchvision.models import ResNet, get_model, get_model_weights
 
-from common.config.sections import UNET_STRIDE
+from common.config.sections import UNET_STRIDE, ModelConfig
 from common.models.attention import SelfAttention
 from common.models.vgg16 import IMAGENET_MEAN, IMAGENET_STD
 from common.models.weights import read_weights_file
@@ -108,6 +108,11 @@ class Unet(nn.Module):
         """The BatchNorm layers whose statistics never change: the encoder's, the one after it, the skips'."""
         skips = [block.bn for block in self.blocks]
         return [m for m in (*self.encoder.modules(), self.bn, *skips) if isinstance(m, nn.BatchNorm2d)]
+
+
+def get_unet(config: ModelConfig, n_out: int = 3, upscale: int = 1) -> Unet:
+    """A Unet as a config's section describes it."""
+    return Unet(config.encoder, n_out, config.pretrained, config.norm, config.attention, config.blur, upscale)
 
 
 class UnetBlock(nn.Module):

@@ -9,8 +9,12 @@ from torch import Tensor
 PEAK = 255.0
 
 
-def to_tensor(pixels: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 or uint16 -> (1, 3, H, W) in [0, 1], channels-last, which convolutions are fastest in."""
+def to_tensor(photo: np.ndarray | Image.Image) -> Tensor:
+    """(H, W, 3) uint8 or uint16, or an RGB picture -> (1, 3, H, W) in [0, 1].
+
+    It is channels-last, which convolutions are fastest in.
+    """
+    pixels = np.asarray(photo)
     # The batch's axis comes first: added last, its stride makes some of torch's layers return the other layout.
     return torch.from_numpy(pixels.astype(np.float32))[None].permute(0, 3, 1, 2) / peak_of(pixels.dtype)
 

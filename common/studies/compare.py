@@ -23,6 +23,7 @@ from common.runs.train import MODEL_FILE, train
 from common.runtime import processes
 from common.runtime.errors import TrainingDiverged
 from common.runtime.messages import log_to_file
+from common.runtime.precision import choose_precision
 from common.studies.report import write_study_page
 from common.studies.study import SavedStudy, save_study
 from common.task import Task
@@ -47,7 +48,8 @@ def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], re
         check_precision(config.train, processes.join(config.train.device))
     photos = get_study_photos(task, resume, configs)
     for config in configs.values():
-        training.build(config, None)
+        model, _ = training.build(config, None)
+        choose_precision(config.train.precision, device, model, "train.precision =")
     perceptual, notes = get_perceptual_metrics(study.vgg, study.lpips, device)
     folder = resume or processes.run_on_main(partial(start_study, study.name, first, photos))
     if processes.is_main():

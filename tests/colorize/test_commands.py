@@ -9,10 +9,9 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 from colorize.config import Config
-from colorize.measure import measure_photo
-from colorize.model import load_model, save_model
+from colorize.files import load_model, save_model
+from colorize.measure import measure, measure_photo
 from colorize.photo import color_photo
-from colorize.task import compare_models
 from common.config.sections import StageConfig, TrainConfig
 from common.config.yaml_file import load_config
 from common.photos.profiles import SRGB_PROFILE
@@ -172,7 +171,7 @@ def test_compare_measures_each_variant_at_the_size_it_was_trained_at(trained, tm
     paths = {"small": folder / "model.safetensors", "large": tmp_path / "large.safetensors"}
     models = {name: load_model(path) for name, path in paths.items()}
     perceptual = lambda results, target: {}  # noqa: E731
-    averages = compare_models(models, [photos / "1.png"], config, tmp_path, perceptual).averages
+    averages = measure(models, [photos / "1.png"], config, tmp_path, perceptual).averages
     for name, size in (("small", 32), ("large", 64)):
         alone, _ = measure_photo(photos / "1.png", {"model": partial(color_photo, model, size=size)})
         assert averages[f"{name} ab error"] == alone["model ab error"]

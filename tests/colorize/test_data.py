@@ -4,8 +4,9 @@ import torch
 from PIL import Image
 
 from colorize.config import Config
-from colorize.data import Age, ToGrey, get_dls, get_photos, open_color_photo
+from colorize.data import Age, get_dls, get_photos, open_color_photo
 from colorize.lab import get_ab, to_grey
+from common.batches.block import MakeInput
 from common.config.damages import JpegConfig
 from common.config.yaml_file import load_config
 from common.photos.open import PhotoError
@@ -148,6 +149,6 @@ def test_some_of_the_photos_are_saved_as_jpeg_in_every_quality_of_the_range():
 
 
 def test_grey_is_made_once_from_the_photo(noise):
-    grey, colour = ToGrey().encodes((noise,))
+    grey, colour = MakeInput(to_grey).encodes((noise,))
     assert colour is noise
     torch.testing.assert_close(grey.as_subclass(torch.Tensor), to_grey(noise))

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from colorize.lab import get_ab, to_grey
-from colorize.model import get_model
+from colorize.network import get_model
 from common.config.sections import ModelConfig
 
 CONFIG = ModelConfig(encoder="resnet18", pretrained=False, norm="weight")

@@ -6,7 +6,7 @@ import torch
 from common.config.sections import ModelConfig
 from common.models.unet import parameter_groups
 from styletransfer.config import JohnsonConfig, StyleModelConfig
-from styletransfer.model import get_model
+from styletransfer.network import get_model
 
 UNET = StyleModelConfig(unet=ModelConfig(encoder="resnet18", pretrained=False, norm="spectral"))
 JOHNSON = StyleModelConfig(johnson=JohnsonConfig(width=4))

@@ -2,20 +2,20 @@ import pytest
 import torch
 
 from common.config.sections import LossConfig
-from common.losses.loss import PerceptualLoss
 from common.runtime.errors import TrainingDiverged
 from styletransfer.gatys import optimize
+from styletransfer.loss import StyleLoss
 
 LAYERS = {"relu1_1": 1.0, "relu1_2": 1.0}
 
 
-def get_loss(style, **terms):
-    return PerceptualLoss(LossConfig.model_validate({"vgg": "random", **terms}), style)
+def get_loss(*styles, **terms):
+    return StyleLoss(LossConfig.model_validate({"vgg": "random", **terms}), *styles)
 
 
 def test_content_alone_gives_the_photo_back(noise):
     photo = 0.2 + 0.6 * noise[:1, :, :32, :32]
-    loss = get_loss(None, mse=1, features={"weight": 1, "distance": "relative", "layers": LAYERS})
+    loss = get_loss(mse=1, features={"weight": 1, "distance": "relative", "layers": LAYERS})
     stops = list(optimize(photo, loss, [5, 60]))
     assert [iteration for iteration, *_ in stops] == [5, 60]
     (_, early, _, _), (_, late, losses, seconds) = stops

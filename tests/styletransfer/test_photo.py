@@ -16,7 +16,7 @@ from styletransfer import johnson
 from styletransfer import photo as photo_module
 from styletransfer.bands import Rows, Work, convolved, keep, paint_in_bands
 from styletransfer.config import JohnsonConfig, StyleModelConfig
-from styletransfer.model import get_model
+from styletransfer.network import get_model
 from styletransfer.photo import paint_photo
 
 

@@ -7,24 +7,25 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from styletransfer.model import TASK_NAME, get_model, in_style, load_model, read_styles, save_model
 from torch import nn
 
 from common.commands.configs import CONFIGS
 from common.config.sections import LossConfig
 from common.config.yaml_file import load_config
 from common.inference.ready import ready
-from common.losses.loss import PerceptualLoss
 from common.losses.perceptual import DISTANCES
 from common.models.model_file import read_model_file, write_model_file
 from common.models.unet import parameter_groups
 from common.runtime.errors import UserError
 from styletransfer.config import Config, JohnsonConfig, StyleConfig, StyleModelConfig
 from styletransfer.data import AsTarget
+from styletransfer.files import NAME, load_model, read_styles, save_model
 from styletransfer.johnson import StyleNorm, TransformationNetwork
+from styletransfer.loss import StyleLoss
+from styletransfer.network import get_model, in_style
 from styletransfer.photo import paint_photo
 from styletransfer.style import find_styles, style_file
-from styletransfer.task import with_styles_named
+from styletransfer.training import with_styles_named
 from tests.commands import run, run_here
 
 GRAM = {"weight": 1, "layers": {"relu1_2": 1}}
@@ -91,12 +92,12 @@ def test_each_picture_is_compared_with_its_own_style():
     torch.manual_seed(0)
     styles, photos, paintings = torch.rand(2, 1, 3, 40, 40), torch.rand(3, 3, 32, 32), torch.rand(3, 3, 32, 32)
     config = LossConfig.model_validate({"vgg": "random", "gram": GRAM})
-    both = PerceptualLoss(config, *styles)
+    both = StyleLoss(config, *styles).eval()
     chosen, mix = [1, 0, 1], torch.eye(2)[[1, 0, 1]]
     alone = []
     for i, style in enumerate(chosen):
         torch.manual_seed(0)
-        loss = PerceptualLoss(config, styles[style])
+        loss = StyleLoss(config, styles[style])
         loss.vgg = both.vgg
         loss.style_grams["relu1_2"] = nn.Parameter(both.style_grams["relu1_2"][style : style + 1], requires_grad=False)
         alone.append(loss(paintings[i : i + 1], photos[i : i + 1]))
@@ -219,8 +220,8 @@ def test_styles_are_added_to_the_network_that_the_file_has(tmp_path):
 @pytest.mark.parametrize("styles", [None, 5, [1, 2], ["a", "a"], "ab", ["a", ""], [["a"], ["b"]], {"a": 1}])
 def test_damaged_names_of_styles_are_refused(styles, tmp_path):
     path = write_model(tmp_path)
-    values, _ = read_model_file(path, TASK_NAME)
-    write_model_file(path, get_model(SMALL, ["a", "b"]), TASK_NAME, {**values, "styles": styles})
+    values, _ = read_model_file(path, NAME)
+    write_model_file(path, get_model(SMALL, ["a", "b"]), NAME, {**values, "styles": styles})
     for read in (load_model, read_styles):
         with pytest.raises(UserError, match="the styles in its config must be different names, not "):
             read(path)
@@ -287,12 +288,12 @@ def test_balanced_styles_pull_alike(distance):
     torch.manual_seed(0)
     strong = torch.rand(1, 3, 40, 40)
     config = LossConfig.model_validate({"vgg": "random", "gram": {**GRAM, "distance": distance}})
-    loss = PerceptualLoss(config, strong, 0.5 + 0.2 * (strong - 0.5))
+    loss = StyleLoss(config, strong, 0.5 + 0.2 * (strong - 0.5)).eval()
     grams = loss.style_grams["relu1_2"].detach()
     sizes = DISTANCES[distance](torch.zeros_like(grams), grams)  # relative: 1 each
     painting, photo = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)
     plain = torch.stack([loss(painting, photo, mix) for mix in torch.eye(2).split(1)])
-    loss.balanced = True
+    loss.train()
     parts = torch.stack([loss(painting, photo, mix) for mix in torch.eye(2).split(1)]) / plain
     torch.testing.assert_close(parts[0] * sizes[0], parts[1] * sizes[1], rtol=1e-3, atol=0)
     assert parts.mean().item() == pytest.approx(1, rel=1e-3)

@@ -6,21 +6,24 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from common.runs.steps import prepare_training
 from spandrel import ModelLoader, SizeRequirements
-from superres.model import get_model, load_model, resize_bicubic, save_model
 
 from common.batches.folders import PhotoSplit
 from common.config.yaml_file import load_config
 from common.inference.ready import ready
 from common.inference.tiles import enhance
 from common.models.unet import parameter_groups
+from common.runs.prepare import prepare
 from common.runtime.errors import UserError
-from common.training.precision import choose_precision
+from common.runtime.precision import choose_precision
 from superres.architectures import find_architectures, pad
+from superres.bicubic import resize_bicubic
 from superres.config import Config
-from superres.data import get_photos
+from superres.files import load_model, save_model
+from superres.network import get_model
 from superres.spandrel_export import export_spandrel
+from superres.task import TASK
+from superres.training import settle
 from tests.commands import run_here
 
 SMALL = {  # small enough for seconds
@@ -136,7 +139,7 @@ def test_every_architecture_of_spandrel_is_tried_here():
 def test_what_cannot_be_trained_says_why(name):
     scale = 1 if name in ("DRUNet", "FBCNN", "MixDehazeNet", "GFPGAN", "RestoreFormer", "LaMa") else 2
     with pytest.raises(UserError) as error:
-        config_of(name, {}, scale)
+        settle(config_of(name, {}, scale))
     assert NOT_TRAINED[name] in str(error.value)
 
 
@@ -150,22 +153,34 @@ def test_what_cannot_be_trained_says_why(name):
         ("UpCunet2x", {}, 4, {}, "data.scale = 4: UpCunet2x with these options enlarges 2 times"),
         ("Compact", {"num_feat": "many"}, 2, {}, "model.options: Compact cannot be built"),
         ("SAFMN", {}, 2, {}, "model.options: SAFMN also needs dim"),
-        ("SAFMN", {"dim": 8}, 2, {"train.precision": "fp16"}, "SAFMN is not known to work in fp16"),
         ("Compact", {}, 2, {"model.on_bicubic": "true"}, "adds the photo to its result by itself"),
         ("Compact", {}, 2, {"model.norm": "batch"}, "norm: network: spandrel has none"),
     ],
 )
 def test_a_mistake_in_the_config_is_told(name, options, scale, keys, message):
     with pytest.raises(UserError) as error:
-        config_of(name, options, scale, **keys)
+        settle(config_of(name, options, scale, **keys))
     assert message in str(error.value)
+
+
+def test_half_precision_asked_for_in_vain_is_told_before_a_training_and_before_a_study(photos, tmp_path, capsys):
+    (tmp_path / "base.yaml").write_text(
+        "model: {network: spandrel, architecture: SAFMN, options: {dim: 8}}\nloss: {l1: 1}\n"
+        "train: {precision: fp16, stages: [{crop: 32, bs: 2, epochs: 1, lr: 1e-3}]}\n"
+    )
+    (tmp_path / "study.yaml").write_text("base: base.yaml\nvariants: {a: {train.precision: fp32}, b: {}}\n")
+    for words in (["superres.train", tmp_path / "base.yaml"], ["superres.compare", tmp_path / "study.yaml"]):
+        assert run_here(*words, f"data.path={photos}", f"output.path={tmp_path / 'runs'}") == 2
+        assert "error: train.precision = fp16: this network is not known to work in it" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(("name", "precision"), [("SAFMN", "fp32"), ("Compact", "fp16")])
 def test_auto_on_a_gpu_is_a_precision_that_the_architecture_works_in(name, precision, monkeypatch):
-    monkeypatch.setattr("common.runs.steps.processes.join", lambda name: torch.device("cuda"))
-    config, _, device = prepare_training(config_of(name, SMALL[name]), get_photos, photos=PhotoSplit([], []))
-    assert choose_precision(config, device) == precision
+    monkeypatch.setattr("common.runs.prepare.processes.join", lambda name: torch.device("cuda"))
+    config, _, device = prepare(TASK, config_of(name, SMALL[name]), photos=PhotoSplit([], []))
+    model = get_model(config.model, config.data.scale)
+    assert choose_precision(config.train.precision, device, model, "train.precision =") == precision
     assert config.train.precision == "auto"  # as --resume reads what the run has saved
 
 
@@ -217,7 +232,7 @@ def test_on_bicubic_it_is_bicubic_at_first_and_no_file_for_others(tmp_path):
 
 
 def test_checking_a_config_draws_no_random_numbers():
-    config_of("Compact", SMALL["Compact"])
+    settle(config_of("Compact", SMALL["Compact"]))
     drawn = torch.rand(1)
     torch.manual_seed(0)
     assert torch.equal(drawn, torch.rand(1))

@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from superres.bicubic import enlarge_by_convolution
-from superres.model import resize_bicubic
+from superres.bicubic import enlarge_by_convolution, resize_bicubic
 
 
 @pytest.mark.parametrize("scale", [2, 4, 8])

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from common.config.yaml_file import load_config
 from superres.config import Config
-from superres.model import load_model, save_model
+from superres.files import load_model, save_model
 from tests.commands import learner_predicts, read_table, run, run_here
 
 pytestmark = pytest.mark.slow

@@ -18,7 +18,7 @@ from spandrel.architectures.SCUNet import SCUNet
 from common.inference.ready import ready
 from common.inference.tiles import enhance
 from common.runtime.errors import ResultNotFinite, UserError
-from superres.model import load_any_model
+from superres.files import load_any_model
 from tests.commands import run_here
 
 
@@ -142,14 +142,15 @@ def test_predict_evaluate_and_blend_take_files_of_others(tmp_path, capsys):
     assert "does not say what it cleans: give the inputs with --low, or measure it" in capsys.readouterr().err
     command = ("superres.predict", tmp_path / "clean.pth", photos, "-o", tmp_path / "x")
     assert run_here(*command, "--precision", "fp16") == 2
-    assert "DnCNN is not known to work in fp16" in capsys.readouterr().err
+    assert "--precision fp16: this network is not known to work in it" in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_export_writes_a_file_for_others(tmp_path, capsys):
     from common.config.yaml_file import load_config
     from superres.config import Config
-    from superres.model import get_model, save_model
+    from superres.files import save_model
+    from superres.network import get_model
 
     stage = "train.stages=[{crop: 64, bs: 2, epochs: 1, lr: 1e-3}]"
     for name, words in (

@@ -12,9 +12,9 @@ from common.config.yaml_file import load_config
 from common.evaluation.metrics import psnr_y, ssim_y
 from common.photos.pixels import to_tensor
 from common.runtime.errors import UserError
+from superres.bicubic import resize_bicubic
 from superres.config import Config
 from superres.data import Degrade, get_dls, get_photos
-from superres.model import resize_bicubic
 
 CPU = torch.device("cpu")
 

@@ -8,10 +8,12 @@ from PIL import Image
 from torch import nn
 
 from common.config.yaml_file import load_config
+from superres.bicubic import resize_bicubic
 from superres.config import Config
 from superres.data import Degrade
+from superres.files import load_model, save_model
 from superres.measure import measure_photo
-from superres.model import get_model, load_model, resize_bicubic, save_model
+from superres.network import get_model
 from tests.commands import run_here
 
 

@@ -1,8 +1,9 @@
 import pytest
 import torch
-from superres.model import get_model, resize_bicubic
 
+from superres.bicubic import resize_bicubic
 from superres.config import SuperresModelConfig
+from superres.network import get_model
 
 CONFIG = SuperresModelConfig(encoder="resnet18", pretrained=False, norm="none")
 

@@ -5,7 +5,7 @@ import torch
 from common.batches.folders import sample_photos
 from common.config.yaml_file import load_config
 from superres.config import Config
-from superres.model import get_model
+from superres.network import get_model
 from superres.robustness import ROWS, measure_damages
 
 

@@ -1,14 +1,12 @@
 """The configuration of denoising."""
 
-from typing import Annotated
-
 from pydantic import Field
 
-from common.config.sections import ModelConfig, PhotosConfig, TaskConfig
+from common.config.sections import ModelConfig, PhotosConfig, Positive, TaskConfig
 
 
 class DataConfig(PhotosConfig, frozen=True):
-    noise: Annotated[float, Field(gt=0)] = Field(default=25.0, description="Gaussian sigma of the input, in 1/255")
+    noise: Positive = Field(default=25.0, description="Gaussian sigma of the input, in 1/255")
 
 
 class Config(TaskConfig, frozen=True):
