@@ -13,8 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from common.models.resnet import BasicBlock, Bottleneck
 from common.runtime.errors import ResultNotFinite
 from common.runtime.finite import check_finite
 from common.runtime.precision import BITS, DTYPES, choose_precision

@@ -1,9 +1,9 @@
 import pytest
 import torch
 from torch import nn
-from torchvision.models.resnet import Bottleneck
 
 from common.inference.ready import fuse_batch_norms, ready
+from common.models.resnet import Bottleneck
 from common.models.unet import Unet
 
 CPU = torch.device("cpu")
@@ -43,9 +43,7 @@ def test_a_model_made_ready_gives_the_same_picture(unet, noise):
 
 @torch.inference_mode()
 def test_a_bottleneck_is_fused(noise):
-    block = Bottleneck(
-        3, 3, norm_layer=nn.BatchNorm2d, downsample=nn.Sequential(nn.Conv2d(3, 12, 1), nn.BatchNorm2d(12))
-    )
+    block = Bottleneck(3, 12, stride=1, width=3)
     shake(block.eval())
     expected = block(noise)
     assert count_norms(block) == 4

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from superres.model import get_model, save_model
 from torch import nn
 from torch.nn.utils import parametrize
 
@@ -7,7 +8,6 @@ from common.config.yaml_file import load_config
 from common.models.start_from import start_from
 from common.runtime.errors import UserError
 from superres.config import Config
-from superres.model import get_model, save_model
 
 
 def get_config(*words):
