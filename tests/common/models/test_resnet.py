@@ -30,7 +30,7 @@ def test_features_are_torchvisions_with_its_weights(name):
     theirs(x)  # statistics that are not 0 and 1
     ours.load_state_dict({key: value for key, value in theirs.state_dict().items() if not key.startswith("fc.")})
     expected = torch.nn.Sequential(*list(theirs.eval().children())[:-2])(x)
-    assert expected.std() > 0.1
+    assert expected.std() > 0.05
     torch.testing.assert_close(ours.eval()(x), expected)
 
 
