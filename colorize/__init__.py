@@ -44,6 +44,6 @@ def load(path: str | Path, device: str = "auto") -> "PhotoModel":
     path: a model file, or a run's folder. The model takes size, saturation and tile, as `colorize.predict` does.
     Raises UserError if it is not a complete model file of this task.
     """
-    from common.commands import notebook
+    from common.commands.load import load as load_model
 
-    return notebook.load(TASK, path, device)
+    return load_model(TASK, path, device)

@@ -45,6 +45,6 @@ def load(path: str | Path, device: str = "auto", style: str | None = None) -> "P
     `styletransfer.predict --style`. The model takes strength, keep_colors and tile, as there.
     Raises UserError if it is not a complete model file of this task, or has no such style.
     """
-    from common.commands import notebook
+    from common.commands.load import load as load_model
 
-    return notebook.load(TASK, path, device, style=style)
+    return load_model(TASK, path, device, style=style)

@@ -44,6 +44,6 @@ def load(path: str | Path, device: str = "auto") -> "PhotoModel":
     path: a model file, or a run's folder, or a file of others that spandrel recognises. The model takes strength and
     tile, as `superres.predict` does. Raises UserError if it is none of these.
     """
-    from common.commands import notebook
+    from common.commands.load import load as load_model
 
-    return notebook.load(TASK, path, device)
+    return load_model(TASK, path, device)

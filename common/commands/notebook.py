@@ -1,23 +1,17 @@
-"""What Python and notebooks call, in any task: a Learner, a whole run, or a trained model as a function."""
+"""What Python and notebooks call to train, in any task: a Learner, or a whole run."""
 
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from common.commands.arguments import model_path
 from common.commands.configs import find_config
 from common.commands.train import check_run_folder
 from common.config.yaml_file import load_config
-from common.inference.photo_model import PhotoModel
-from common.inference.ready import ready
 from common.runs.prepare import get_learner as get_learner_of
 from common.runs.prepare import prepare
 from common.runs.train import train
-from common.runtime.devices import get_device
 from common.task import Task
 from common.training.learner import StageLearner
 
@@ -48,13 +42,6 @@ def resume_run(task: Task, run: str | Path, overrides: Sequence[str]) -> Path:
     config = load_config(task.config, folder / "config.yaml", overrides)
     with script_left_alone():
         return train(task, config, folder.name, folder)
-
-
-def load(task: Task, path: str | Path, device: str = "auto", **opening: Any) -> PhotoModel:
-    """A trained model as a function of photos. opening: options that choose among the models of the file."""
-    use = task.use()
-    model = ready(use.choose(use.load(model_path(str(path))), **opening), get_device(device))
-    return PhotoModel(model, partial(use.enhance, model), task.keep_grey)
 
 
 @contextmanager

@@ -133,11 +133,15 @@ def get_predict_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:
 def open_model(task: Task, args: argparse.Namespace) -> "nn.Module":
     """The MODEL of `predict`, mixed with --blend, ready on its --device."""
     from common.inference.ready import ready
-    from common.models.fastai_export import import_exported_model
     from common.runtime.devices import get_device
 
     use = task.use()
-    model = import_exported_model(args.model, use.model_class) if args.trust_pickle else use.load(args.model)
+    if args.trust_pickle:
+        from common.models.fastai_export import import_exported_model  # fastai takes seconds to import
+
+        model = import_exported_model(args.model, use.model_class)
+    else:
+        model = use.load(args.model)
     model = use.choose(mix_models(args, model, use.load), **values_of(task.options, args, at_opening=True))
     return ready(model, get_device(args.device), args.precision)
 

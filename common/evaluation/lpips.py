@@ -14,8 +14,7 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models import AlexNet_Weights, SqueezeNet1_1_Weights, WeightsEnum
 
-from common.models.vgg16 import IMAGENET_MEAN, IMAGENET_STD
-from common.models.weights import StateDict, read_weights_file
+from common.models.weights import IMAGENET_MEAN, IMAGENET_STD, StateDict, read_weights_file
 from common.runtime.errors import UserError
 
 NetName = Literal["alex", "squeeze"]

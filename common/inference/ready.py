@@ -1,5 +1,6 @@
 """A trained model made ready to be run: on its device, in its precision, without what only training needs."""
 
+import sys
 from functools import partial
 from itertools import pairwise
 from typing import TypeVar
@@ -7,7 +8,6 @@ from typing import TypeVar
 import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from common.inference.precision import Half, forward_in_precision
 from common.runtime.precision import choose_precision
@@ -33,10 +33,12 @@ def ready(model: Model, device: torch.device, precision: str = "auto") -> Model:
 
 def fuse_batch_norms(model: Model) -> Model:
     """Fuses each BatchNorm, which in eval mode only scales and shifts, into the convolution before it, in place."""
+    resnet = sys.modules.get("torchvision.models.resnet")  # whoever has such a block has imported it
+    blocks = (resnet.BasicBlock, resnet.Bottleneck) if resnet else ()
     for module in list(model.modules()):
         if isinstance(module, nn.Sequential):
             pairs = list(pairwise(module._modules))
-        elif isinstance(module, BasicBlock | Bottleneck):
+        elif isinstance(module, blocks):
             pairs = [(f"conv{i}", f"bn{i}") for i in (1, 2, 3) if hasattr(module, f"conv{i}")]
         else:
             continue

@@ -6,26 +6,23 @@ time what the encoder saw at that size.
 
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Self, cast
 from urllib.error import URLError
 
 import torch
 import torch.nn.functional as F
-from fastai.layers import BatchNorm, ConvLayer, NormType, PixelShuffle_ICNR, ResBlock
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
-from torchvision.models import ResNet, get_model, get_model_weights
 
 from common.config.sections import UNET_STRIDE, ModelConfig
 from common.models.attention import SelfAttention
-from common.models.vgg16 import IMAGENET_MEAN, IMAGENET_STD
-from common.models.weights import read_weights_file
+from common.models.weights import IMAGENET_MEAN, IMAGENET_STD, read_weights_file
 from common.runtime.errors import UserError
 
-SKIPS = ("relu", "layer1", "layer2", "layer3")  # the encoder's last layers at 1/2, 1/4, 1/8 and 1/16 of the size
+if TYPE_CHECKING:
+    from torchvision.models import ResNet
 
-INIT: dict[str, Any] = {"init": nn.init.kaiming_normal_, "bias_std": 0}  # of convolutions, as fastai's U-Net has it
-NO_NORM = cast(NormType, None)  # which fastai takes, but does not say
+SKIPS = ("relu", "layer1", "layer2", "layer3")  # the encoder's last layers at 1/2, 1/4, 1/8 and 1/16 of the size
 
 
 class Unet(nn.Module):
@@ -63,19 +60,19 @@ class Unet(nn.Module):
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
         resnet = get_resnet(encoder, pretrained)
-        n, norm_type = resnet.fc.in_features, NormType.Batch if norm == "batch" else NO_NORM
+        n, batch = resnet.fc.in_features, norm == "batch"
         self.encoder = nn.Sequential(OrderedDict(list(resnet.named_children())[:-2]))  # without pooling and classifier
-        self.bn = BatchNorm(n)
-        self.middle = nn.Sequential(conv_layer(n, 2 * n, norm_type), conv_layer(2 * n, n, norm_type))
+        self.bn = batch_norm(n)
+        self.middle = nn.Sequential(conv_layer(n, 2 * n, batch), conv_layer(2 * n, n, batch))
         self.blocks = nn.ModuleList()
         for n_skip in (n // 2, n // 4, n // 8, resnet.conv1.out_channels):
             n_cat = n // 2 + n_skip
             n_block = n_cat // 2 if len(self.blocks) == 3 else n_cat
             with_attention = attention and len(self.blocks) == 1
-            self.blocks.append(UnetBlock(n, n_skip, n_block, norm_type, blur, with_attention))
+            self.blocks.append(UnetBlock(n, n_skip, n_block, batch, blur, with_attention))
             n = n_block
-        self.shuf = PixelShuffle_ICNR(n, norm_type=norm_type)
-        self.res = ResBlock(1, n + 3, n + 3, norm_type=norm_type, **INIT)
+        self.shuf = shuffle(n, n, batch)
+        self.res = ResBlock(n + 3, batch)
         add_norm(nn.ModuleList([self.middle, self.blocks, self.shuf, self.res]), norm)
         self.last = EvenConv(n + 3, n_out, upscale)
         for parameter in self.last.parameters():
@@ -118,14 +115,16 @@ def get_unet(config: ModelConfig, n_out: int = 3, upscale: int = 1) -> Unet:
 class UnetBlock(nn.Module):
     """(N, n_in, H, W) and the encoder's (N, n_skip, 2 H, 2 W) -> (N, n_out, 2 H, 2 W)."""
 
-    def __init__(self, n_in: int, n_skip: int, n_out: int, norm_type: NormType, blur: bool, attention: bool) -> None:
+    def __init__(self, n_in: int, n_skip: int, n_out: int, batch: bool, blur: bool, attention: bool) -> None:
         super().__init__()
-        self.shuf = PixelShuffle_ICNR(n_in, n_in // 2, norm_type=norm_type)
+        self.shuf = shuffle(n_in, n_in // 2, batch)
         if blur:
             self.shuf.append(Blur())
-        self.bn = BatchNorm(n_skip)
-        self.conv1 = conv_layer(n_in // 2 + n_skip, n_out, norm_type)
-        self.conv2 = conv_layer(n_out, n_out, norm_type, SelfAttention(n_out) if attention else None)
+        self.bn = batch_norm(n_skip)
+        self.conv1 = conv_layer(n_in // 2 + n_skip, n_out, batch)
+        self.conv2 = conv_layer(n_out, n_out, batch)
+        if attention:
+            self.conv2.append(SelfAttention(n_out))
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = torch.cat([self.shuf(x), self.bn(skip)], dim=1).relu()
@@ -142,9 +141,45 @@ class Blur(nn.Module):
         return F.avg_pool2d(x, 2, stride=1, padding=1, count_include_pad=False)[..., :-1, :-1]
 
 
-def conv_layer(n_in: int, n_out: int, norm_type: NormType, after: nn.Module | None = None) -> ConvLayer:
-    """A 3 x 3 convolution, its BatchNorm if any, a ReLU and `after`."""
-    return ConvLayer(n_in, n_out, norm_type=norm_type, xtra=after, **INIT)
+class ResBlock(nn.Module):
+    """(N, n, H, W) + two convolutions of it, whose last BatchNorm, if any, starts at zero."""
+
+    def __init__(self, n: int, batch: bool) -> None:
+        super().__init__()
+        self.convpath = nn.Sequential(conv_layer(n, n, batch), conv_layer(n, n, batch)[:-1])
+        if batch:
+            nn.init.zeros_(self.convpath[1][1].weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x + self.convpath(x)).relu()
+
+
+def conv_layer(n_in: int, n_out: int, batch: bool, size: int = 3) -> nn.Sequential:
+    """A convolution, a BatchNorm if wanted, a ReLU; initialised as fastai's U-Net is."""
+    conv = nn.Conv2d(n_in, n_out, size, padding=size // 2, bias=not batch)
+    nn.init.kaiming_normal_(conv.weight)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return nn.Sequential(conv, *([batch_norm(n_out)] if batch else []), nn.ReLU())
+
+
+def batch_norm(n: int) -> nn.BatchNorm2d:
+    """A BatchNorm that starts as fastai's."""
+    norm = nn.BatchNorm2d(n)
+    nn.init.constant_(norm.bias, 1e-3)
+    return norm
+
+
+def shuffle(n_in: int, n_out: int, batch: bool) -> nn.Sequential:
+    """(N, n_in, H, W) -> (N, n_out, 2 H, 2 W): a 1 x 1 convolution, a ReLU and a pixel shuffle.
+
+    At the start the four pixels that are shuffled from one place are equal: ICNR (Aitken et al. 2017, arXiv
+    1707.02937).
+    """
+    layer = conv_layer(n_in, 4 * n_out, batch, size=1)
+    with torch.no_grad():
+        layer[0].weight.copy_(layer[0].weight[::4].repeat_interleave(4, dim=0))
+    return nn.Sequential(layer, nn.PixelShuffle(2))
 
 
 class EvenConv(nn.Conv2d):
@@ -192,13 +227,15 @@ def parameter_groups(model: nn.Module) -> list[list[nn.Parameter]]:
     return [encoder, [parameter for parameter in model.parameters() if id(parameter) not in encoder_ids]]
 
 
-def get_resnet(name: str, pretrained: bool | Path) -> ResNet:
+def get_resnet(name: str, pretrained: bool | Path) -> "ResNet":
     """A torchvision ResNet. Raises UserError if its weights cannot be read."""
+    from torchvision.models import get_model  # takes as long to import as torch, which other networks do without
+
     weights = "DEFAULT" if pretrained is True else None
     # Without statistics to normalise by, residual branches must start at zero, or 16 blocks of them explode.
     options = {} if pretrained else {"zero_init_residual": True}
     try:
-        model = cast(ResNet, get_model(name, weights=weights, **options))
+        model = cast("ResNet", get_model(name, weights=weights, **options))
     except URLError as error:
         raise UserError(
             f"the pretrained {name} could not be downloaded ({error.reason}). Offline, set "
@@ -214,6 +251,8 @@ def load_encoder(model: nn.Module, name: str, path: Path) -> None:
 
     Raises UserError if the file cannot be read, or is of another network.
     """
+    from torchvision.models import get_model_weights
+
     enum = next(iter(get_model_weights(name)))
     state = read_weights_file(str(path), "model.pretrained", enum, words=())
     own = {key: value for key, value in state.items() if not key.startswith("fc.")}

@@ -9,12 +9,11 @@ from torch import Tensor, nn
 from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
-from common.models.weights import read_weights_file
+from common.models.weights import IMAGENET_MEAN, IMAGENET_STD, read_weights_file
 from common.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 KERNELS = ([1.0, 2.0, 1.0], [-1.0, 0.0, 1.0], [1.0, -2.0, 1.0])  # across: smooth, edge, line
 
 

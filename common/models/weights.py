@@ -2,20 +2,25 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.error import URLError
 
 import safetensors.torch
 import torch
 from torch import Tensor
-from torchvision.models import WeightsEnum
 
 from common.runtime.errors import UserError
 
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
+
 StateDict = dict[str, Tensor]
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of what they were trained on
 
 
 def read_weights_file(
-    weights: str, key: str, torchvision: WeightsEnum, words: Sequence[str] = ("torchvision", "random")
+    weights: str, key: str, torchvision: "WeightsEnum", words: Sequence[str] = ("torchvision", "random")
 ) -> StateDict:
     """The state dict of `weights`: one of `words` for the enum member `torchvision`, or a .pth or .safetensors file.
 
@@ -55,6 +60,6 @@ def read_weights_file(
         ) from error
 
 
-def is_cached(weights: WeightsEnum) -> bool:
+def is_cached(weights: "WeightsEnum") -> bool:
     """Whether torch's cache holds these weights of torchvision's."""
     return (Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name).is_file()

@@ -7,7 +7,6 @@ from typing import cast
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import distance_transform_edt
 
 from common.photos.flat import flatten_to_rgb
 from common.photos.matrix_profile import convert_16_bits
@@ -62,6 +61,8 @@ def fill_transparent(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     hidden = alpha == 0
     if not hidden.any() or hidden.all():
         return rgb
+    from scipy.ndimage import distance_transform_edt  # it takes half a second to import
+
     nearest = cast(np.ndarray, distance_transform_edt(hidden, return_distances=False, return_indices=True))
     return rgb[nearest[0], nearest[1]]
 

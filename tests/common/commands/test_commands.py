@@ -5,9 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+import superres.config
 from common.commands.configs import CONFIGS, find_config
 from common.commands.predict import get_predict_parser
+from superres.files import save_model
+from superres.network import get_model
 from tests.commands import run_here
 
 TASKS = ("superres", "colorize", "styletransfer")
@@ -17,13 +21,17 @@ MODULES = [
     "styletransfer.optimize",
 ]  # fmt: skip
 
-IMPORTED = """
+HEAVY = {  # modules that are not needed to apply a model, and take 0.2 to 2 s each
+    "fastai", "torchvision", "torch._dynamo", "kornia", "pandas", "matplotlib", "scipy", "sklearn", "skimage",
+    "spandrel", "cv2", "av",
+}  # fmt: skip
+IMPORTED = f"""
 import runpy, sys
 sys.argv = sys.argv[1:]
 try:
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=False)
 except SystemExit as ended:
-    print(ended.code, sorted({"torch", "fastai", "pandas", "kornia"} & set(sys.modules)))
+    print(ended.code, sorted({HEAVY | {"torch"}} & set(sys.modules)))
 """
 
 
@@ -38,6 +46,25 @@ def test_help_imports_neither_torch_nor_fastai(module):
     ended, printed = status_and_imports(module, "--help")
     assert ended == "0 []"
     assert f"usage: python -m {module}" in printed
+
+
+@pytest.mark.parametrize(
+    ("network", "needed"),
+    [
+        ({"network": "srcnn"}, ["torch"]),
+        ({"encoder": "resnet18", "pretrained": False}, ["torch", "torch._dynamo", "torchvision"]),
+    ],
+)
+def test_to_enlarge_a_photo_imports_nothing_heavy_but_what_makes_the_network(network, needed, tmp_path):
+    config = superres.config.Config.model_validate({
+        "data": {"path": tmp_path}, "model": network, "loss": {"l1": 1},
+        "train": {"stages": [{"crop": 32, "bs": 1, "epochs": 1, "lr": 1e-3}]},
+    })  # fmt: skip
+    save_model(tmp_path / "model.safetensors", get_model(config.model, scale=2), config)
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    ended, printed = status_and_imports("superres.predict", tmp_path, tmp_path / "a.png", "-o", tmp_path / "out")
+    assert ended == f"0 {needed}", printed
+    assert Image.open(tmp_path / "out/a.png").size == (80, 60)
 
 
 @pytest.mark.parametrize("task", ["superres", "colorize", "styletransfer"])

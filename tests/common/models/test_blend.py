@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from superres.model import SuperResolver
 from torch import nn
 
 from common.models.blend import blend
 from common.runtime.errors import UserError
-from superres.model import SuperResolver
 from superres.srcnn import SRCNN
 
 
