@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from common.models.vgg16 import IMAGENET_MEAN, IMAGENET_STD, load_vgg_weights
-from superres.model import resize_bicubic
+from superres.bicubic import resize_bicubic
 
 WEIGHTS = (5, 15, 2)  # of the ReLUs before the third, fourth and fifth max-pool
 

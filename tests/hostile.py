@@ -11,13 +11,14 @@ import numpy as np
 import safetensors.torch
 import torch
 from PIL import Image
-from superres.model import get_model, save_model
 
 from common.config.yaml_file import load_config, save_config
 from common.models.model_file import METADATA_KEY, write_model_file
 from common.photos.deep_files import write_png, write_tiff
 from common.photos.tags import Tags
 from superres.config import Config
+from superres.files import save_model
+from superres.network import get_model
 
 
 class Harmful:

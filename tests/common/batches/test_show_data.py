@@ -1,5 +1,4 @@
 import importlib
-from functools import partial
 
 import numpy as np
 import pytest
@@ -18,12 +17,11 @@ def get_dls(photos):
     """A function that returns the batches of a task."""
 
     def get_dls(name, *words):
-        config_class = importlib.import_module(f"{name}.config").Config
-        data = importlib.import_module(f"{name}.data")
+        task = importlib.import_module(f"{name}.task").TASK
+        training = task.training()
         words = [f"data.path={photos}", "data.valid=[0.png]", "loss.l1=1", "train.workers=0", STAGES, *words]
-        config = load_config(config_class, None, words)
-        make = partial(data.get_dls, device=torch.device("cpu"))
-        return make(data.get_photos(config), config, config.train.stages[0])
+        config = training.settle(load_config(task.config, None, words))
+        return training.get_dls(training.get_photos(config), config, config.train.stages[0], torch.device("cpu"))
 
     return get_dls
 

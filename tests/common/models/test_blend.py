@@ -6,7 +6,7 @@ from torch import nn
 
 from common.models.blend import blend
 from common.runtime.errors import UserError
-from superres.model import SuperResolver
+from superres.network import SuperResolver
 from superres.srcnn import SRCNN
 
 
