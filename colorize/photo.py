@@ -32,7 +32,8 @@ def color_photo(
     multiplied by. The photo's L* stays, within the rounding of three channels to 8 bits (0.3); its own colours are
     ignored.
     """
-    small = enhance(model, shrink_to_grey(photo, size or model.size), tile=tile)
+    usual = int(model.values["size"]) if isinstance(model, OnnxModel) else model.size
+    small = enhance(model, shrink_to_grey(photo, size or usual), tile=tile)
     return lay_colors(photo, small, saturation)
 
 

@@ -10,6 +10,7 @@ from colorize.network import get_model as get_colorizer
 from colorize.photo import color_photo, color_together
 from common.config.yaml_file import load_config
 from common.inference.plan import plan_outputs
+from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance, enhance_together
 from common.inference.work import Together, enhance_photos
 from styletransfer.config import JohnsonConfig, StyleModelConfig
@@ -133,4 +134,4 @@ def test_only_an_accelerator_takes_several(device, several, photos, tmp_path, mo
     assert run_here("superres.predict", tmp_path / "model.safetensors", photos, "-o", tmp_path / "out") == 0
     assert [together is not None for together in given] == [several]
     if several:
-        assert given[0].pixels == 512**2 // 2**2
+        assert given[0].pixels == TILE**2 // 2**2
