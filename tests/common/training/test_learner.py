@@ -23,7 +23,8 @@ from common.runs.resume import ResumePoint
 from common.runtime import processes
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError
 from common.training import learner as training
-from common.training.learner import ModelFiles, out_of_memory_advice
+from common.training.advice import out_of_memory_advice
+from common.training.learner import ModelFiles
 from common.training.precision import Float16, check_precision
 
 CPU = torch.device("cpu")
