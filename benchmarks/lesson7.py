@@ -11,12 +11,12 @@ import torchvision
 from fastai.callback.hook import hook_outputs
 from fastai.layers import NormType
 from fastai.vision.learner import create_unet_model
-from superres.model import resize_bicubic
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from common.models.vgg16 import load_vgg_weights
 from common.models.weights import IMAGENET_MEAN, IMAGENET_STD
+from superres.bicubic import resize_bicubic
 
 WEIGHTS = (5, 15, 2)  # of the ReLUs before the third, fourth and fifth max-pool
 

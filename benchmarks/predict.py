@@ -33,7 +33,8 @@ from common.runtime.command import run_command
 from common.runtime.devices import get_device
 from common.runtime.memory import keep_freed_memory
 from superres.config import Config
-from superres.model import TASK_NAME, SuperResolver, get_model
+from superres.files import NAME
+from superres.network import SuperResolver, get_model
 
 CONFIG = CONFIGS / "superres_2x.yaml"
 SCALE = 2
@@ -74,7 +75,7 @@ def ours_in_bf16(photo: np.ndarray, tile: int, device: torch.device) -> Work:
 
 def by_onnxruntime(photo: np.ndarray, tile: int, _device: torch.device) -> Work:
     with exported_model() as path:
-        return in_tiles(OnnxModel(path, TASK_NAME), photo, tile)
+        return in_tiles(OnnxModel(path, NAME), photo, tile)
 
 
 def by_openvino(photo: np.ndarray, tile: int, _device: torch.device, precision: str = "f32") -> Work:
@@ -101,7 +102,7 @@ def exported_model() -> Iterator[Path]:
     """An ONNX file of `our_model`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        export_onnx(path, our_model().eval(), {"task": TASK_NAME, "scale": SCALE})
+        export_onnx(path, our_model().eval(), {"task": NAME, "scale": SCALE})
         yield path
 
 

@@ -14,7 +14,7 @@ from common.inference.tiles import enhance
 from common.photos.whole import read_photo
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
-from superres.model import load_model
+from superres.files import load_model
 
 
 def main() -> None:

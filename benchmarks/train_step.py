@@ -16,7 +16,6 @@ import fastai.optimizer
 import pandas as pd
 import torch
 from fastai.callback.schedule import combined_cos
-from superres.model import get_model
 
 from benchmarks.lesson7 import FeatureLoss, Lesson7Model
 from benchmarks.measure import (
@@ -43,6 +42,7 @@ from common.training.learner import adamw
 from superres.config import Config
 from superres.data import get_dls, get_input, get_photos
 from superres.measure import measure_photo
+from superres.network import get_model
 
 log = logging.getLogger(__name__)
 

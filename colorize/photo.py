@@ -32,8 +32,13 @@ def color_photo(
     multiplied by. The photo's L* stays, within the rounding of three channels to 8 bits (0.3); its own colours are
     ignored.
     """
-    small = enhance(model, shrink_to_grey(photo, size or model.size), tile=tile)
+    small = enhance(model, shrink_to_grey(photo, size or usual_size(model)), tile=tile)
     return lay_colors(photo, small, saturation)
+
+
+def usual_size(model: Colorizer | OnnxModel) -> int:
+    """The short side in pixels of what a model was trained on."""
+    return int(model.values["size"]) if isinstance(model, OnnxModel) else model.size
 
 
 def color_together(

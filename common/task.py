@@ -38,6 +38,10 @@ class Option:
     at_opening: bool = False  # it chooses among the models in a file, for all photos: a flag of `app` and `export`, too
     fits_onnx: bool = True  # False: what it changes is fixed in an ONNX file
 
+    @property
+    def flag(self) -> str:
+        return f"--{self.name.replace('_', '-')}"
+
 
 # Images are (N, 3, H, W) in [0, 1], photos (H, W, 3) uint8 or uint16; Config and Model are the task's own.
 
@@ -143,6 +147,7 @@ class Task:
     check_study: Callable[[Sequence[Any]], None] = lambda configs: None  # Raises UserError if they are for none
     keep_grey: bool = True  # whether the result of a grey photo is grey
     steady: float = 0.0  # the default for videos, see `common.videos.steady`
+    heatmap: tuple[str, str] = ("target", "target")  # columns: whose features, and whose Gram matrices, to come near
     seen: int = 0  # how many of the photos that a model was trained on are measured, too
     formats: Mapping[str, str] = field(default_factory=dict)  # {flag of `export`: help}, besides ONNX
     add_evaluate_arguments: Callable[[ArgumentParser], None] = lambda parser: None

@@ -24,6 +24,8 @@ class Stylizer(nn.Module):
     several; it is then also given the mix, (N, k), how much of each of the last k.
     """
 
+    settings = ("residual", "styles")  # as `common.models.blend` reads them
+
     def __init__(self, network: nn.Module, residual: bool, styles: Sequence[str] = ()) -> None:
         super().__init__()
         self.network, self.residual, self.styles = network, residual, list(styles)

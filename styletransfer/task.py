@@ -95,6 +95,7 @@ TASK = Task(
     measuring=measuring,
     options=OPTIONS,
     columns=("photo", "style"),
+    heatmap=("photo", "style"),
     same_sections=("data", "output", "style"),
     check_study=check_study,
     higher_is_better={"loss": False, "features": False, "gram": False, "kept": True},

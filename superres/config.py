@@ -4,7 +4,7 @@ python -m superres.config > configs/superres.schema.json    writes the JSON sche
 """
 
 import json
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -89,6 +89,7 @@ class SuperresModelConfig(ModelConfig, frozen=True):
 
 
 class Config(TaskConfig, frozen=True):
+    movable: ClassVar[tuple[str, ...]] = ("data.low",)
     data: DataConfig = DataConfig()
     model: SuperresModelConfig = SuperresModelConfig()
 

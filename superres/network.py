@@ -21,6 +21,8 @@ class SuperResolver(nn.Module):
     whole picture, not what to add to bicubic.
     """
 
+    settings = ("scale", "upsample", "residual")  # as `common.models.blend` reads them
+
     def __init__(self, unet: nn.Module, scale: int, upsample: str, residual: bool = True) -> None:
         super().__init__()
         self.unet, self.scale, self.upsample, self.residual = unet, scale, upsample, residual

@@ -6,7 +6,6 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from superres.model import get_model
 from torch import nn
 
 from colorize.config import Config as ColorizeConfig
@@ -16,6 +15,7 @@ from common.config.yaml_file import load_config, save_config
 from common.inference.tiles import enhance
 from common.inference.work import enhance_photos
 from superres.config import Config as SuperresConfig
+from superres.network import get_model
 
 quick = settings(deadline=None, max_examples=50, derandomize=True, suppress_health_check=list(HealthCheck))
 # Every mode that a photo can come in, with a format that holds it.

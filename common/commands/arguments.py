@@ -126,16 +126,15 @@ def add_blend_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> None:
-    """A flag for each of a task's options: `--keep-colors`."""
+    """A flag for each of a task's options."""
     for option in options:
-        flag = f"--{option.name.replace('_', '-')}"
         if option.type is bool:
-            parser.add_argument(flag, action="store_true", help=option.help)
+            parser.add_argument(option.flag, action="store_true", help=option.help)
             continue
         kind = option.type if option.type is str else number_from(option)
-        default = "" if option.default is None else f" [{option.default:g}]"
+        said = "" if option.default is None else f" [{option.default:g}]"
         metavar = "NAME" if option.type is str else None
-        parser.add_argument(flag, type=kind, default=option.default, metavar=metavar, help=f"{option.help}{default}")
+        parser.add_argument(option.flag, type=kind, default=option.default, metavar=metavar, help=option.help + said)
 
 
 def number_from(option: Option) -> Callable[[str], float]:

@@ -19,7 +19,7 @@ Config = TypeVar("Config", bound=TaskConfig)
 
 
 def find_config(path: Path) -> Path:
-    """The file; if there is none, the shipped one of that name: `configs/superres_2x.yaml` works in any folder."""
+    """The file; if there is none, the shipped one of that name: `configs/NAME.yaml` works in any folder."""
     path = path.expanduser()
     shipped = CONFIGS.parent / path if path.parts[:1] == ("configs",) else CONFIGS / path
     return shipped if not path.exists() and shipped.is_file() else path

@@ -79,10 +79,10 @@ def predict_videos(
     from common.videos.enhance import VideoOptions, enhance_videos
     from common.videos.steady import Steady
 
-    amount = task.steady if args.steady is None else args.steady
+    use, amount = task.use(), task.steady if args.steady is None else args.steady
     quality = {} if args.quality is None else {"quality": args.quality}
-    options = VideoOptions(args.codec, scale=scale, **quality)
-    return enhance_videos(videos, enhance, lambda: Steady(amount, **task.use().mixing), options, together)
+    options = VideoOptions(args.codec, scale=scale, loggers=(use.enhance.__module__,), **quality)
+    return enhance_videos(videos, enhance, lambda: Steady(amount, **use.mixing), options, together)
 
 
 def get_predict_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:
@@ -156,7 +156,7 @@ def open_onnx(task: Task, args: argparse.Namespace) -> "OnnxModel":
         ("--part", args.part is not None),
         ("--precision", args.precision != "auto"),
         ("--trust-pickle", args.trust_pickle),
-        *((f"--{option.name}", getattr(args, option.name) != option.default) for option in fixed),
+        *((option.flag, getattr(args, option.name) != option.default) for option in fixed),
     ):
         if given:
             raise UserError(f"{flag}: not for an ONNX file; give the model.safetensors that it was made from")

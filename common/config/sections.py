@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
@@ -197,6 +197,8 @@ class OutputConfig(Section, frozen=True):
 
 class TaskConfig(Section, frozen=True):
     """What the config of every task has; a task names its own sections in place of the first two, and adds others."""
+
+    movable: ClassVar[tuple[str, ...]] = ()  # keys of a task's files, which may lie elsewhere when a run goes on
 
     data: PhotosConfig
     model: NetworkConfig

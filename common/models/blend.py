@@ -7,18 +7,16 @@ from torch import nn
 
 from common.runtime.errors import UserError
 
-SETTINGS = ("scale", "upsample", "residual", "styles")  # a model's attributes that say what its weights are for
-
 
 @torch.no_grad()
 def blend(model: nn.Module, other: nn.Module, part: float, path: Path) -> None:
     """Moves the weights of `model`, in place, to `part` of the way to those of `other`: 0 leaves them as they are.
 
     It works best between a model and one that was trained from it. path: of `other`, for messages. Raises UserError if
-    the two are not of one shape, or their weights are for different things.
+    the two are not of one shape, or differ in `settings`: a model's attributes that say what its weights are for.
     """
-    for name in SETTINGS:
-        own, its = getattr(model, name, None), getattr(other, name, None)
+    for name in getattr(model, "settings", ()):
+        own, its = getattr(model, name), getattr(other, name, None)
         if own != its:
             raise UserError(f"--blend {path}: its {name} is {its}, MODEL's is {own}, so their weights cannot be mixed")
     ours, theirs = model.state_dict(), other.state_dict()

@@ -13,8 +13,8 @@ from common.runtime.errors import UserError
 class OnnxModel(nn.Module):
     """(1, 3, H, W) in [0, 1], on the CPU -> (1, 3, scale H, scale W).
 
-    size: the short side that a colouriser was trained on; 0 of the others. It runs on CUDA where `onnxruntime-gpu` is
-    installed and `device` is not 'cpu'. Raises UserError if `path` is no such file, or is of another task.
+    values: what the file says of the model. It runs on CUDA where `onnxruntime-gpu` is installed and `device` is not
+    'cpu'. Raises UserError if `path` is no such file, or is of another task.
     """
 
     def __init__(self, path: Path, task: str, device: str = "auto") -> None:
@@ -31,14 +31,14 @@ class OnnxModel(nn.Module):
             raise UserError(f"--device {device}: this onnxruntime runs on the CPU alone; install onnxruntime-gpu")
         try:
             self.session = onnxruntime.InferenceSession(path, providers=providers)
-            values = json.loads(self.session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+            self.values = json.loads(self.session.get_modelmeta().custom_metadata_map[METADATA_KEY])
         except KeyError:
             raise UserError(f"{path}: an ONNX file, but not one that python -m {task}.export wrote") from None
         except Exception as error:  # onnxruntime has its own for each kind of broken file
             raise UserError(f"{path}: not a complete ONNX file ({str(error).splitlines()[0]})") from None
-        if values["task"] != task:
-            raise UserError(f"{path}: a model for {values['task']}: use python -m {values['task']}.predict")
-        self.scale, self.size = int(values.get("scale", 1)), int(values.get("size", 0))
+        if (made_by := self.values["task"]) != task:
+            raise UserError(f"{path}: a model for {made_by}: use python -m {made_by}.predict")
+        self.scale = int(self.values.get("scale", 1))
 
     def forward(self, image: Tensor) -> Tensor:
         return torch.from_numpy(self.session.run([OUTPUT], {INPUT: image.numpy()})[0])

@@ -7,17 +7,16 @@ from typing import Any
 from common.config.sections import TaskConfig
 from common.runtime.errors import UserError
 
-RESUMABLE_KEYS = {  # keys that may change between stop and resume, as they change neither data nor schedule
-    "data.path": "where the same photos are now",
-    "data.low": "where the same files are now",
-    "loss.vgg": "where the same file is now",
-    "train.device": "",
-    "train.precision": "",
-    "train.workers": "",
-    "train.accumulate": "",
-    "train.checkpoint_minutes": "",
-    "train.tensorboard": "",
-}
+
+def resumable_keys(config: TaskConfig | type[TaskConfig]) -> dict[str, str]:
+    """{key that may change between stop and resume, as it changes neither data nor schedule: how}."""
+    train = ("device", "precision", "workers", "accumulate", "checkpoint_minutes", "tensorboard")
+    return {
+        "data.path": "where the same photos are now",
+        **dict.fromkeys(config.movable, "where the same files are now"),
+        "loss.vgg": "where the same file is now",
+        **dict.fromkeys((f"train.{key}" for key in train), ""),
+    }
 
 
 def check_changes(old: TaskConfig, new: TaskConfig, position: Mapping[str, int], run: Path) -> list[str]:
@@ -30,7 +29,7 @@ def check_changes(old: TaskConfig, new: TaskConfig, position: Mapping[str, int],
     lines = {key: f"{key}: {before.get(key, 'none')} -> {now.get(key, 'none')}" for key in changed}
     refused = [lines[key] for key in changed if not may_change(key, old, new, position)]
     if refused:
-        allowed = ", ".join(f"{key}{note and f' ({note})'}" for key, note in RESUMABLE_KEYS.items() if key in now)
+        allowed = ", ".join(f"{key}{note and f' ({note})'}" for key, note in resumable_keys(new).items())
         raise UserError(
             f"{run}: was not trained with these, so it cannot continue with them:\n       "
             + "\n       ".join(refused)
@@ -45,7 +44,7 @@ def may_change(key: str, old: TaskConfig, new: TaskConfig, position: Mapping[str
     """Whether a resumed run may change this key, given the position that it has reached."""
     if key == "loss.vgg":
         return not {old.loss.vgg, new.loss.vgg} & {"torchvision", "random"}
-    if key in RESUMABLE_KEYS:
+    if key in resumable_keys(new):
         return True
     if not key.startswith("train.stages."):
         return False

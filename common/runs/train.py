@@ -50,19 +50,19 @@ def train(
                 measure(models, photos.train[: task.seen], config, run / "seen", None)
             log.info("held-out photos:")
             results = measure(models, photos.held_out, config, run, None)
-            page = write_run_page(run, "finished", results, draw_heatmap(results, learn.loss_func))
+            page = write_run_page(run, "finished", results, draw_heatmap(task, results, learn.loss_func))
             files = run / MODEL_FILE, run / EXPORT_FILE, page
             log.info("model file:     %s\nfastai learner: %s\nreport:         %s", *files)
     return run
 
 
-def draw_heatmap(results: Results, loss: PerceptualLoss) -> Image.Image | None:
+def draw_heatmap(task: Task, results: Results, loss: PerceptualLoss) -> Image.Image | None:
     """Where the loss's VGG16 sees the first held-out photo's prediction differ; None without a VGG16, or if there are
     several predictions."""
     if loss.vgg is None or "prediction" not in results.example:
         return None
     device = loss.vgg.mean.device
     pictures = {name: picture[None].to(device) for name, picture in results.example.items()}
-    target = "target" if "target" in pictures else "photo"
+    target, gram = task.heatmap
     pair = [(name, pictures[name]) for name in (target, "prediction")]
-    return draw_differences(pair, loss.vgg, gram_of=("style", pictures["style"]) if "style" in pictures else None)
+    return draw_differences(pair, loss.vgg, gram_of=None if gram == target else (gram, pictures[gram]))

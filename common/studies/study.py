@@ -92,11 +92,11 @@ def load_study(folder: Path, task: Task, words: Sequence[str]) -> tuple[SavedStu
     if study.task != task.name:
         raise UserError(f"--resume {folder}: a study of {study.task}; use python -m {study.task}.compare")
     if words:
-        from common.runs.changes import RESUMABLE_KEYS
+        from common.runs.changes import resumable_keys
 
+        free = resumable_keys(task.config)
         for _, key, _ in parse_overrides(words, task.config):
-            if key not in RESUMABLE_KEYS:
-                free = ", ".join(RESUMABLE_KEYS)
-                raise UserError(f"command line: {key}: may not change once a study has begun; {free} may")
+            if key not in free:
+                raise UserError(f"command line: {key}: may not change once a study has begun; {', '.join(free)} may")
     paths = {name: folder / CONFIGS_FOLDER / f"{name}.yaml" for name in study.variants}
     return study, {name: load_config(task.config, path, words) for name, path in paths.items()}

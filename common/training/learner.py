@@ -1,7 +1,6 @@
 """fastai's Learner for all tasks: trained in stages, each one cycle."""
 
 import sys
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -31,10 +30,12 @@ from common.runtime.errors import TrainingStopped
 from common.runtime.memory import release_freed_memory
 from common.runtime.out_of_memory import is_out_of_memory, lost_worker_advice
 from common.runtime.precision import choose_precision
+from common.training.advice import out_of_memory_advice
 from common.training.ema import Ema, model_to_save
 from common.training.finite_steps import FiniteSteps
 from common.training.metrics import ImageMetric, LossTerm, TrainLoss, ValidLoss
 from common.training.precision import BFloat16, Float16, precision_callbacks
+from common.training.schedule import Schedule
 
 Model = TypeVar("Model", bound=nn.Module)
 AnyLearner = TypeVar("AnyLearner", bound=Learner)
@@ -49,24 +50,6 @@ SaveModel = Callable[[Path, nn.Module], None]
 # TensorBoard callback logs every hyperparameter as a number.) Unlike fastai's optimizers it decays biases and norms
 # too: at wd 1e-3 and lr 1e-3 that is a millionth of each in a step.
 adamw = partial(OptimWrapper, opt=torch.optim.AdamW, fused=True, foreach=False)
-
-
-class Schedule(Callback):
-    """Sets the position in the one-cycle schedule from the epoch and the step, wherever the fit began.
-
-    fastai adds up the batches of the fit instead. The `accumulate` batches of one step share its learning rate.
-    """
-
-    order, run_valid = 59, False  # before ParamScheduler
-    learn: Any  # a StageLearner
-
-    def __init__(self, accumulate: int) -> None:
-        self.accumulate = accumulate
-
-    def before_batch(self) -> None:
-        done = self.iter // self.accumulate * self.accumulate
-        self.learn.pct_train = (self.epoch + done / self.n_iter) / self.n_epoch
-        self.learn.train_iter = self.epoch * self.n_iter + self.iter
 
 
 @dataclass(frozen=True)
@@ -231,25 +214,6 @@ def make_learner(
 def items_in_step(stage: StageConfig) -> int:
     """Crops that this process contributes to a step."""
     return stage.bs // processes.count()
-
-
-def out_of_memory_advice(index: int, stage: StageConfig, train: TrainConfig, error: BaseException) -> str:
-    """What to change when stage `index` does not fit into memory, with values that need about half as much."""
-    parts = processes.count() * train.accumulate
-    candidates = range(2 * train.accumulate, stage.bs + 1)
-    more_parts = next((n for n in candidates if stage.bs % (processes.count() * n) == 0), None)
-    crop = max(32, round(stage.crop / 2**0.5) // 32 * 32)
-    options: list[str] = []
-    if more_parts and stage.bs > parts:
-        options.append(f"train.accumulate={more_parts} (the same steps in smaller parts)")
-    if stage.bs >= 2 * parts:
-        options.append(f"train.stages.{index}.bs={stage.bs // 2}")
-    if crop < stage.crop:
-        options.append(f"train.stages.{index}.crop={crop}")
-    return (
-        f"train.stages.{index} does not fit into memory ({textwrap.shorten(str(error), 120)}). Each of these needs "
-        f"about half as much: {', '.join(options) or 'a smaller model'}. On resume train.accumulate may change"
-    )
 
 
 def distributed_callbacks(device: torch.device) -> list[Callback]:

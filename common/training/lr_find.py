@@ -9,7 +9,8 @@ from common.config.sections import StageConfig
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
 from common.runtime.out_of_memory import is_out_of_memory, lost_worker_advice
-from common.training.learner import StageLearner, out_of_memory_advice, without_progress_bars
+from common.training.advice import out_of_memory_advice
+from common.training.learner import StageLearner, without_progress_bars
 
 
 def find_lr(learn: StageLearner, path: Path, steps: int = 100) -> float:

@@ -26,9 +26,7 @@ from common.videos.writer import VideoWriter
 log = logging.getLogger(__name__)
 
 BITS = 10  # that a result has of a video with more than 8
-OF_A_FRAME = (
-    "common.runtime.out_of_memory", "common.inference.precision", "common.inference.tiles", "styletransfer.photo",
-)  # fmt: skip
+OF_A_FRAME = ("common.runtime.out_of_memory", "common.inference.precision", "common.inference.tiles")  # loggers
 
 
 class Clock:
@@ -57,12 +55,13 @@ class Clock:
 class VideoOptions:
     """How videos are written. codec: of `encoding.CODECS`; None for the usual one of the ending. quality: 1 to 100.
 
-    scale: how many times larger results are.
+    scale: how many times larger results are. loggers: more that speak of a frame, and say each thing once a video.
     """
 
     codec: str | None = None
     quality: int = DEFAULT_QUALITY
     scale: int = 1
+    loggers: tuple[str, ...] = ()
 
 
 class VideoStopped(KeyboardInterrupt):
@@ -130,7 +129,7 @@ def enhance_video(
                         writer.write(frame, item.like.duration)
 
             with (
-                each_message_once(*OF_A_FRAME),
+                each_message_once(*OF_A_FRAME, *options.loggers),
                 with_bits(BITS),
                 progress_of(path, video.frames) as progress,
                 ahead(clock.over(read_frames(source, video))) as items,

@@ -1,5 +1,4 @@
 import importlib
-from functools import partial
 
 import numpy as np
 import pytest
@@ -18,12 +17,11 @@ def get_dls(photos):
     """A function that returns the batches of a task."""
 
     def get_dls(name, *words):
-        config_class = importlib.import_module(f"{name}.config").Config
-        data = importlib.import_module(f"{name}.data")
+        task = importlib.import_module(f"{name}.task").TASK
+        training = task.training()
         words = [f"data.path={photos}", "data.valid=[0.png]", "loss.l1=1", "train.workers=0", STAGES, *words]
-        config = load_config(config_class, None, words)
-        make = partial(data.get_dls, device=torch.device("cpu"))
-        return make(data.get_photos(config), config, config.train.stages[0])
+        config = training.settle(load_config(task.config, None, words))
+        return training.get_dls(training.get_photos(config), config, config.train.stages[0], torch.device("cpu"))
 
     return get_dls
 
@@ -65,7 +63,7 @@ def test_a_sheet_holds_all_pairs(get_dls):
 @pytest.mark.parametrize("task", ["superres", "colorize", "styletransfer"])
 def test_the_command_writes_a_sheet_and_replaces_none(task, photos, tmp_path):
     words = [f"data.path={photos}", "data.valid=[0.png]", STAGES, "loss.vgg=random", "-o", tmp_path / "pairs.png"]
-    assert run_here(f"{task}.show_data", *words, "--n", 3) == 0
+    assert not run_here(f"{task}.show_data", *words, "--n", 3)
     with Image.open(tmp_path / "pairs.png") as sheet:
         assert np.asarray(sheet.convert("L")).std() > 10
     assert run_here(f"{task}.show_data", *words) == 2

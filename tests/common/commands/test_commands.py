@@ -12,6 +12,7 @@ from common.commands.configs import CONFIGS, find_config
 from common.commands.predict import get_predict_parser
 from superres.files import save_model
 from superres.network import get_model
+from superres.task import TASK
 from tests.commands import run_here
 
 TASKS = ("superres", "colorize", "styletransfer")
@@ -100,5 +101,5 @@ def test_a_tilde_that_the_shell_leaves_is_the_home_folder_in_every_option(tmp_pa
 def test_a_runs_folder_stands_for_its_model_and_a_tilde_for_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     words = [str(tmp_path), "a.png", "--output=~/out"]
-    args = get_predict_parser("superres.predict", None).parse_args(words)
+    args = get_predict_parser(TASK, None).parse_args(words)
     assert (args.model, args.output) == (tmp_path / "model.safetensors", tmp_path / "out")

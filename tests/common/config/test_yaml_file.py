@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-import colorize.config
-import styletransfer.config
+import colorize.task
+import styletransfer.task
+import superres.task
 from common.config.damages import PRESETS
 from common.config.keys import describe_keys
 from common.config.yaml_file import load_config, save_config
@@ -177,17 +178,13 @@ def test_help_names_every_key_with_its_default():
 CONFIGS = Path(__file__).parents[3] / "configs"
 
 
-TASKS = {
-    "superres": Config,
-    "colorize": colorize.config.Config,
-    "styletransfer": styletransfer.config.Config,
-}
+TASKS = {"superres": superres.task.TASK, "colorize": colorize.task.TASK, "styletransfer": styletransfer.task.TASK}
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
 def test_shipped_configs_are_valid_and_say_what_to_expect(path):
     task = path.name.split("_")[0].removesuffix(".yaml")
-    load_config(TASKS[task], path)
+    load_config(TASKS[task].config, path)
     header = [line for line in path.read_text().splitlines() if line.startswith("#")]
     assert header[0] == f"# yaml-language-server: $schema={task}.schema.json"
     assert "TODO" not in path.read_text()
@@ -198,7 +195,7 @@ def test_shipped_configs_are_valid_and_say_what_to_expect(path):
 @pytest.mark.parametrize("path", sorted((CONFIGS / "compare").glob("*.yaml")), ids=lambda path: path.name)
 def test_shipped_studies_are_valid_and_say_what_to_expect(path):
     task = {"colorize": "colorize", "style": "styletransfer"}.get(path.name.split("_")[0], "superres")
-    _, variants, _ = read_study(path, TASKS[task], [])
+    variants, _ = read_study(path, TASKS[task], [])
     text = path.read_text()
     assert "TODO" not in text
     for word in (f"command:  python -m {task}.compare configs/compare/{path.name}", "result:"):
@@ -208,7 +205,7 @@ def test_shipped_studies_are_valid_and_say_what_to_expect(path):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_committed_schema_is_the_current_one(task):
-    assert json.loads((CONFIGS / f"{task}.schema.json").read_text()) == TASKS[task].model_json_schema()
+    assert json.loads((CONFIGS / f"{task}.schema.json").read_text()) == TASKS[task].config.model_json_schema()
 
 
 STYLE_TERM = "loss.gram={weight: 1, layers: {relu1_1: 1}}"
@@ -220,17 +217,17 @@ STYLE_TERM = "loss.gram={weight: 1, layers: {relu1_1: 1}}"
      ("styletransfer", [STYLE_TERM, "model.unet={}"])],
 )  # fmt: skip
 def test_a_key_set_to_its_default_changes_nothing(file, task, needed):
-    expected = load_config(TASKS[task], file, needed)
+    expected = load_config(TASKS[task].config, file, needed)
     keys = flatten_keys(expected.model_dump(mode="json"))
     for key, value in keys.items():
         if value is not None:
             word = value if isinstance(value, str) else json.dumps(value)
-            assert load_config(TASKS[task], file, [*needed, f"{key}={word}"]) == expected, key
+            assert load_config(TASKS[task].config, file, [*needed, f"{key}={word}"]) == expected, key
     assert len(keys) > 30
 
 
 def test_a_default_is_the_same_whatever_else_is_set(file):
-    config = load_config(TASKS["colorize"], file, ["model.blur=false"])
+    config = load_config(TASKS["colorize"].config, file, ["model.blur=false"])
     assert (config.model.encoder, config.model.norm) == ("resnet18", "weight")
 
 
@@ -249,7 +246,7 @@ def test_a_path_or_a_name_is_what_was_typed(file, text):
     config = load_config(Config, file, [f"data.path={text}", f"output.name={Path(text).name}", f"loss.vgg={text}"])
     assert (config.data.path, config.output.name, config.loss.vgg) == (Path(text), Path(text).name, text)
     style = [STYLE_TERM, "model.johnson={}", f"style.image={text}"]
-    assert load_config(TASKS["styletransfer"], file, style).style.image == Path(text)
+    assert load_config(TASKS["styletransfer"].config, file, style).style.image == Path(text)
 
 
 def test_only_the_word_null_means_no_path(file):

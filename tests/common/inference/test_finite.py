@@ -5,12 +5,11 @@ import logging
 import numpy as np
 import pytest
 import torch
-from colorize.model import Colorizer
 from PIL import Image
-from styletransfer.model import get_model as get_stylizer
 from torch import nn
 
 from colorize.measure import measure_photo as measure_colors
+from colorize.network import Colorizer
 from colorize.photo import color_photo
 from common.evaluation.report import evaluate_photos
 from common.inference.photo_model import PhotoModel
@@ -23,6 +22,7 @@ from common.runtime.errors import ResultNotFinite, UserError
 from styletransfer.bands import paint_in_bands
 from styletransfer.config import JohnsonConfig, StyleModelConfig
 from styletransfer.measure import time_forward
+from styletransfer.network import get_model as get_stylizer
 from styletransfer.photo import paint_photo
 
 CPU = torch.device("cpu")

@@ -5,17 +5,17 @@ import json
 import numpy as np
 import pytest
 import torch
-from colorize.model import Colorizer
 from PIL import Image
-from styletransfer.model import get_model as get_stylizer
-from styletransfer.model import save_model as save_stylizer
-from superres.model import SuperResolver
 from torch import nn
 
+from colorize.network import Colorizer
 from common.models import attention
 from common.models.onnx_export import METADATA_KEY, export_onnx
 from common.runtime.errors import UserError
 from styletransfer.config import JohnsonConfig, StyleModelConfig
+from styletransfer.files import save_model as save_stylizer
+from styletransfer.network import get_model as get_stylizer
+from superres.network import SuperResolver
 from tests.commands import run_here
 
 onnx = pytest.importorskip("onnx")

@@ -3,20 +3,25 @@
 import numpy as np
 import pytest
 import torch
-from colorize.model import get_model as get_colorizer
 from PIL import Image
-from styletransfer.model import get_model as get_stylizer
-from superres.model import get_model as get_super_resolver
 
 from colorize.config import ColorizeModelConfig
+from colorize.network import get_model as get_colorizer
 from colorize.photo import color_photo, color_together
-from common.commands.predict import on_accelerator
+from common.config.yaml_file import load_config
 from common.inference.plan import plan_outputs
+from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance, enhance_together
 from common.inference.work import Together, enhance_photos
 from styletransfer.config import JohnsonConfig, StyleModelConfig
+from styletransfer.network import get_model as get_stylizer
 from styletransfer.photo import paint_photo, paint_together
-from superres.config import SuperresModelConfig
+from superres.config import Config, SuperresModelConfig
+from superres.files import save_model
+from superres.network import get_model as get_super_resolver
+from tests.commands import run_here
+
+STAGES = "train.stages=[{crop: 32, bs: 1, epochs: 1, lr: 1}]"
 
 
 class Recorder:
@@ -119,7 +124,14 @@ def test_the_results_are_those_of_one_at_a_time(task, dtype):
         np.testing.assert_allclose(result.astype(float), one, atol=max(1, top / 4096))
 
 
-def test_only_an_accelerator_takes_several():
-    model = torch.nn.Linear(2, 2)
-    assert not on_accelerator(model)
-    assert on_accelerator(model.to("meta"))
+@pytest.mark.parametrize(("device", "several"), [("cpu", False), ("cuda", True), ("mps", True)])
+def test_only_an_accelerator_takes_several(device, several, photos, tmp_path, monkeypatch):
+    config = load_config(Config, None, ["loss.l1=1", "model.network=srcnn", STAGES])
+    save_model(tmp_path / "model.safetensors", get_super_resolver(config.model, 2), config)
+    given = []
+    monkeypatch.setattr("common.inference.tiles.device_of", lambda model: torch.device(device))
+    monkeypatch.setattr("common.inference.work.enhance_photos", lambda *args: given.append(args[-1]) or 0)
+    assert run_here("superres.predict", tmp_path / "model.safetensors", photos, "-o", tmp_path / "out") == 0
+    assert [together is not None for together in given] == [several]
+    if several:
+        assert given[0].pixels == TILE**2 // 2**2

@@ -150,26 +150,6 @@ def test_relative_distance_of_a_worked_example():
     assert DISTANCES["relative"](100 * pred, 100 * target).mean().item() == pytest.approx((1 / 25 + 4 / 4) / 2)
 
 
-@pytest.mark.parametrize("distance", ["l1", "mse", "relative"])
-def test_a_style_takes_the_place_of_the_targets_grams(noise, distance):
-    term = {"weight": 2, "distance": distance, "layers": {"relu1_1": 1, "relu2_2": 3}}
-    config = LossConfig.model_validate({"vgg": "random", "gram": term, "features": {**term, "layers": {"relu1_2": 1}}})
-    photos, style = noise, torch.rand(1, 3, 40, 56) ** 2
-    styled = PerceptualLoss(config, style)
-    assert styled(style, style).item() == pytest.approx(0, abs=1e-7)
-    styled(photos, photos)
-    assert styled.terms["features"] == 0
-    vgg = VGG16Features(["relu1_1", "relu2_2"], "random")
-    expected = 0
-    for layer, weight in term["layers"].items():
-        pred, target = gram_matrix(vgg(photos)[layer]), gram_matrix(vgg(style)[layer]).expand(2, -1, -1)
-        expected += 2 * weight * DISTANCES[distance](pred, target).mean()
-    torch.testing.assert_close(styled.terms["gram"], expected)
-    plain = PerceptualLoss(config)
-    plain(photos, photos)
-    assert plain.terms["gram"] == 0  # without a style it is the target that is compared with
-
-
 def test_a_remembered_target_changes_nothing_but_what_is_computed(noise):
     layers = {"relu1_1": 1, "relu2_1": 1}
     criterion = loss(features={"weight": 1, "layers": layers}, gram={"weight": 9, "layers": layers}, l1=1)

@@ -46,7 +46,7 @@ def write_file(path, header, shapes):
 def test_a_file_of_format_2_gives_the_pixels_that_it_gave(task, tmp_path):
     stored = np.load(FOLDER / f"{task}.npz")
     path = write_file(tmp_path / "model.safetensors", str(stored["header"]), json.loads(str(stored["shapes"])))
-    model = importlib.import_module(f"{task}.model").load_model(path)
+    model = importlib.import_module(f"{task}.files").load_model(path)
     with torch.inference_mode():
         pixels = model(PICTURE).numpy()
     assert stored["pixels"].std() > 0.05
@@ -59,7 +59,7 @@ def test_old_names_in_training_become_todays_in_the_same_order(task):
     stored = np.load(FOLDER / f"{task}.npz")
     names, parameters = json.loads(str(stored["training"]))
     values = json.loads(str(stored["header"]))["config"]
-    module, section = importlib.import_module(f"{task}.model"), importlib.import_module(f"{task}.config")
+    module, section = importlib.import_module(f"{task}.network"), importlib.import_module(f"{task}.config")
     config = {"superres": "SuperresModelConfig", "colorize": "ColorizeModelConfig", "styletransfer": "StyleModelConfig"}
     arguments = {"superres": [2], "colorize": [192], "styletransfer": []}[task]
     model = module.get_model(getattr(section, config[task])(**values["model"]).without_pretrained(), *arguments)

@@ -1,6 +1,5 @@
 import pytest
 import torch
-from superres.model import get_model, save_model
 from torch import nn
 from torch.nn.utils import parametrize
 
@@ -8,6 +7,8 @@ from common.config.yaml_file import load_config
 from common.models.start_from import start_from
 from common.runtime.errors import UserError
 from superres.config import Config
+from superres.files import save_model
+from superres.network import get_model
 
 
 def get_config(*words):

@@ -12,7 +12,7 @@ from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.photos.whole import read_photo
 from common.photos.write import write_photo
-from tests.common.data.test_sixteen_bits import DEEP
+from tests.common.photos.test_sixteen_bits import DEEP
 
 GREY = np.linspace(0, 65535, 40 * 30).round().astype(np.uint16).reshape(30, 40)
 SIGNED = (GREY.astype(int) - 32768).astype(np.int16)

@@ -44,7 +44,7 @@ def test_a_history_that_excel_has_open_is_written_when_it_is_closed(held, tmp_pa
     learn.add_cb(Close())
     fit_run(learn, tmp_path)
     (warning,) = (record.message for record in caplog.records if record.levelno >= logging.WARNING)
-    assert warning.startswith(f"skipped {tmp_path}/history.csv: cannot be replaced (Permission denied)")
+    assert warning.startswith(f"skipped {tmp_path}/history.csv: cannot be written (Permission denied)")
     assert warning.endswith("; the training goes on")
     assert pd.read_csv(tmp_path / "history.csv")["epoch"].tolist() == [1, 2, 3]
 
@@ -67,5 +67,5 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_training(name, held, tmp_p
             save(temporary, model)
 
     object.__setattr__(learn.files, "save", save_atomically)
-    with pytest.raises(WriteError, match=f"{name}: cannot be replaced"):
+    with pytest.raises(WriteError, match=f"{name}: cannot be written"):
         fit_run(learn, tmp_path)

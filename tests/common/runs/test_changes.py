@@ -1,16 +1,15 @@
 import pytest
 
-from common.config.sections import LossConfig, OutputConfig, PhotosConfig, Section, TrainConfig
+from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, TaskConfig
 from common.config.yaml_file import load_config
 from common.runs.changes import check_changes, flatten_keys
 from common.runtime.errors import UserError
 
 
-class Config(Section):
+class Config(TaskConfig):
     data: PhotosConfig = PhotosConfig()
+    model: NetworkConfig = NetworkConfig()
     loss: LossConfig = LossConfig(l1=1)
-    train: TrainConfig
-    output: OutputConfig = OutputConfig()
 
 
 STAGES = "train.stages=[{crop: 64, bs: 8, epochs: 4, lr: 1e-3}, {crop: 128, bs: 4, epochs: 5, lr: 1e-3}]"

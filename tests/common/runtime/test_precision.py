@@ -1,16 +1,32 @@
+import pytest
 import torch
+from torch import nn
 
-from common.runtime.precision import choose
+from common.runtime.errors import UserError
+from common.runtime.precision import choose_precision, precisions_of
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
 
+class NotInFp16(nn.Module):
+    precisions = frozenset({torch.bfloat16})
+
+
+def choose(asked, device, model=None):
+    return choose_precision(asked, device, model, "--precision")
+
+
 def test_auto_is_fp16_on_cuda_if_the_network_can_and_else_fp32():
     assert [choose("auto", device) for device in (CPU, GPU)] == ["fp32", "fp16"]
-    assert choose("auto", GPU, lambda: False) == "fp32"
+    assert [choose("auto", device, nn.Identity()) for device in (CPU, GPU)] == ["fp32", "fp16"]
+    assert [choose("auto", device, NotInFp16()) for device in (CPU, GPU)] == ["fp32", "fp32"]
 
 
-def test_what_is_asked_for_is_taken_and_the_network_not_tried():
+def test_what_is_asked_for_is_taken_where_the_network_works_in_it():
     for asked in ("fp32", "fp16", "bf16"):
-        assert choose(asked, CPU, lambda: 1 / 0) == choose(asked, GPU, lambda: 1 / 0) == asked
-    assert choose("auto", CPU, lambda: 1 / 0) == "fp32"
+        assert {choose(asked, device, model) for device in (CPU, GPU) for model in (None, nn.Identity())} == {asked}
+    assert precisions_of(nn.Identity()) == {torch.float16, torch.bfloat16}
+    for asked in ("fp32", "bf16"):
+        assert choose(asked, GPU, NotInFp16()) == asked
+    with pytest.raises(UserError, match=r"^--precision fp16: this network is not known to work in it; auto chooses"):
+        choose("fp16", GPU, NotInFp16())

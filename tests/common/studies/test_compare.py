@@ -1,12 +1,12 @@
 import pytest
 
-from common.commands.train import run_training
 from common.config.yaml_file import load_config
+from common.runs.outcome import run_training
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError
 from common.studies.compare import train_variants
 from common.studies.report import study_table
 from common.studies.study import SavedStudy, load_study, read_study, save_study
-from superres.config import Config
+from superres.task import TASK
 
 BASE = "data: {scale: 2}\nloss: {l1: 1, ssim: 0.1}\ntrain: {stages: [{crop: 64, bs: 4, epochs: 2, lr: 1e-3}]}\n"
 STUDY = """
@@ -28,8 +28,7 @@ def study(tmp_path):
 
 
 def test_a_variant_is_the_base_with_the_changes_its_own_and_the_words(study):
-    name, variants, configs = read_study(study, Config, ["train.wd=0", "loss.tv=0.25"])
-    assert name == "mine"
+    variants, configs = read_study(study, TASK, ["train.wd=0", "loss.tv=0.25"])
     assert variants["mixed"] == {"loss.l1": 0.5}
     losses = {name: config.loss for name, config in configs.items()}
     # A section that is given whole takes the place of the one before.
@@ -39,44 +38,46 @@ def test_a_variant_is_the_base_with_the_changes_its_own_and_the_words(study):
     assert {config.train.stages[0].epochs for config in configs.values()} == {3}
     assert [config.train.seed for config in configs.values()] == [0, 0, 7]
     assert {config.train.wd for config in configs.values()} == {0}
-    assert load_config(Config, study.parent.parent / "base.yaml").train.stages[0].epochs == 2
+    assert load_config(TASK.config, study.parent.parent / "base.yaml").train.stages[0].epochs == 2
 
 
 def test_what_is_finished_is_not_trained_again_and_what_began_goes_on(study, tmp_path, monkeypatch):
-    _, _, configs = read_study(study, Config, [])
+    _, configs = read_study(study, TASK, [])
     runs, calls = tmp_path / "runs", []
     for name, file in (("plain", "comparison.png"), ("mixed", "config.yaml"), ("features", "environment.json")):
         (runs / name).mkdir(parents=True)
         (runs / name / file).touch()
-    monkeypatch.setattr("common.studies.compare.log_to_file", lambda path: None)
 
-    def train(config, name, resume, photos):
+    def train(task, config, name, resume, photos):
+        assert task is TASK
         calls.append((name, resume, photos, (runs / name).exists()))
         assert (config.output.path, config.output.name) == (runs, name)
         if name == "mixed":
             raise TrainingDiverged("the loss is nan")
 
-    assert train_variants(runs, configs, train, photos="photos") == ["mixed"]
+    monkeypatch.setattr("common.studies.compare.log_to_file", lambda path: None)
+    monkeypatch.setattr("common.studies.compare.train", train)
+    assert train_variants(TASK, runs, configs, photos="photos") == ["mixed"]
     assert calls == [("mixed", runs / "mixed", "photos", True), ("features", None, "photos", False)]
     (runs / "features").mkdir()
     (runs / "features/comparison.png").touch()
-    assert train_variants(runs, configs, train, photos="photos") == ["mixed"]  # not again: it would be a second chance
+    assert train_variants(TASK, runs, configs, photos="photos") == ["mixed"]  # not again: it would be a second chance
     assert len(calls) == 2
 
 
 def test_a_study_can_be_loaded_as_it_was_saved_and_changes_where_it_may(study, tmp_path):
-    name, variants, configs = read_study(study, Config, [])
+    variants, configs = read_study(study, TASK, [])
     variants = {"1e-3": {"train.seed": 5}, **variants}  # a name that looks like a number
     configs["1e-3"] = configs["plain"]
-    saved = SavedStudy(task="t", name=name, command=["python"], vgg=None, lpips=None, variants=variants)
+    saved = SavedStudy(task="superres", name="mine", command=["python"], vgg=None, lpips=None, variants=variants)
     save_study(tmp_path, saved, configs)
-    assert load_study(tmp_path, "t", Config, []) == (saved, configs)
-    _, changed = load_study(tmp_path, "t", Config, ["train.accumulate=2"])
+    assert load_study(tmp_path, TASK, []) == (saved, configs)
+    _, changed = load_study(tmp_path, TASK, ["train.accumulate=2"])
     assert {config.train.accumulate for config in changed.values()} == {2}
     with pytest.raises(
         UserError, match=r"train.wd: may not change once a study has begun; data.path, data.low, loss.vgg, .* may"
     ):
-        load_study(tmp_path, "t", Config, ["train.wd=2"])
+        load_study(tmp_path, TASK, ["train.wd=2"])
 
 
 @pytest.mark.parametrize(

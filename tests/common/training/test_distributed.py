@@ -15,7 +15,7 @@ ONE_DIVERGES = """
 import os, sys
 from common.runtime import processes
 from common.runtime.command import run_command
-from common.commands.train import run_training
+from common.runs.outcome import run_training
 from common.training import learner
 from tests.common.training.test_finite_steps import NAN, Network, make_learner
 def work():

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from common.batches.loader import SeededDL
-from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, StageConfig, TaskConfig, TrainConfig
+from common.config.sections import LossConfig, StageConfig, TrainConfig
 from common.losses.loss import PerceptualLoss
 from common.runs import fit, page
 from common.runs.fit import fit_run
@@ -73,9 +73,8 @@ def make_learner(model, half=False, epochs=2, bs=2, **train):
     dls = DataLoaders(*(SeededDL(p, bs=bs, num_workers=0, device=torch.device("cpu")) for p in (PAIRS, PAIRS[:2])))
     train = TrainConfig(stages=[StageConfig(crop=32, bs=2, epochs=epochs, lr=1e-2)], precision="fp32", **train)
     files = ModelFiles(save=lambda path, model: save_file(model.state_dict(), path), load=lambda path: model)
-    config = TaskConfig(data=PhotosConfig(), model=NetworkConfig(), loss=LossConfig(l1=1), train=train)
-    loss = PerceptualLoss(config.loss)
-    learn = training.make_learner(config, lambda stage: dls, model, loss, [], lambda x, pred, y: {"x": x}, files)
+    loss = PerceptualLoss(LossConfig(l1=1))
+    learn = training.make_learner(train, lambda stage: dls, model, loss, [], lambda x, pred, y: {"x": x}, files)
     return learn.add_cb(Fp16OnCpu()) if half else learn
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from superres.model import get_model, resize_bicubic
 from torch import nn
 from torch.nn.functional import cosine_similarity
 
@@ -13,7 +12,9 @@ from common.config.yaml_file import load_config
 from common.losses.loss import PerceptualLoss
 from common.photos.flat import open_photo
 from common.photos.pixels import to_tensor
+from superres.bicubic import resize_bicubic
 from superres.config import Config
+from superres.network import get_model
 
 pytestmark = pytest.mark.slow
 

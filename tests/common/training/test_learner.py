@@ -5,7 +5,6 @@ from functools import partial
 import pandas as pd
 import pytest
 import torch
-from common.losses.loss.loss.loss import PerceptualLoss
 from fastai.callback.core import Callback
 from fastai.data.core import DataLoaders
 from fastai.optimizer import OptimWrapper
@@ -14,7 +13,8 @@ from torch import nn
 
 from common.batches.block import choose_workers
 from common.batches.loader import SeededDL
-from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, StageConfig, TaskConfig, TrainConfig
+from common.config.sections import LossConfig, StageConfig, TrainConfig
+from common.losses.loss import PerceptualLoss
 from common.models.unet import Unet, parameter_groups
 from common.runs import fit as fitting
 from common.runs import page
@@ -23,8 +23,9 @@ from common.runs.resume import ResumePoint
 from common.runtime import processes
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError
 from common.training import learner as training
-from common.training.learner import ModelFiles, out_of_memory_advice
-from common.training.precision import Float16, choose_precision
+from common.training.advice import out_of_memory_advice
+from common.training.learner import ModelFiles
+from common.training.precision import Float16, check_precision
 
 CPU = torch.device("cpu")
 PAIRS = [tuple(pair) for pair in torch.rand(8, 2, 3, 32, 32, generator=torch.Generator().manual_seed(0))]
@@ -45,17 +46,12 @@ def stage(**options):
     return StageConfig(**{"crop": 32, "bs": 2, "epochs": 1, "lr": 1e-3, **options})
 
 
-def config_of(train, **loss):
-    return TaskConfig(data=PhotosConfig(), model=NetworkConfig(), loss=LossConfig(**loss), train=train)
-
-
 def make_learner(model, train, bs=2, **loss):
     """A learner whose batches are PAIRS in their order, with the rates of its steps in `rates.seen`."""
     dls = DataLoaders(*(SeededDL(pairs, bs=bs, num_workers=0, device=CPU) for pairs in (PAIRS, PAIRS[:2])))
-    config = config_of(train, l1=1, **loss)
-    loss = PerceptualLoss(config.loss)
+    loss = PerceptualLoss(LossConfig(l1=1, **loss))
     files = ModelFiles(save=lambda path, model: None, load=lambda path: model)
-    learn = training.make_learner(config, lambda stage: dls, model, loss, [], lambda x, pred, y: {"x": x}, files)
+    learn = training.make_learner(train, lambda stage: dls, model, loss, [], lambda x, pred, y: {"x": x}, files)
     learn.add_cb(Rates())
     return learn
 
@@ -190,19 +186,22 @@ def test_out_of_memory_names_what_needs_half():
 
 
 def test_what_is_left_open_is_decided_for_the_device():
-    config, gpu = config_of(TrainConfig(stages=[stage()]), l1=1), torch.device("cuda", 0)
-    assert (choose_precision(config, CPU), choose_workers(config.train, CPU)) == ("fp32", 0)
-    assert (choose_precision(config, gpu), choose_workers(config.train, gpu)) == (
-        "fp16",
-        min(8, processes.usable_cores()),
-    )
-    asked = TrainConfig(stages=[stage()], precision="bf16", workers=3)
-    assert (choose_precision(config_of(asked, l1=1), gpu), choose_workers(asked, gpu)) == ("bf16", 3)
+    train, gpu = TrainConfig(stages=[stage()]), torch.device("cuda", 0)
+    assert choose_workers(train, CPU) == 0
+    assert choose_workers(train, gpu) == min(8, processes.usable_cores())
+    assert choose_workers(TrainConfig(stages=[stage()], workers=3), gpu) == 3
+
+
+@pytest.mark.parametrize("asked", ["auto", "fp32", "bf16"])
+def test_a_learner_has_the_precision_of_its_config(learn, asked):
+    again = make_learner(learn.model, TrainConfig(stages=[stage()], precision=asked))
+    assert again.precision == {"auto": "fp32"}.get(asked, asked)
+    assert hasattr(again, "b_float16") == (asked == "bf16")
 
 
 def test_fp16_without_a_gpu_is_refused():
     with pytest.raises(UserError, match="needs a CUDA GPU, this run is on cpu"):
-        choose_precision(config_of(TrainConfig(stages=[stage()], precision="fp16"), l1=1), CPU)
+        check_precision(TrainConfig(stages=[stage()], precision="fp16"), CPU)
 
 
 def test_a_stop_that_is_asked_for_after_the_last_epoch_is_not_forgotten(learn, tmp_path):

@@ -6,7 +6,7 @@ from PIL import Image
 from torch import nn
 
 from common.batches.loader import SeededDL
-from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, StageConfig, TaskConfig, TrainConfig
+from common.config.sections import LossConfig, StageConfig, TrainConfig
 from common.losses.loss import PerceptualLoss
 from common.runtime.errors import TrainingStopped, UserError
 from common.training import learner as training
@@ -30,9 +30,8 @@ def make_learner(model):
     dls = DataLoaders(*(SeededDL(pairs, bs=2, num_workers=0, device=torch.device("cpu")) for _ in range(2)))
     train = TrainConfig(stages=[StageConfig(crop=32, bs=2, epochs=1, lr=1e-3)], precision="fp32")
     files = ModelFiles(save=lambda path, model: None, load=lambda path: model)
-    config = TaskConfig(data=PhotosConfig(), model=NetworkConfig(), loss=LossConfig(mse=1), train=train)
-    loss = PerceptualLoss(config.loss)
-    return training.make_learner(config, lambda stage: dls, model, loss, [], lambda *_: {}, files)
+    loss = PerceptualLoss(LossConfig(mse=1))
+    return training.make_learner(train, lambda stage: dls, model, loss, [], lambda *_: {}, files)
 
 
 def test_the_suggestion_is_where_the_loss_falls(tmp_path, monkeypatch):

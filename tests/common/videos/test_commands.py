@@ -20,9 +20,9 @@ STAGES = "train.stages=[{crop: 32, bs: 1, epochs: 1, lr: 1e-3}]"
 
 
 def save_superres(path):
-    from superres.model import get_model, save_model
-
     from superres.config import Config
+    from superres.files import save_model
+    from superres.network import get_model
 
     config = load_config(Config, None, ["model={network: srcnn}", "loss.l1=1", STAGES])
     save_model(path, get_model(config.model, 2), config)
@@ -30,9 +30,9 @@ def save_superres(path):
 
 
 def save_colorizer(path):
-    from colorize.model import get_model, save_model
-
     from colorize.config import Config
+    from colorize.files import save_model
+    from colorize.network import get_model
 
     words = ["model.encoder=resnet18", "model.pretrained=false", "model.norm=none", "loss.l1=1", STAGES]
     config = load_config(Config, None, words)
@@ -41,9 +41,9 @@ def save_colorizer(path):
 
 
 def save_stylizer(path):
-    from styletransfer.model import get_model, save_model
-
     from styletransfer.config import Config
+    from styletransfer.files import save_model
+    from styletransfer.network import get_model
 
     gram = "loss.gram={weight: 1, layers: {relu1_2: 1}}"
     config = load_config(Config, None, ["model={johnson: {width: 4}}", gram, STAGES])

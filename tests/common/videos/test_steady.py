@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from common.videos.flicker import Flicker, measure_video
+from common.videos.flicker import Flicker, VideoMeasure, measure_video
 from common.videos.motion import carry, find_motion, lightness
 from common.videos.steady import Steady, all_of
 from tests.videos import pan, write_video
@@ -81,7 +81,7 @@ def test_a_video_is_measured_beside_its_own_flicker(tmp_path):
         return (frame // 2 + 10 * (next(numbers) % 2)).astype(np.uint8)
 
     measures = {"error": lambda result, true: float(np.abs(result.astype(int) - true // 2 - 5).mean())}
-    table = measure_video(path, lambda frame: (frame, frame), flickering, Steady(0.9), measures)
+    table = measure_video(path, VideoMeasure(lambda frame: (frame, frame), flickering, measures), Steady(0.9))
     assert list(table.index) == ["video", "plain", "steady"]
     assert table.loc["plain", "flicker"] > 9
     assert table.loc["steady", "flicker"] < table.loc["plain", "flicker"] / 2

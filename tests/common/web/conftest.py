@@ -8,12 +8,34 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from common.config.sections import TaskConfig
+from common.task import Option, Task, Use
+
+
+def make_task(enhance, **fields):
+    """A Task whose results are enhance(photo)."""
+    use = Use(
+        load=lambda path: torch.nn.Identity(),
+        import_exported=lambda path: torch.nn.Identity(),
+        enhance=lambda model, photo, tile, **options: enhance(photo),
+        enhance_together=lambda model, photos, **options: [enhance(photo) for photo in photos],
+    )
+    return Task(
+        name="x", title="Test", config=TaskConfig, demo="", use=lambda: use, training=None, measuring=None,
+        higher_is_better={}, **fields,
+    )  # fmt: skip
+
+
+def open_nothing(path, other, part):
+    """A model of no file."""
+    return torch.nn.Identity()
+
 
 @contextmanager
 def serve_page(around, **options):
     """Serves a page below the folder `around`, beside one that is not the page's; options: of the command line."""
-    gradio = pytest.importorskip("gradio")
-    from common.web.page import AppTask, Page
+    pytest.importorskip("gradio")
+    from common.web.page import Page
     from common.web.serve import build, launch
     from common.web.visitors import Visitors
 
@@ -23,16 +45,15 @@ def serve_page(around, **options):
     (beside / "precious.txt").write_text("precious")
     (models / "secret.safetensors").write_text("weights")
 
-    def make_options():
-        return {"strength": gradio.Slider(0, 1, value=1, label="Strength")}
-
-    task = AppTask("Test", lambda *_: torch.nn.Identity(), make_options, lambda *_, **__: lambda rgb: 255 - rgb, True)
+    strength = Option("strength", float, 1.0, 0.0, 1.0, "how much")
+    task = make_task(lambda rgb: 255 - rgb, options=[strength])
     args = {"host": "127.0.0.1", "port": None, "share": False, "auth": None, "root_path": None, "max_megabytes": 0.1}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            page = Page(task, {"secret": models / "secret.safetensors"}, Visitors(folder), megapixels=1, photos=4)
+            models = {"secret": models / "secret.safetensors"}
+            page = Page(task, models, Visitors(folder), open_nothing, megapixels=1, photos=4)
             blocks = build(page)
             url = launch(page, blocks, argparse.Namespace(**{**args, **options})).rstrip("/")
         yield SimpleNamespace(url=url, folder=folder, beside=beside, around=around, page=page, blocks=blocks, said=said)

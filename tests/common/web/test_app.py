@@ -27,7 +27,8 @@ def model(tmp_path_factory):
     from common.commands.configs import CONFIGS
     from common.config.yaml_file import load_config
     from styletransfer.config import Config
-    from styletransfer.model import get_model, save_model
+    from styletransfer.files import save_model
+    from styletransfer.network import get_model
 
     torch.manual_seed(0)
     config = load_config(Config, CONFIGS / "styletransfer_demo.yaml", ["model.johnson.width=4"])
@@ -152,16 +153,17 @@ def test_several_photos_come_as_a_zip_and_a_broken_one_is_named(page, photos, tm
 
 
 def test_what_cannot_be_done_is_said_on_the_page(tmp_path):
-    from common.web.page import AppTask, Page
+    from common.web.page import Page
     from common.web.visitors import Visitors
+    from tests.common.web.conftest import make_task
 
-    def load(path, other, part):
+    def open_model(path, other, part):
         if other is not None:
             raise UserError(f"{other}: these two cannot be mixed")
         return torch.nn.Identity()
 
-    task = AppTask("", load, dict, lambda model: lambda pixels: pixels, keep_grey=True)
-    page = Page(task, {"a": Path("/x/a"), "b": Path("/x/b")}, Visitors(tmp_path), megapixels=1)
+    models = {"a": Path("/x/a"), "b": Path("/x/b")}
+    page = Page(make_task(lambda pixels: pixels), models, Visitors(tmp_path), open_model, megapixels=1)
     assert page.enhance(["x.png"], "a", "b", 0.5, {}, "s") == (None, None, "b: these two cannot be mixed")
     assert page.enhance([], "a", "none", 0.5, {}, "s") == (None, None, "Drop a photo first.")
 
@@ -171,7 +173,7 @@ def test_without_gradio_it_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr(common.web.serve, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"pip install \"perceptual-enhance\[app\]\""):
-        common.web.serve.serve(None, None)
+        common.web.serve.serve(None, None, {})
 
 
 def test_models_have_different_names():

@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 
 import common.web.serve
 from common.commands.app import get_app_parser
-from common.web.page import AppTask, Page
+from common.web.page import Page
 from common.web.visitors import Visitors
+from tests.common.web.conftest import make_task, open_nothing
 
 
 @pytest.fixture
@@ -25,8 +25,7 @@ def two_photos(tmp_path):
 
 
 def make_page(folder, enhance=lambda rgb: rgb, **limits):
-    task = AppTask("", lambda *_: torch.nn.Identity(), dict, lambda _: enhance, keep_grey=True)
-    return Page(task, {"a": Path("/x/a")}, Visitors(folder), **limits)
+    return Page(make_task(enhance), {"a": Path("/x/a")}, Visitors(folder), open_nothing, **limits)
 
 
 def test_photos_are_left_when_the_time_is_over(tmp_path, two_photos):
@@ -85,11 +84,11 @@ def test_a_page_for_everybody_without_a_password_is_warned_of(monkeypatch, caplo
     monkeypatch.setattr(common.web.serve.time, "sleep", interrupt)
     monkeypatch.setattr(common.web.serve.signal, "signal", lambda *_: None)
     monkeypatch.setattr(common.web.serve.os, "environ", {})
-    task = AppTask("", lambda *_: torch.nn.Identity(), dict, lambda _: None, keep_grey=True)
+    task = make_task(lambda rgb: rgb)
 
     def warned(*words):
         caplog.clear()
-        assert common.web.serve.serve(task, parse("m.safetensors", *words)) == 0
+        assert common.web.serve.serve(task, parse("m.safetensors", *words), {}) == 0
         return "everybody who has the address can use this page" in caplog.text
 
     assert not warned()
@@ -102,7 +101,7 @@ def test_a_page_for_everybody_without_a_password_is_warned_of(monkeypatch, caplo
 
 
 def parse(*words) -> argparse.Namespace:
-    return get_app_parser("x.app", "").parse_args(words)
+    return get_app_parser(make_task(lambda rgb: rgb), [], "").parse_args(words)
 
 
 def test_the_password_comes_from_the_flag_or_the_environment_and_is_not_repeated(monkeypatch, capsys):

@@ -1,8 +1,9 @@
-"""The steps around the fit."""
+"""What comes before a fit."""
 
 import importlib
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,12 +11,13 @@ import torch
 from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
 from common.runs.folder import open_run
+from common.runs.prepare import get_learner, prepare, without_idle_freezing
 from common.runs.resume import RESUME_FILE
-from common.runs.steps import prepare_training, without_first_weights, without_idle_freezing
 from common.runtime import processes
 from common.runtime.errors import UserError
+from common.runtime.precision import choose_precision
 from superres.config import Config
-from superres.data import get_photos
+from superres.task import TASK
 
 PRETRAINED = {
     "superres_2x": "model.pretrained",
@@ -24,16 +26,31 @@ PRETRAINED = {
 }
 
 
+def config_built_from(task, config, resume):
+    """The config that `get_learner` builds the network from."""
+    seen = []
+
+    def build(config, run):
+        assert run == resume
+        seen.append(config)
+        raise InterruptedError
+
+    training = replace(task.training(), build=build)
+    with pytest.raises(InterruptedError):
+        get_learner(replace(task, training=lambda: training), config, None, torch.device("cpu"), resume)
+    return seen[0]
+
+
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_a_run_with_a_resume_point_needs_no_first_weights(name, tmp_path):
-    config_class = importlib.import_module(f"{name.split('_')[0]}.config").Config
+    task = importlib.import_module(f"{name.split('_')[0]}.task").TASK
     words = [f"{PRETRAINED[name]}=resnet.pth", "train.start_from=model.safetensors"]
-    config = load_config(config_class, CONFIGS / f"{name}.yaml", words)
-    assert without_first_weights(config, None) is config
-    assert without_first_weights(config, tmp_path) is config  # stopped before its first save
+    config = load_config(task.config, CONFIGS / f"{name}.yaml", words)
+    assert config_built_from(task, config, None) is config
+    assert config_built_from(task, config, tmp_path) is config  # stopped before its first save
     (tmp_path / RESUME_FILE).parent.mkdir()
     (tmp_path / RESUME_FILE).touch()
-    resumed = without_first_weights(config, tmp_path)
+    resumed = config_built_from(task, config, tmp_path)
     assert config.model.has_pretrained_encoder and not resumed.model.has_pretrained_encoder
     assert config.train.start_from is not None and resumed.train.start_from is None
     assert resumed.train.model_copy(update={"start_from": config.train.start_from}) == config.train
@@ -43,8 +60,9 @@ def test_a_run_with_a_resume_point_needs_no_first_weights(name, tmp_path):
 def start_or_continue(run, words, resume=None):
     """What `superres.train` does around its fit."""
     asked = load_config(Config, resume and run / "config.yaml", words)
-    config, photos, device = prepare_training(asked, get_photos, resume)
-    with open_run(resume, "superres", config, "run", device, photos):
+    config, photos, device = prepare(TASK, asked, resume)
+    precision = choose_precision(config.train.precision, device, None, "train.precision =")
+    with open_run(resume, "superres", config, "run", device, precision, photos):
         pass
 
 
