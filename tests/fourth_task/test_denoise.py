@@ -10,7 +10,7 @@ from PIL import Image
 from tests.commands import read_table, run_here
 
 HERE = Path(__file__).parent
-TINY = ["data.crops_per_photo=12", "data.valid=[0.png]", "train.stages=[{crop: 32, bs: 8, epochs: 3, lr: 3e-3}]"]
+TINY = ["data.crops_per_photo=12", "data.valid=[0.png]", "train.stages=[{crop: 32, bs: 8, epochs: 4, lr: 3e-3}]"]
 
 
 @pytest.fixture
