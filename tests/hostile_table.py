@@ -301,7 +301,7 @@ TABLE = [
     ),
     (
         "train", "D/small.yaml 'model={network: spandrel, architecture: Spam}'",
-        "error: D/small.yaml with the command line: model.architecture: spandrel has no Spam; did you mean 'SPAN'?",
+        "error: model.architecture: spandrel has no Spam; did you mean 'SPAN'?",
     ),
     (
         "predict", "D/evil.pth D/photos -o D/out",

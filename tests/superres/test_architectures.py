@@ -163,15 +163,18 @@ def test_a_mistake_in_the_config_is_told(name, options, scale, keys, message):
     assert message in str(error.value)
 
 
-def test_half_precision_asked_for_in_vain_is_told_before_a_training_and_before_a_study(photos, tmp_path, capsys):
+def test_half_precision_asked_for_in_vain_is_told_before_a_training_and_before_a_study(
+    photos, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("superres.architectures.precisions_of", lambda descriptor: set())
     (tmp_path / "base.yaml").write_text(
         "model: {network: spandrel, architecture: SAFMN, options: {dim: 8}}\nloss: {l1: 1}\n"
-        "train: {precision: fp16, stages: [{crop: 32, bs: 2, epochs: 1, lr: 1e-3}]}\n"
+        "train: {precision: bf16, stages: [{crop: 32, bs: 2, epochs: 1, lr: 1e-3}]}\n"
     )
     (tmp_path / "study.yaml").write_text("base: base.yaml\nvariants: {a: {train.precision: fp32}, b: {}}\n")
     for words in (["superres.train", tmp_path / "base.yaml"], ["superres.compare", tmp_path / "study.yaml"]):
         assert run_here(*words, f"data.path={photos}", f"output.path={tmp_path / 'runs'}") == 2
-        assert "error: train.precision = fp16: this network is not known to work in it" in capsys.readouterr().err
+        assert "error: train.precision = bf16: this network is not known to work in it" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 
