@@ -6,8 +6,7 @@ time what the encoder saw at that size.
 
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, cast
-from urllib.error import URLError
+from typing import Self, cast
 
 import torch
 import torch.nn.functional as F
@@ -16,11 +15,8 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from common.config.sections import UNET_STRIDE, ModelConfig
 from common.models.attention import SelfAttention
-from common.models.weights import IMAGENET_MEAN, IMAGENET_STD, read_weights_file
-from common.runtime.errors import UserError
-
-if TYPE_CHECKING:
-    from torchvision.models import ResNet
+from common.models.encoder import get_resnet
+from common.models.weights import IMAGENET_MEAN, IMAGENET_STD
 
 SKIPS = ("relu", "layer1", "layer2", "layer3")  # the encoder's last layers at 1/2, 1/4, 1/8 and 1/16 of the size
 
@@ -146,9 +142,11 @@ class ResBlock(nn.Module):
 
     def __init__(self, n: int, batch: bool) -> None:
         super().__init__()
-        self.convpath = nn.Sequential(conv_layer(n, n, batch), conv_layer(n, n, batch)[:-1])
-        if batch:
-            nn.init.zeros_(self.convpath[1][1].weight)
+        last = conv_layer(n, n, batch)[:-1]
+        for norm in last:
+            if isinstance(norm, nn.BatchNorm2d):
+                nn.init.zeros_(norm.weight)
+        self.convpath = nn.Sequential(conv_layer(n, n, batch), last)
 
     def forward(self, x: Tensor) -> Tensor:
         return (x + self.convpath(x)).relu()
@@ -177,8 +175,9 @@ def shuffle(n_in: int, n_out: int, batch: bool) -> nn.Sequential:
     1707.02937).
     """
     layer = conv_layer(n_in, 4 * n_out, batch, size=1)
+    weight = cast(nn.Conv2d, layer[0]).weight
     with torch.no_grad():
-        layer[0].weight.copy_(layer[0].weight[::4].repeat_interleave(4, dim=0))
+        weight.copy_(weight[::4].repeat_interleave(4, dim=0))
     return nn.Sequential(layer, nn.PixelShuffle(2))
 
 
@@ -225,42 +224,3 @@ def parameter_groups(model: nn.Module) -> list[list[nn.Parameter]]:
     encoder = list(unet.encoder.parameters())
     encoder_ids = {id(parameter) for parameter in encoder}
     return [encoder, [parameter for parameter in model.parameters() if id(parameter) not in encoder_ids]]
-
-
-def get_resnet(name: str, pretrained: bool | Path) -> "ResNet":
-    """A torchvision ResNet. Raises UserError if its weights cannot be read."""
-    from torchvision.models import get_model  # takes as long to import as torch, which other networks do without
-
-    weights = "DEFAULT" if pretrained is True else None
-    # Without statistics to normalise by, residual branches must start at zero, or 16 blocks of them explode.
-    options = {} if pretrained else {"zero_init_residual": True}
-    try:
-        model = cast("ResNet", get_model(name, weights=weights, **options))
-    except URLError as error:
-        raise UserError(
-            f"the pretrained {name} could not be downloaded ({error.reason}). Offline, set "
-            "pretrained=false in the model's section, or to a file of its weights."
-        ) from error
-    if isinstance(pretrained, Path):
-        load_encoder(model, name, pretrained)
-    return model
-
-
-def load_encoder(model: nn.Module, name: str, path: Path) -> None:
-    """Fills a torchvision ResNet in place from a file in its layout; the classifier may be missing, and is not used.
-
-    Raises UserError if the file cannot be read, or is of another network.
-    """
-    from torchvision.models import get_model_weights
-
-    enum = next(iter(get_model_weights(name)))
-    state = read_weights_file(str(path), "model.pretrained", enum, words=())
-    own = {key: value for key, value in state.items() if not key.startswith("fc.")}
-    for key, value in model.state_dict().items():
-        needed = not key.startswith("fc.") and not key.endswith("num_batches_tracked")
-        if needed and (key not in own or own[key].shape != value.shape):
-            raise UserError(
-                f"model.pretrained = {path}: not a {name} in torchvision's layout (conv1.weight ... layer4); "
-                f"{key} is missing or of another size"
-            )
-    model.load_state_dict(own, strict=False)
