@@ -40,7 +40,7 @@ def run_here(module, *arguments):
     """The same in this process, for what ends early: its exit status. Messages go to sys.stderr, for capsys."""
     with pytest.raises(SystemExit) as ended:
         raise_here(module, *arguments)
-    return ended.value.code
+    return ended.value.code or 0  # SystemExit(None) is success
 
 
 def raise_here(module, *arguments):

@@ -63,7 +63,7 @@ def test_a_sheet_holds_all_pairs(get_dls):
 @pytest.mark.parametrize("task", ["superres", "colorize", "styletransfer"])
 def test_the_command_writes_a_sheet_and_replaces_none(task, photos, tmp_path):
     words = [f"data.path={photos}", "data.valid=[0.png]", STAGES, "loss.vgg=random", "-o", tmp_path / "pairs.png"]
-    assert not run_here(f"{task}.show_data", *words, "--n", 3)
+    assert run_here(f"{task}.show_data", *words, "--n", 3) == 0
     with Image.open(tmp_path / "pairs.png") as sheet:
         assert np.asarray(sheet.convert("L")).std() > 10
     assert run_here(f"{task}.show_data", *words) == 2
