@@ -46,7 +46,8 @@ def evaluate(
         check_pairs(photos, args.data, args.low, degrade.scale)
         degrade = PairInput(args.data, args.low, degrade.scale)
     elif degrade.scale == 1 and not degrade.passes:
-        why = "does not say what it cleans" if is_of_others(args.model) else "was trained on pairs, and is measured so"
+        of_others = is_of_others(args.model)
+        why = "does not say what it cleans" if of_others else "was trained on pairs of files, and so is measured"
         raise UserError(f"{args.model}: {why}: give the inputs with --low, or measure it with --damages")
     if degrade.passes:
         log.info("the input is made as in training, with its data.degrade")

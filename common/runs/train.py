@@ -46,7 +46,7 @@ def train(
             export_learner(run / EXPORT_FILE, training.to_photo_model(best))
             models = {"prediction": best.to(device)}
             if task.seen:
-                log.info("photos that it was trained on:")
+                log.info("photos that it trained on:")
                 measure(models, photos.train[: task.seen], config, run / "seen", None)
             log.info("held-out photos:")
             results = measure(models, photos.held_out, config, run, None)

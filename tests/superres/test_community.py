@@ -160,7 +160,7 @@ def test_export_writes_a_file_for_others(tmp_path, capsys):
         config = load_config(Config, None, [words, "loss.l1=1", stage])
         save_model(tmp_path / f"{name}.safetensors", get_model(config.model, 2), config)
     out = tmp_path / "2x_mine.safetensors"
-    assert run_here("superres.export", tmp_path / "theirs.safetensors", "--spandrel", out) == 0
+    assert not run_here("superres.export", tmp_path / "theirs.safetensors", "--spandrel", out)
     assert ModelLoader().load_from_file(out).scale == 2
     assert run_here("superres.export", tmp_path / "theirs.safetensors", "--spandrel", out) == 2
     assert "exists; add --overwrite" in capsys.readouterr().err
@@ -168,5 +168,5 @@ def test_export_writes_a_file_for_others(tmp_path, capsys):
     assert "--spandrel is for models with network: spandrel" in capsys.readouterr().err
     assert run_here("superres.export", tmp_path / "ours.safetensors") == 2
     assert "give one of -o FILE.onnx and --spandrel OUT.safetensors" in capsys.readouterr().err
-    assert run_here("superres.export", tmp_path / "theirs.safetensors", "-o", tmp_path / "model.onnx") == 0
+    assert not run_here("superres.export", tmp_path / "theirs.safetensors", "-o", tmp_path / "model.onnx")
     assert run_here("superres.predict", out, tmp_path / "gone.png", "-o", tmp_path / "y.png") == 2
