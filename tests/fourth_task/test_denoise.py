@@ -41,7 +41,7 @@ def test_it_trains_predicts_evaluates_and_compares(trained, tmp_path):
     assert ours.shape == (33, 41, 3)
     assert np.array_equal(ours, exported)
 
-    assert run_here("denoise.evaluate", folder / "model.safetensors", "--data", photos, "-o", tmp_path / "all") is None
+    assert run_here("denoise.evaluate", folder / "model.safetensors", "--data", photos, "-o", tmp_path / "all") == 0
     assert len(pd.read_csv(tmp_path / "all/results.csv")) == 6
 
     study = tmp_path / "study.yaml"

@@ -134,7 +134,7 @@ def test_predict_evaluate_and_blend_take_files_of_others(tmp_path, capsys):
     command = ("superres.predict", tmp_path / "one.pth", photos)
     assert run_here(*command, "-o", tmp_path / "out", "--blend", tmp_path / "two.pth", "--strength", "0.5") == 0
     assert Image.open(tmp_path / "out/a.png").size == (96, 128)
-    assert run_here("superres.evaluate", tmp_path / "one.pth", "--data", photos, "--vgg", "random") is None
+    assert run_here("superres.evaluate", tmp_path / "one.pth", "--data", photos, "--vgg", "random") == 0
     assert (tmp_path / "one_evaluate_photos/results.csv").exists()
     torch.save(DnCNN(in_nc=3, out_nc=3).state_dict(), tmp_path / "clean.pth")
     capsys.readouterr()

@@ -16,7 +16,7 @@ def make_task(enhance, **fields):
     """A Task whose results are enhance(photo)."""
     use = Use(
         load=lambda path: torch.nn.Identity(),
-        import_exported=lambda path: torch.nn.Identity(),
+        model_class=torch.nn.Identity,
         enhance=lambda model, photo, tile, **options: enhance(photo),
         enhance_together=lambda model, photos, **options: [enhance(photo) for photo in photos],
     )
