@@ -57,7 +57,14 @@ def export_command(task: Task, doc: str | None) -> None:
     from common.models.onnx_export import export_onnx
 
     network, values = use.to_onnx(model)
-    made = export_onnx(args.output, network, {"task": task.name, **values}, args.half, args.opset)
+    try:
+        made = export_onnx(args.output, network, {"task": task.name, **values}, args.half, args.opset)
+    except UserError:
+        raise
+    except Exception as error:  # of torch's exporter or of onnxruntime, which have many
+        others = "".join(f". Other programs may open its weights: --{name} OUT.safetensors" for name in task.formats)
+        why = type(error).__name__
+        raise UserError(f"this model cannot be written as ONNX ({why}; --debug shows where){others}") from error
     size = args.output.stat().st_size / 1e6
     log.info("%s  %.1f MB; at most %.4f of 255 off torch's results", args.output, size, 255 * made.difference)
     log.info("opset %d: opens in onnxruntime %s or newer", made.opset, made.onnxruntime)

@@ -13,7 +13,7 @@ from common.runtime.errors import UserError
 log = logging.getLogger(__name__)
 
 MAX_NAMED = 6  # weights that do not fit
-POWER_STEPS = 100  # until the estimate is settled; torch makes 15 for a new layer
+POWER_STEPS = 300  # until the estimate is settled; torch makes 15 for a new layer
 
 
 @torch.no_grad()
