@@ -21,7 +21,7 @@ from common.evaluation.report import Results, evaluate_photos
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.photos.pixels import round_to_8_bits, to_pixels, to_tensor
-from common.videos.flicker import VideoMeasure
+from common.videos.measure import VideoMeasure
 
 SHOWN_SIZE = 256  # short side of the photos in pictures, in pixels
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from common.evaluation.perceptual import MeasurePerceptual
     from common.evaluation.report import Results
     from common.losses.loss import PerceptualLoss
-    from common.videos.flicker import VideoMeasure
+    from common.videos.measure import VideoMeasure
 
 
 @dataclass(frozen=True)

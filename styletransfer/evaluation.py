@@ -12,7 +12,7 @@ from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results
 from common.runtime.errors import UserError
 from common.runtime.out_of_memory import out_of_memory_is_user_error
-from common.videos.flicker import VideoMeasure
+from common.videos.measure import VideoMeasure
 from styletransfer.config import Config
 from styletransfer.files import VGG_FROM_FILE, read_loss_and_style
 from styletransfer.loss import StyleLoss

@@ -15,7 +15,7 @@ from common.evaluation.report import Results
 from common.photos.pixels import to_pixels, to_tensor
 from common.runtime.errors import UserError
 from common.runtime.files import check_may_replace
-from common.videos.flicker import VideoMeasure
+from common.videos.measure import VideoMeasure
 from superres.data import Degrade, get_input
 from superres.files import is_of_others, read_data_config
 from superres.measure import evaluate as measure_photos

@@ -152,8 +152,8 @@ def measure_video(task: Task, args: argparse.Namespace, model: Any, folder: Path
     from common.videos.video import check_packages
 
     check_packages()
-    from common.videos.flicker import VideoMeasure
     from common.videos.flicker import measure_video as measure_flicker
+    from common.videos.measure import VideoMeasure
     from common.videos.steady import Steady
 
     use, get_measure = task.use(), task.measuring().measure_video

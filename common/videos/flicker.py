@@ -1,21 +1,19 @@
 """How much a video's results flicker: what changes where the video itself stays the same."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from common.videos.decoding import DecodedFrame, read_frames
+from common.videos.measure import VideoMeasure
 from common.videos.motion import carry, difference, find_motion, lightness
 from common.videos.progress import progress_of
 from common.videos.steady import Split, Steady
 from common.videos.video import open_video, probe
 
 SAME = 3.0  # of 255: a pixel whose moved lightness differs by less shows the same thing
-
-Measure = Callable[[np.ndarray, np.ndarray], float]  # (result, true frame)
 
 
 class Flicker:
@@ -56,22 +54,6 @@ def frames_of(path: Path) -> Iterator[np.ndarray]:
             if isinstance(item, DecodedFrame):
                 progress()
                 yield item.pixels if item.pixels.dtype == np.uint8 else (item.pixels >> 8).astype(np.uint8)
-
-
-@dataclass(frozen=True)
-class VideoMeasure:
-    """What a task measures of a video besides flicker. Frames are (H, W, 3) uint8."""
-
-    prepare: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-    """frame -> (input, what its result should be)."""
-
-    enhance: Callable[[np.ndarray], np.ndarray]
-
-    measures: Mapping[str, Measure] = field(default_factory=dict)
-    """{name: how far a result is from what it should be}."""
-
-    unit: str = "1/255"
-    """Of what flickers."""
 
 
 def measure_video(path: Path, what: VideoMeasure, steady: Steady) -> pd.DataFrame:

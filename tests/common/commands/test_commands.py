@@ -103,3 +103,19 @@ def test_a_runs_folder_stands_for_its_model_and_a_tilde_for_the_home_folder(tmp_
     words = [str(tmp_path), "a.png", "--output=~/out"]
     args = get_predict_parser(TASK, None).parse_args(words)
     assert (args.model, args.output) == (tmp_path / "model.safetensors", tmp_path / "out")
+
+
+WITHOUT = """
+import importlib, sys
+for package in ("av", "cv2", "gradio", "onnx", "onnxruntime", "accelerate", "tensorboard", "torchmetrics", "pillow_heif"):
+    sys.modules[package] = None  # importing it fails
+for task in ("superres", "colorize", "styletransfer"):
+    task = importlib.import_module(f"{task}.task").TASK
+    task.use(), task.training(), task.measuring()
+import common.runs.train, common.studies.compare, common.commands.notebook
+"""
+
+
+def test_the_tasks_need_none_of_the_optional_packages():
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
