@@ -107,7 +107,7 @@ def test_a_runs_folder_stands_for_its_model_and_a_tilde_for_the_home_folder(tmp_
 
 WITHOUT = """
 import importlib, sys
-for package in ("av", "cv2", "gradio", "onnx", "onnxruntime", "accelerate", "tensorboard", "torchmetrics", "pillow_heif"):
+for package in "av cv2 gradio onnx onnxruntime accelerate tensorboard torchmetrics pillow_heif".split():
     sys.modules[package] = None  # importing it fails
 for task in ("superres", "colorize", "styletransfer"):
     task = importlib.import_module(f"{task}.task").TASK
