@@ -56,6 +56,7 @@ def child_in_a_terminal(work):
 
     number, terminal = pty.fork()
     if number == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # who runs the tests may be under nohup
         try:
             work()
         finally:
