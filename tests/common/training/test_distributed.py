@@ -1,7 +1,9 @@
 """Several processes: what they send each other, and that they end together."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -76,7 +78,8 @@ def test_gradients_are_sent_once_a_step_however_many_parts_it_has(group):
 def test_what_is_not_finite_in_one_process_is_known_to_all(where, status, said, tmp_path):
     (tmp_path / "diverge.py").write_text(ONE_DIVERGES)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", tmp_path / "diverge.py", where]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}  # where `tests` is
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     printed = done.stdout + done.stderr
     assert done.returncode == status, printed
     assert printed.count(said) == (1 if status else 2), printed  # an error is said once
