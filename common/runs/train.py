@@ -34,9 +34,8 @@ def train(
     config, photos, device = prepare(task, config, resume, photos)
     learn = get_learner(task, config, photos, device, resume)
     training, measure = task.training(), task.measuring().measure
-    with open_run(
-        resume, task.name, config, name, device, learn.precision, photos
-    ) as run:  # all input is known to be good
+    # all input is known to be good
+    with open_run(resume, task.name, config, name, device, learn.precision, photos) as run:
         if processes.is_main():
             training.keep_files(config, run)
         checkpoint = fit_run(learn, run)

@@ -112,9 +112,7 @@ class Page:
             raise PhotoError(f"{photo}: no photo, or of a kind that this page does not take") from None
         except Image.DecompressionBombError:
             raise PhotoError(f"{photo}: far too large for this page") from None
-        except (
-            Exception
-        ) as error:  # on broken data Pillow's decoders raise OSError, SyntaxError, struct.error and others
+        except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error and others
             raise PhotoError(f"{photo}: broken ({error})") from None
         if size > self.megapixels:
             raise PhotoError(
