@@ -8,18 +8,19 @@ from pathlib import Path
 # Tests run in two processes (pyproject.toml), and so do the commands that they start: each takes one core.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import numpy as np
-import pytest
-import torch
-from PIL import Image
-
-from common.runtime.messages import RUN_LOG
+import pytest  # torch is imported below: xdist's first process, which runs no tests, has no need of it
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption("--every", action="store_true", help="every case of long tables, not one of each kind")
+
+
+def pytest_collection_modifyitems(config, items):
     """The files with slow tests go first, so that neither of the two processes waits for the other at the end."""
+    if not config.getoption("--every"):
+        items[:] = [item for item in items if not item.get_closest_marker("every")]
     slow_files = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow_files)
 
@@ -32,8 +33,28 @@ def nothing_downloaded(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def narrow_networks():
+    """A ResNet18 is of width 4, here and in commands that tests start with `run`."""
+    from tests.narrow import narrow
+
+    with narrow():
+        yield
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """A ResNet18 is torchvision's."""
+    from tests.narrow import not_narrow
+
+    with not_narrow():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def seeded():
+    import torch
+
     torch.manual_seed(0)
 
 
@@ -41,6 +62,8 @@ def seeded():
 def log_closed():
     """After each test: a command that runs in the tests' own process leaves the log of its run folder open."""
     yield
+    from common.runtime.messages import RUN_LOG
+
     for handler in [handler for handler in logging.getLogger().handlers if handler.name == RUN_LOG]:
         logging.getLogger().removeHandler(handler)
         handler.close()
@@ -70,6 +93,8 @@ def browser():
 @pytest.fixture
 def photos(tmp_path):
     """A folder of six 80 x 72 colour photos, cut from sample photos."""
+    from PIL import Image
+
     from common.batches.folders import sample_photos
 
     folder = tmp_path / "photos"
@@ -82,11 +107,15 @@ def photos(tmp_path):
 @pytest.fixture
 def noise():
     """(2, 3, 64, 48) in [0, 1]."""
+    import torch
+
     return torch.rand(2, 3, 64, 48)
 
 
 @pytest.fixture
 def picture():
     """(70, 90, 3) uint8: smooth, with a hard edge."""
+    import numpy as np
+
     y, x = np.mgrid[:70, :90]
     return np.stack([2 * x, 3 * y, 255 * (x > 45)], axis=2).astype(np.uint8)

@@ -149,7 +149,9 @@ def test_a_model_that_is_none_is_refused_by_its_name(say, tmp_path, command, nam
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", WITH_A_FOLDER)
+@pytest.mark.parametrize(
+    "command", [pytest.param(name, marks=pytest.mark.slow if name == "--damages" else []) for name in WITH_A_FOLDER]
+)
 def test_every_kind_of_photo_can_be_used(say, folder, tmp_path, command):
     status, said = say(WITH_A_FOLDER[command].replace("FOLDER", "D/odd"))
     said = re.sub("skipped .*: grey, there are no colours to learn", "", said)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from tests.commands import learner_predicts, read_table, run, run_here
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("wide")]
 
 LAYERS = "layers: {relu1_1: 1, relu1_2: 1}"
 TINY = [

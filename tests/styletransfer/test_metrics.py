@@ -6,6 +6,8 @@ import torch
 from common.models.vgg16 import VGG16Features
 from styletransfer.metrics import MIN_CONTENT_KEPT, content_kept, warn_if_content_lost
 
+pytestmark = pytest.mark.usefixtures("wide")
+
 LAYERS = ["relu1_2", "relu2_2"]
 
 

@@ -6,6 +6,8 @@ from common.runtime.errors import TrainingDiverged
 from styletransfer.gatys import optimize
 from styletransfer.loss import StyleLoss
 
+pytestmark = pytest.mark.usefixtures("wide")
+
 LAYERS = {"relu1_1": 1.0, "relu1_2": 1.0}
 
 

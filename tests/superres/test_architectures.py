@@ -66,7 +66,9 @@ SAME_SIZE = {  # restoration, 1x
     "KBNet_l": {"num_blocks": [1, 1, 1, 1], "num_refinement_blocks": 1},
     "Uformer": {},
 }
-QUICK = ("Compact", "SPAN", "SAFMN", "OmniSR", "PLKSR", "SwiftSRGAN", "ESRGAN", "RCAN", "MoSR", "UpCunet2x", "NAFNet")
+# One that adds its result to the photo, one that is re-parametrised, one of windows, one that cuts its borders off, one
+# that cleans.
+KINDS = ("Compact", "SPAN", "SwinIR", "UpCunet2x", "NAFNet")
 NOT_TRAINED = {  # name: what the error says
     "AuraSR": "also needs dim, image_size, input_image_size",
     "GFPGAN": "is for FaceSR, not for whole photos",
@@ -80,6 +82,7 @@ NOT_TRAINED = {  # name: what the error says
     "UpCunet3x": "enlarges 3 times",
     "UpCunet4x": "enlarges 4 times",
 }
+REASONS = ("AuraSR", "LaMa", "DRUNet", "FBCNN", "MixDehazeNet", "UpCunet3x")  # one of each
 
 
 def config_of(name, options, scale=2, **keys):
@@ -92,7 +95,7 @@ def config_of(name, options, scale=2, **keys):
 
 def cases():
     return [
-        pytest.param(name, options, scale, marks=[] if name in QUICK else pytest.mark.slow, id=name)
+        pytest.param(name, options, scale, marks=[] if name in KINDS else pytest.mark.every, id=name)
         for scale, table in ((2, SMALL), (1, SAME_SIZE))
         for name, options in table.items()
     ]
@@ -134,8 +137,9 @@ def test_every_architecture_of_spandrel_is_tried_here():
     assert set(find_architectures()) == {*SMALL, *SAME_SIZE, *NOT_TRAINED}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NOT_TRAINED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in REASONS else pytest.mark.every) for name in NOT_TRAINED]
+)
 def test_what_cannot_be_trained_says_why(name):
     scale = 1 if name in ("DRUNet", "FBCNN", "MixDehazeNet", "GFPGAN", "RestoreFormer", "LaMa") else 2
     with pytest.raises(UserError) as error:
@@ -199,7 +203,7 @@ def test_pictures_are_padded_as_spandrel_says(size, sizes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["SPAN", "SAFMN"])
+@pytest.mark.parametrize("name", ["SPAN", pytest.param("SAFMN", marks=pytest.mark.every)])
 def test_an_onnx_file_enlarges_any_photo_as_the_model_does(name, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")

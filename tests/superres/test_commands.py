@@ -115,8 +115,8 @@ def test_neither_export_holds_the_vgg(trained):
     assert b"SuperResolver" in pickled
     assert b"VGG16Features" not in pickled
     assert str(folder.parent).encode() not in pickled
-    size = (folder / "export.pkl").stat().st_size
-    assert size == pytest.approx((folder / "model.safetensors").stat().st_size, rel=0.05)
+    size = (folder / "export.pkl").stat().st_size - (folder / "model.safetensors").stat().st_size
+    assert size < 150_000
 
 
 def test_the_exported_learner_works_in_a_fresh_process_elsewhere(trained, tmp_path):

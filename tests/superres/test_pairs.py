@@ -17,6 +17,7 @@ from tests.commands import run_here
 
 CPU = torch.device("cpu")
 STAGES = "train.stages=[{crop: 32, bs: 2, epochs: 1, lr: 1e-3}, {crop: 64, bs: 2, epochs: 1, lr: 1e-3}]"
+SRCNN = ["loss.l1=1", "model={network: srcnn}", "data.valid=[0.png]", STAGES]
 
 
 @pytest.fixture
@@ -110,14 +111,8 @@ def test_pairs_of_one_size_train_and_are_measured(photos, tmp_path, capsys):
     for photo in photos.iterdir():
         with Image.open(photo) as image:
             image.filter(ImageFilter.GaussianBlur(1)).save(tmp_path / "old" / photo.name)
-    words = [
-        f"data.path={photos}",
-        f"data.low={tmp_path / 'old'}",
-        "data.scale=1",
-        "loss.l1=1",
-        "model={network: srcnn}",
-    ]
-    words += ["model={network: srcnn}", "data.valid=[0.png]", STAGES, f"output.path={tmp_path}", "output.name=run"]
+    words = [f"data.path={photos}", f"data.low={tmp_path / 'old'}", "data.scale=1", "data.crops_per_photo=2", *SRCNN]
+    words += [f"output.path={tmp_path}", "output.name=run"]
     assert run_here("superres.train", *words) == 0
     run = tmp_path / "run"
     assert run_here("superres.predict", run, tmp_path / "old/1.png", "-o", tmp_path / "out") == 0
@@ -130,14 +125,7 @@ def test_pairs_of_one_size_train_and_are_measured(photos, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_a_model_of_pairs_trains_resumes_and_is_measured_on_pairs(photos, low, tmp_path):
-    words = [
-        f"data.path={photos}",
-        f"data.low={low}",
-        "loss.l1=1",
-        "model={network: srcnn}",
-        "data.valid=[0.png]",
-        STAGES,
-    ]
+    words = [f"data.path={photos}", f"data.low={low}", "data.crops_per_photo=2", *SRCNN]
     assert run_here("superres.train", *words, f"output.path={tmp_path}", "output.name=run") == 0
     run = tmp_path / "run"
     assert run_here("superres.train", "--resume", run, "train.stages.1.epochs=2") == 0

@@ -4,15 +4,14 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
+import socket
 import time
 
 import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.commands import posix_only, run
+from tests.commands import Command, posix_only, run
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +23,7 @@ train:
   workers: 0
   ema: 0.9
   device: cpu
-  checkpoint_minutes: 0.03
+  checkpoint_minutes: 0.003
   stages: [{crop: 32, bs: 4, epochs: 2, lr: 1e-3}, {crop: 64, bs: 4, epochs: 1, lr: [1e-4, 1e-3]}]
 output: {path: FOLDER, name: never_stopped}
 """
@@ -42,24 +41,24 @@ def write_config(folder, norm="spectral"):
     return folder / "tiny.yaml"
 
 
-def train(*arguments, launcher=(), until="run folder:", **environment):
-    """Starts a training; returns the process once it prints a line that starts with `until`."""
-    command = [sys.executable, *launcher, "-m", "superres.train", *map(str, arguments)]
-    environment = {**os.environ, **environment}
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, start_new_session=True
-    )
-    process.lines = []
-    for line in process.stdout:
-        process.lines.append(line)
-        if line.startswith(until):
-            break
-    return process
+def train(*arguments, until="run folder:"):
+    """Starts a training; returns the command once it has printed a line that starts with `until`."""
+    command = Command("superres.train", *arguments, together=True)
+    command.wait_for(until)
+    return command
 
 
-def end(process):
+def train_two(*arguments):
+    """Starts a training in two processes, as torch's launcher does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return [Command("superres.train", *arguments, together=True, **group, RANK=rank, LOCAL_RANK=rank) for rank in "01"]
+
+
+def end(command):
     """Waits for its end; everything that it printed."""
-    printed = "".join(process.lines) + process.communicate(timeout=200)[0]
+    printed = command.wait().stdout
     print(printed)  # for pytest to show when a test fails
     return printed
 
@@ -79,23 +78,25 @@ def assert_same(folder, expected):
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    """(config file, the folder of a run that was never stopped)."""
+    """(config file, the folder of a run that was never stopped, the seconds that it took)."""
     config = write_config(tmp_path_factory.mktemp("stop"))
-    done = run("superres.train", config)
-    assert done.returncode == 0, done.stderr
-    return config, config.parent / "never_stopped"
+    process = train(config)
+    started = time.monotonic()
+    printed = end(process)
+    assert process.returncode == 0, printed
+    return config, config.parent / "never_stopped", time.monotonic() - started
 
 
 @posix_only
 def test_killed_at_three_random_moments_it_ends_with_the_same_bytes(reference, tmp_path):
-    config, expected = reference
+    config, expected, seconds = reference
     moments = random.Random(0)
     process = train(config, f"output.path={tmp_path}", "output.name=run")
     for _ in range(3):
-        delay = moments.uniform(0, 4)
+        delay = moments.uniform(0, seconds / 2)
         print(f"kill -9 after {delay:.3f} s")
         time.sleep(delay)
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         end(process)
         process = train("--resume", tmp_path / "run", "train.workers=1")  # which may change, and changes nothing
     end(process)
@@ -105,10 +106,9 @@ def test_killed_at_three_random_moments_it_ends_with_the_same_bytes(reference, t
 
 @posix_only
 def test_stopped_by_ctrl_c_and_then_by_a_full_disk_it_ends_with_the_same_bytes(reference, tmp_path):
-    config, expected = reference
+    config, expected, _ = reference
     # Saved so seldom that what is found again is what Ctrl-C saved.
     process = train(config, f"output.path={tmp_path}", "output.name=run", "train.checkpoint_minutes=9", until="epoch 1")
-    time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of the group
     printed = end(process)
     assert process.returncode == 130
@@ -121,29 +121,14 @@ def test_stopped_by_ctrl_c_and_then_by_a_full_disk_it_ends_with_the_same_bytes(r
 
     checkpoint = tmp_path / "run/checkpoints/resume.pt"
     saved = checkpoint.read_bytes()
-    # A limit on the size of files does to a process what a full disk does: writing fails in the middle.
-    limited = "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (3 * 10**8,) * 2); "
-    limited += "runpy.run_module('superres.train', run_name='__main__')"
-    command = [sys.executable, "-c", limited, "--resume", tmp_path / "run"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    done = run("tests.limited", len(saved) * 9 // 10, "superres.train", "--resume", tmp_path / "run")
     assert done.returncode == 1, done.stdout + done.stderr
     error, advice = done.stdout.splitlines()[-2:]
     assert error == f"error: {checkpoint}: cannot be written (File too large); what was saved before is intact"
     assert advice.endswith(f"--resume {tmp_path / 'run'}")
     assert checkpoint.read_bytes() == saved
 
-    in_a_terminal = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
-    command = [
-        sys.executable,
-        "-c",
-        in_a_terminal,
-        sys.executable,
-        "-m",
-        "superres.train",
-        "--resume",
-        tmp_path / "run",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, stdin=subprocess.DEVNULL)
+    done = run("tests.terminal", "superres.train", "--resume", tmp_path / "run")
     assert done.returncode == 0, done.stdout
     assert "continues in train.stages.0, after 1 epochs and" in done.stdout
     assert_same(tmp_path / "run", expected)
@@ -169,15 +154,15 @@ def test_two_processes_train_as_one_with_the_same_batch(tmp_path):
     slow = ["data.degrade=clean", "data.crops_per_photo=3", "train.stages=[{crop: 32, bs: 4, epochs: 2, lr: 1e-5}]"]
     alone = run("superres.train", config, *slow, "output.name=one")
     assert alone.returncode == 0, alone.stderr
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node=2"]
-    environment = {"OMP_NUM_THREADS": "1"}
-    process = train(config, *slow, "output.name=two", launcher=launcher, until="epoch 1", **environment)
-    os.killpg(process.pid, signal.SIGINT)
-    printed = end(process)
+    first, second = train_two(config, *slow, "output.name=two")
+    first.wait_for("epoch 1")
+    for process in (first, second):
+        os.kill(process.pid, signal.SIGINT)
+    printed = end(first) + end(second)
     assert printed.count("to continue:  python -m superres.train --resume") == 1
-    process = train("--resume", tmp_path / "two", launcher=launcher, **environment)
-    printed = end(process)
-    assert process.returncode == 0
+    first, second = train_two("--resume", tmp_path / "two")
+    printed = end(first) + end(second)
+    assert (first.returncode, second.returncode) == (0, 0)
     assert printed.count("epoch 2/2") == 1, "only the first process speaks"
     pd.testing.assert_frame_equal(history(tmp_path / "two"), history(tmp_path / "one"), rtol=1e-4)
     results = [pd.read_csv(tmp_path / name / "results.csv") for name in ("one", "two")]

@@ -53,9 +53,14 @@ def test_help_imports_neither_torch_nor_fastai(module):
     ("network", "needed"),
     [
         ({"network": "srcnn"}, ["torch"]),
-        ({"encoder": "resnet18", "pretrained": False}, ["torch", "torch._dynamo", "torchvision"]),
+        pytest.param(
+            {"encoder": "resnet18", "pretrained": False},
+            ["torch", "torch._dynamo", "torchvision"],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
+@pytest.mark.usefixtures("wide")
 def test_to_enlarge_a_photo_imports_nothing_heavy_but_what_makes_the_network(network, needed, tmp_path):
     config = superres.config.Config.model_validate({
         "data": {"path": tmp_path}, "model": network, "loss": {"l1": 1},
@@ -116,6 +121,7 @@ import common.runs.train, common.studies.compare, common.commands.notebook
 """
 
 
+@pytest.mark.slow
 def test_the_tasks_need_none_of_the_optional_packages():
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -79,7 +79,7 @@ def test_it_is_looked_at_and_measured_without_being_changed(learn, name):
 
 
 def test_an_encoder_from_a_file_leaves_no_path_in_the_model_file(task, name, photos, tmp_path):
-    torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "resnet.pth")
+    torch.save(torchvision.models.get_model("resnet18").state_dict(), tmp_path / "resnet.pth")
     unet = f"encoder: resnet18, pretrained: {tmp_path}/resnet.pth"
     network = f"model={{unet: {{{unet}}}}}" if name == "styletransfer" else f"model={{{unet}}}"
     learn = task.get_learner(f"{name}_demo.yaml", *get_words(photos, network))
@@ -171,7 +171,7 @@ print("done", run.name)
 def test_a_script_without_the_main_guard_trains_once(photos, tmp_path):
     (tmp_path / "script.py").write_text(UNGUARDED)
     short = "train.stages=[{crop: 32, bs: 2, epochs: 1, lr: 1e-3}]"
-    words = get_words(photos, f"output.path={tmp_path}/runs", "train.workers=2", short)
+    words = get_words(photos, f"output.path={tmp_path}/runs", "train.workers=1", short)
     done = subprocess.run(
         [sys.executable, "script.py", *words], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )

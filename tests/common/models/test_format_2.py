@@ -18,6 +18,8 @@ import torch
 from common.models.format_2 import with_new_names
 from common.models.model_file import METADATA_KEY
 
+pytestmark = pytest.mark.usefixtures("wide")
+
 FOLDER = Path(__file__).parent / "format_2"
 PICTURE = torch.from_numpy(np.random.RandomState(0).rand(1, 3, 21, 34).astype(np.float32))
 

@@ -61,7 +61,7 @@ def test_what_does_not_fit_is_named_and_the_rest_is_taken(tmp_path, caplog):
     encoder, theirs = (next(iter(model.unet.encoder.parameters())) for model in (ours, other))
     assert torch.equal(encoder, theirs)
     assert torch.equal(other.unet.last.weight, last)
-    assert "unet.last.weight 12 x 99 x 3 x 3 (here 48 x 99 x 3 x 3)" in caplog.text
+    assert "unet.last.weight 12 x 9 x 3 x 3 (here 48 x 9 x 3 x 3)" in caplog.text
     assert "183 of 185 weights" in caplog.text
 
 

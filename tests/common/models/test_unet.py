@@ -50,9 +50,11 @@ def fastais(encoder, norm, attention):
     ("encoder", "norm", "attention"),
     [
         ("resnet18", "batch", True), ("resnet18", "weight", False), ("resnet18", "spectral", True),
-        ("resnet34", "batch", False), ("resnet34", "weight", True), ("resnet34", "spectral", False),
+        *(pytest.param("resnet34", *row, marks=pytest.mark.slow)
+          for row in (("batch", False), ("weight", True), ("spectral", False))),
     ],
 )  # fmt: skip
+@pytest.mark.usefixtures("wide")
 @torch.no_grad()
 def test_the_same_picture_as_fastais_with_its_weights(encoder, norm, attention):
     theirs, ours = fastais(encoder, norm, attention).double(), build(encoder, n_out=2, norm=norm, attention=attention)
@@ -175,6 +177,7 @@ def test_every_parameter_is_in_one_group():
     assert len(encoder) + len(rest) == len(list(unet.parameters()))
 
 
+@pytest.mark.usefixtures("wide")
 def test_an_encoder_begins_with_the_weights_of_a_file(tmp_path):
     torch.manual_seed(3)
     resnet = torchvision.models.resnet18()

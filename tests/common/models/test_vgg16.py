@@ -12,6 +12,8 @@ from common.config.sections import LAYER_NAMES, Encoder
 from common.models.vgg16 import VGG16Features, name_layers
 from common.runtime.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("wide")
+
 
 def test_layer_names_are_the_relus_of_torchvisions_vgg16():
     names = [name for name, _ in name_layers(make_layers(cfgs["D"]))]

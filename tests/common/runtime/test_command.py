@@ -50,8 +50,6 @@ def test_messages_stay_as_they_were_given():
 SAYS = """
 import logging, sys
 from common.runtime.command import run_command
-from common.runtime.messages import RUN_LOG
-from tests.commands import posix_only
 from common.runtime.errors import UserError
 def main():
     logging.getLogger().warning("skipped %s", "写真.png")

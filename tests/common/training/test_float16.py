@@ -16,7 +16,7 @@ from superres.bicubic import resize_bicubic
 from superres.config import Config
 from superres.network import get_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("wide")]
 
 
 @pytest.fixture

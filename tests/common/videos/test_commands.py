@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pandas as pd
@@ -11,7 +9,7 @@ import pytest
 from PIL import Image
 
 from common.config.yaml_file import load_config
-from tests.commands import posix_only, run_here
+from tests.commands import Command, posix_only, run_here
 from tests.videos import frames_of, pan, sound_of, write_video
 
 pytestmark = pytest.mark.slow
@@ -102,16 +100,15 @@ def test_steady_is_refused_for_photos(tmp_path, capsys):
 
 @posix_only
 def test_ctrl_c_leaves_a_video_that_plays(tmp_path):
-    video = write_video(tmp_path / "video.mp4", pan(400, size=(160, 120)), sound=True)
+    video = write_video(tmp_path / "video.mp4", pan(400), sound=True)
     model, out = save_superres(tmp_path / "model.safetensors"), tmp_path / "out"
-    command = [sys.executable, "-m", "superres.predict", str(model), str(video), "-o", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = Command("superres.predict", model, video, "-o", out, together=True)
     deadline = time.monotonic() + 120
     while not any(path.stat().st_size > 2000 for path in out.glob(".*.mp4")):
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[0]
-        time.sleep(0.1)
+        assert process.returncode is None and time.monotonic() < deadline, process.stdout
+        time.sleep(0.02)
     os.kill(process.pid, signal.SIGINT)
-    printed, _ = process.communicate(timeout=120)
+    printed = process.wait().stdout
     assert process.returncode == 130, printed
     assert "video.part.mp4 has these, and plays" in printed
     assert [path.name for path in out.glob("*.mp4")] == ["video.part.mp4"]

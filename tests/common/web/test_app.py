@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ from PIL import Image
 from common.runtime.errors import UserError
 from tests.commands import posix_only, run
 
-pytest.importorskip("gradio")
-pytestmark = [pytest.mark.slow, posix_only]
+no_gradio = pytest.mark.skipif(find_spec("gradio") is None, reason="gradio is not here")
+pytestmark = [pytest.mark.slow, posix_only, no_gradio]
 
 
 @pytest.fixture(scope="module")
