@@ -15,6 +15,7 @@ SHARED = Path(__file__).parent.parent.parent / "shared"
 
 def pytest_addoption(parser):
     parser.addoption("--every", action="store_true", help="every case of long tables, not one of each kind")
+    parser.addoption("--rewrite", action="store_true", help="write tests/hostile.txt as the program words it now")
 
 
 def pytest_collection_modifyitems(config, items):

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -10,19 +9,9 @@ import superres.task
 from common.config.damages import PRESETS
 from common.config.keys import describe_keys
 from common.config.yaml_file import load_config, save_config
-from common.runs.changes import flatten_keys
 from common.runtime.errors import UserError
-from common.studies.study import read_study
 from superres.config import Config
-
-MINIMAL = {"loss": {"l1": 1}, "train": {"stages": [{"crop": 64, "bs": 2, "epochs": 1, "lr": 0.001}]}}
-
-
-@pytest.fixture
-def file(tmp_path):
-    path = tmp_path / "my.yaml"
-    path.write_text(yaml.safe_dump(MINIMAL))
-    return path
+from tests.common.config.conftest import MINIMAL
 
 
 def refusal(path, *overrides):
@@ -175,60 +164,10 @@ def test_help_names_every_key_with_its_default():
     assert any(line.startswith("  train.stages.0.crop") for line in lines)
 
 
-CONFIGS = Path(__file__).parents[3] / "configs"
-
-
 TASKS = {"superres": superres.task.TASK, "colorize": colorize.task.TASK, "styletransfer": styletransfer.task.TASK}
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
-def test_shipped_configs_are_valid_and_say_what_to_expect(path):
-    task = path.name.split("_")[0].removesuffix(".yaml")
-    load_config(TASKS[task].config, path)
-    header = [line for line in path.read_text().splitlines() if line.startswith("#")]
-    assert header[0] == f"# yaml-language-server: $schema={task}.schema.json"
-    assert "TODO" not in path.read_text()
-    for word in (f"# command:  python -m {task}.train", "# hardware: ", "# result:   "):
-        assert any(line.startswith(word) for line in header), f"the header of {path.name} lacks {word}"
-
-
-@pytest.mark.parametrize("path", sorted((CONFIGS / "compare").glob("*.yaml")), ids=lambda path: path.name)
-def test_shipped_studies_are_valid_and_say_what_to_expect(path):
-    task = {"colorize": "colorize", "style": "styletransfer"}.get(path.name.split("_")[0], "superres")
-    variants, _ = read_study(path, TASKS[task], [])
-    text = path.read_text()
-    assert "TODO" not in text
-    for word in (f"command:  python -m {task}.compare configs/compare/{path.name}", "result:"):
-        assert f"# {word}" in text, f"the header of {path.name} lacks {word}"
-    assert 2 <= len(variants) <= 10
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_the_committed_schema_is_the_current_one(task):
-    assert json.loads((CONFIGS / f"{task}.schema.json").read_text()) == TASKS[task].config.model_json_schema()
-
-
 STYLE_TERM = "loss.gram={weight: 1, layers: {relu1_1: 1}}"
-
-
-@pytest.mark.parametrize(
-    ("task", "needed"),
-    [("superres", []), ("colorize", []), ("styletransfer", [STYLE_TERM, "model.johnson={}"]),
-     ("styletransfer", [STYLE_TERM, "model.unet={}"])],
-)  # fmt: skip
-def test_a_key_set_to_its_default_changes_nothing(file, task, needed):
-    expected = load_config(TASKS[task].config, file, needed)
-    keys = flatten_keys(expected.model_dump(mode="json"))
-    for key, value in keys.items():
-        if value is not None:
-            word = value if isinstance(value, str) else json.dumps(value)
-            assert load_config(TASKS[task].config, file, [*needed, f"{key}={word}"]) == expected, key
-    assert len(keys) > 30
-
-
-def test_a_default_is_the_same_whatever_else_is_set(file):
-    config = load_config(TASKS["colorize"].config, file, ["model.blur=false"])
-    assert (config.model.encoder, config.model.norm) == ("resnet18", "weight")
 
 
 def test_batch_norm_of_a_single_value_is_refused(file):

@@ -33,6 +33,21 @@ def test_the_border_is_shaved_and_each_image_stands_alone():
     torch.testing.assert_close(shaved[1:], psnr_y(pred[1:], target[1:], border=4))
 
 
+@pytest.mark.parametrize("side", ["top", "bottom", "left", "right"])
+def test_border_pixels_are_shaved_at_each_side_and_not_one_more(side):
+    target = torch.full((1, 3, 32, 32), 0.5)
+    for distance, seen in ((3, False), (4, True)):  # of a border of 4: its last pixel, and the next
+        pred = target.clone()
+        place = {
+            "top": (distance, 16),
+            "bottom": (31 - distance, 16),
+            "left": (16, distance),
+            "right": (16, 31 - distance),
+        }
+        pred[0, :, *place[side]] = 1
+        assert (psnr_y(pred, target, border=4).item() < 99) == seen
+
+
 def test_ssim_y_agrees_with_scikit_image(noise):
     pred = (noise + 0.05 * torch.randn_like(noise)).clamp(0, 1)
     for i, (p, t) in enumerate(zip(luma(round_to_8_bits(pred)), luma(round_to_8_bits(noise)), strict=True)):

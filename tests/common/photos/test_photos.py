@@ -1,61 +1,15 @@
-import itertools
-import struct
-
 import numpy as np
 import pytest
-import skimage.color
-from PIL import Image, ImageCms
+from PIL import Image
 
 import common.photos.open
 from common.batches.cache import PhotoCache
 from common.batches.folders import sample_photos
 from common.photos.flat import open_photo, open_photo_for_crops, open_shrunk_photo, shrunk_size
 from common.photos.open import PhotoError, allow_huge_photos, decode_photo
-from common.photos.profiles import SRGB_PROFILE
-from common.photos.whole import read_photo, to_srgb_photo
+from common.photos.whole import read_photo
 from common.photos.write import write_photo
-
-# Linear Display P3 -> linear sRGB, of CSS Color 4.
-P3_TO_SRGB = np.array([[1.2249, -0.2247, 0], [-0.0420, 1.0419, 0], [-0.0196, -0.0786, 1.0979]])
-# Linear sRGB -> XYZ under D50 (Bradford), the light of ICC profiles; B. Lindbloom.
-SRGB_TO_XYZ_D50 = np.array([[0.4361, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7142]])
-# Colours that are within sRGB: muted ones.
-COLORS = np.random.default_rng(0).integers(90, 170, (6, 5, 3)).astype(np.uint8)
-GRADIENT = np.tile(np.linspace(0, 255, 40).round().astype(np.uint8), (30, 1))
-
-
-def encode_srgb(linear):
-    """IEC 61966-2-1, of values in [0, 1]."""
-    linear = np.clip(linear, 0, 1)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-
-
-def profile(space, gamma, **colorants):
-    """A colour profile (ICC.1:2001, version 2) whose tones follow a power. colorants: XYZ relative to D50."""
-
-    def fixed(*values):
-        return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
-
-    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
-    tags = {"wtpt": b"XYZ " + bytes(4) + fixed(0.9642, 1, 0.8249)}
-    tags |= {f"{name}XYZ": b"XYZ " + bytes(4) + fixed(*values) for name, values in colorants.items()}
-    tags |= {f"{name}TRC": curve for name in colorants or ("k",)}
-    table, data = struct.pack(">I", len(tags)), b""
-    for name, content in tags.items():
-        table += struct.pack(">4sII", name.encode(), 132 + 12 * len(tags) + len(data), len(content))
-        data += content
-    size = struct.pack(">I", 128 + len(table) + len(data))
-    header = size + bytes(4) + struct.pack(">I4s4s4s", 0x02100000, b"mntr", space, b"XYZ ") + bytes(12) + b"acsp"
-    header += bytes(28) + fixed(0.9642, 1, 0.8249)
-    return header.ljust(128, b"\0") + table + data
-
-
-def grey_profile(gamma):
-    return profile(b"GRAY", gamma)
-
-
-# Display P3's colorants (adapted to D50), with a simpler curve.
-P3 = profile(b"RGB ", 2.2, r=(0.5151, 0.2412, -0.0011), g=(0.2920, 0.6922, 0.0419), b=(0.1571, 0.0666, 0.7841))
+from tests.profiles import COLORS, GRADIENT, P3
 
 
 def save(path, image, **options):
@@ -169,107 +123,6 @@ def test_grey_photos_stay_grey(tmp_path, mode, expected):
     write_photo(tmp_path / "b.png", photo.rgb, like=photo)
     with Image.open(tmp_path / "b.png") as result:
         assert result.mode == expected
-
-
-def test_a_grey_photo_as_rgb_has_the_tones_of_its_profile(tmp_path):
-    path = save(tmp_path / "a.png", Image.fromarray(GRADIENT), icc_profile=grey_profile(1.0))
-    photo = read_photo(path)
-    assert (photo.is_grey, photo.icc_profile) == (True, grey_profile(1.0))
-    assert np.array_equal(photo.rgb[..., 0], GRADIENT)
-    rgb = to_srgb_photo(photo)
-    assert (rgb.is_grey, rgb.icc_profile) == (False, SRGB_PROFILE)
-    linear = GRADIENT / 255
-    assert np.allclose(rgb.rgb / 255, encode_srgb(linear)[..., None], atol=4 / 255)  # without, up to 60 / 255
-    assert np.array_equal(np.asarray(open_photo(path)), rgb.rgb)
-
-
-def test_a_broken_profile_is_left_out_with_one_line(tmp_path, caplog):
-    path = save(tmp_path / "a.png", Image.fromarray(GRADIENT), icc_profile=b"not a profile")
-    photo = read_photo(path)
-    assert photo.icc_profile is None
-    assert np.array_equal(photo.rgb[..., 0], GRADIENT)
-    open_photo(path)
-    (message,) = caplog.messages
-    assert message.startswith(f"{path}: its colour profile is ignored, and its values are taken as sRGB")
-
-
-def test_a_grey_photo_keeps_no_rgb_profile(tmp_path):
-    photo = read_photo(save(tmp_path / "a.jpg", Image.fromarray(GRADIENT), icc_profile=P3, quality=100))
-    assert (photo.is_grey, photo.icc_profile) == (True, None)
-    expected = encode_srgb((GRADIENT / 255) ** 2.2) * 255
-    assert abs(photo.rgb[..., 0] - expected).max() < 2
-
-
-def test_a_wide_gamut_photo_is_trained_on_in_srgb_and_enlarged_in_its_own_colours(tmp_path):
-    image = Image.fromarray(COLORS)
-    path = save(tmp_path / "a.png", image, icc_profile=P3)
-    photo = read_photo(path)
-    assert photo.icc_profile == P3
-    assert np.array_equal(photo.rgb, COLORS)
-    srgb = to_srgb_photo(photo)
-    assert srgb.icc_profile == SRGB_PROFILE
-    expected = 255 * encode_srgb((COLORS / 255) ** 2.2 @ P3_TO_SRGB.T)
-    assert abs(srgb.rgb - expected).max() < 2
-    assert abs(expected - COLORS).max() > 20
-    assert np.array_equal(np.asarray(open_photo(path)), srgb.rgb)
-
-
-def test_srgb_in_another_version_changes_nothing(tmp_path):
-    path = save(tmp_path / "a.png", Image.fromarray(COLORS), icc_profile=SRGB_PROFILE)
-    assert np.array_equal(np.asarray(open_photo(path)), COLORS)
-
-
-def make_cmyk_profile() -> bytes:
-    """Four inks that filter light one after the other, on white paper; cyan alone is sRGB's (0, 152, 223).
-
-    A profile of ICC version 2 with one table of 2 x 2 x 2 x 2 colours in Lab (ICC.1:2001-04, lut16Type).
-    """
-    inks = np.array([(0, 152, 223), (230, 0, 126), (255, 237, 0), (0, 0, 0)]) / 255
-    linear = np.where(inks > 0.04045, ((inks + 0.055) / 1.055) ** 2.4, inks / 12.92)
-    corners = np.array(list(itertools.product((False, True), repeat=4)))[..., None]
-    xyz = np.where(corners, linear, 1).prod(axis=1) @ SRGB_TO_XYZ_D50.T
-    lab = skimage.color.xyz2lab(xyz, illuminant="D50")
-    entries = (lab + np.array([0, 128, 128])) * (652.8, 256, 256)
-    table = b"mft2" + bytes(4) + bytes([4, 3, 2, 0]) + struct.pack(">9i", *(65536 * np.eye(3, dtype=int)).ravel())
-    table += struct.pack(">2H8H", 2, 2, *[0, 65535] * 4) + struct.pack(">48H", *entries.clip(0, 65535).astype(int).flat)
-    table += struct.pack(">6H", *[0, 65535] * 3)
-    tags = {
-        b"desc": b"desc" + bytes(4) + struct.pack(">I", 5) + b"inks\0" + bytes(79),
-        b"wtpt": b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061),
-        b"A2B0": table,
-    }
-    index, body = struct.pack(">I", len(tags)), b""
-    for name, data in tags.items():
-        index += name + struct.pack(">2I", 128 + 4 + 12 * len(tags) + len(body), len(data))
-        body += data
-    size = 128 + len(index) + len(body)
-    header = (
-        struct.pack(">I4sI", size, bytes(4), 0x02100000) + b"prtrCMYKLab " + struct.pack(">6H", 2026, 1, 1, 0, 0, 0)
-    )
-    header += b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
-    return header.ljust(128, b"\0") + index + body
-
-
-@pytest.mark.parametrize("name", ["a.jpg", "a.tif"])
-def test_cmyk_goes_through_its_profile(name, tmp_path):
-    """Pillow's own meaning of pure cyan is (0, 255, 255), which no ink has."""
-    path = tmp_path / name
-    Image.new("CMYK", (8, 8), (255, 0, 0, 0)).save(path, icc_profile=make_cmyk_profile())
-    photo = read_photo(path)
-    assert abs(photo.rgb[0, 0].astype(int) - (0, 152, 223)).max() <= 1
-    assert photo.icc_profile is None  # the result is sRGB
-
-
-def test_lab_has_its_own_meaning_and_a_profile_for_other_numbers_gets_a_line(tmp_path, caplog):
-    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    path = save(tmp_path / "lab.tif", Image.new("LAB", (2, 2), (128, 128 + 60, 128)), icc_profile=lab)
-    photo = read_photo(path)
-    assert photo.icc_profile is None
-    oracle = skimage.color.lab2rgb([[[128 / 2.55, 60, 0]]])[0, 0] * 255
-    assert abs(photo.rgb[0, 0] - oracle).max() < 4
-    path = save(tmp_path / "cmyk.tif", Image.new("CMYK", (2, 2), (0, 255, 255, 0)), icc_profile=P3)
-    assert read_photo(path).rgb[0, 0].tolist() == [255, 0, 0]  # Pillow's own meaning: that profile is not for CMYK
-    assert "it is for RGB pictures, this one is CMYK" in caplog.text
 
 
 def test_a_format_that_cannot_hold_the_picture_says_so(tmp_path):

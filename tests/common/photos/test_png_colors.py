@@ -15,8 +15,8 @@ from common.photos.png_colors import PRIMARIES
 from common.photos.profiles import SRGB_PROFILE
 from common.photos.whole import read_photo, to_srgb_photo
 from common.photos.write import write_photo
-from tests.common.photos.test_photos import COLORS, GRADIENT, P3, P3_TO_SRGB, SRGB_TO_XYZ_D50, encode_srgb
 from tests.common.photos.test_sixteen_bits import DEEP, write_plain_png
+from tests.profiles import COLORS, GRADIENT, P3, P3_TO_SRGB, SRGB_TO_XYZ_D50, encode_srgb
 
 SRGB_CHROMATICITIES = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 P3_CHROMATICITIES = (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)

@@ -13,7 +13,7 @@ from common.photos.tag_table import DROPPED, ELSEWHERE, MAP, STORAGE
 from common.photos.whole import read_photo, to_srgb_photo
 from common.photos.write import write_photo
 from common.photos.xmp import renew_xmp
-from tests.common.photos.test_photos import P3
+from tests.profiles import P3
 from tests.tag_bytes import get_exif, pack_exif, parse
 
 ASCII, SHORT, DOUBLE, UNDEFINED = 2, 3, 12, 7

@@ -18,7 +18,7 @@ from common.photos.profiles import SRGB_PROFILE
 from common.photos.tags import read_tags
 from common.photos.whole import read_photo, to_srgb_photo
 from common.photos.write import write_photo
-from tests.common.photos.test_photos import P3
+from tests.profiles import P3
 
 DEEP = np.random.default_rng(0).integers(0, 65536, (30, 40, 3)).astype(np.uint16)
 
