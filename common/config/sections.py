@@ -161,6 +161,9 @@ class TrainConfig(Section, frozen=True):
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         default="auto", description="auto: fp16 on CUDA if the network can, else fp32"
     )
+    compile: bool = Field(
+        default=False, description="compile the network: a minute or more at the start of each stage, then faster steps"
+    )
     accumulate: Count = Field(
         default=1, description="compute each batch in this many parts: less memory, the same result"
     )

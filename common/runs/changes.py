@@ -10,7 +10,7 @@ from common.runtime.errors import UserError
 
 def resumable_keys(config: TaskConfig | type[TaskConfig]) -> dict[str, str]:
     """{key that may change between stop and resume, as it changes neither data nor schedule: how}."""
-    train = ("device", "precision", "workers", "accumulate", "checkpoint_minutes", "tensorboard")
+    train = ("device", "precision", "compile", "workers", "accumulate", "checkpoint_minutes", "tensorboard")
     return {
         "data.path": "where the same photos are now",
         **dict.fromkeys(config.movable, "where the same files are now"),

@@ -17,6 +17,7 @@ from common.runs.resume import RESUME_FILE
 from common.runtime import processes
 from common.runtime.messages import show_messages
 from common.task import Task
+from common.training.compiled import compile_network
 from common.training.learner import ModelFiles, StageLearner, make_learner
 from common.training.precision import check_precision
 
@@ -53,6 +54,8 @@ def get_learner(
     model, loss = training.build(config, resume)
     start_from(model, config.train.start_from, task.name)
     training.begin(config, model)
+    if config.train.compile:
+        compile_network(model, device)
     files = ModelFiles(lambda path, model: training.save(path, model, config), task.use().load, training.to_photo_model)
     return make_learner(
         config.train,

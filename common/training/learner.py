@@ -31,6 +31,7 @@ from common.runtime.memory import release_freed_memory
 from common.runtime.out_of_memory import is_out_of_memory, lost_worker_advice
 from common.runtime.precision import choose_precision
 from common.training.advice import out_of_memory_advice
+from common.training.compiled import compiled_code_advice
 from common.training.ema import Ema, model_to_save
 from common.training.finite_steps import FiniteSteps
 from common.training.metrics import ImageMetric, LossTerm, TrainLoss, ValidLoss
@@ -129,18 +130,19 @@ class StageLearner(Learner):
         """Trains the stage that has begun, with one `fit_one_cycle`.
 
         The learner's splitter gives [encoder, rest]: a pair of learning rates is for those two. Raises TrainingStopped,
-        with advice, if memory runs out.
+        with advice, if memory runs out or compiled code fails.
         """
         stage = self.train_config.stages[self.stage]
         lr = slice(*stage.lr) if isinstance(stage.lr, list) else stage.lr
         try:
             self.fit_one_cycle(stage.epochs, lr_max=lr, wd=self.train_config.wd, cbs=list(cbs))
-        except (RuntimeError, MemoryError) as error:
-            if advice := lost_worker_advice(error):
+        except (RuntimeError, MemoryError, AssertionError) as error:
+            advice = lost_worker_advice(error)
+            if is_out_of_memory(error):
+                advice = out_of_memory_advice(self.stage, stage, self.train_config, error)
+            if advice := advice or compiled_code_advice(error):
                 raise TrainingStopped(advice) from error
-            if not is_out_of_memory(error):
-                raise
-            raise TrainingStopped(out_of_memory_advice(self.stage, stage, self.train_config, error)) from error
+            raise
 
     def summary(self) -> PrettyString:
         """fastai's table, which leaves out weights under weight and spectral norm, and the number of all parameters."""
