@@ -1,59 +1,74 @@
-"""Sharp photos in, pairs of (low resolution, sharp) out; the low side is made after batching, on the device."""
+"""Sharp photos in, pairs of (low resolution, sharp) out: shrunk on the device, or damaged by chance in the worker."""
 
+import random
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
 from fastai.data.core import DataLoaders
-from fastai.torch_core import TensorImage
+from fastai.vision.core import PILImage
 from fasttransform import ItemTransform
 from torch import Tensor
 
-from common.batches.block import get_photo_dls
-from common.batches.crops import find_photos_for_crops, get_crop_dls
+from common.batches.block import MakeInput, get_photo_dls
+from common.batches.crops import MiddleCut, RandomCut, find_photos_for_crops, get_crop_dls
 from common.batches.damages import damage, draw_passes
 from common.batches.folders import PhotoSplit
 from common.config.damages import DamagePass
 from common.config.sections import StageConfig
-from common.photos.pixels import checksums, round_to_8_bits
+from common.photos.pixels import checksums, round_to_8_bits, to_image, to_tensor
 from common.runtime.seeds import derive_seed
 from superres.bicubic import resize_bicubic
 from superres.config import Config, DataConfig
-from superres.pairs import PairCrop, PairInput, PairMiddle, check_pairs, open_side, partner
+from superres.pairs import PairInput, check_pairs, open_side, partner
+
+KEPT_NOTES = 1000  # what was drawn for so many items is remembered
 
 
-class Degrade(ItemTransform):
-    """(sharp,) -> (low, sharp), as fastai's batch transform: each photo shrunk, and damaged as drawn for it alone.
+def shrink(sharp: Tensor, scale: int) -> Tensor:
+    """(N, 3, H, W) in [0, 1], sides multiples of `scale` -> (N, 3, H / scale, W / scale), multiples of 1/255."""
+    return round_to_8_bits(resize_bicubic(sharp, 1 / scale))
 
-    sharp: (N, 3, H, W) in [0, 1], sides multiples of `scale`. What a photo gets follows from `position`, which is the
-    seed and the epoch, and from its own pixels: not from its batch, nor from the process that loads it. `drawn` says
-    what the photos of the last batch got.
+
+class Damage(ItemTransform):
+    """(sharp,) -> (low, sharp), as fastai's item transform: a crop shrunk and damaged, where its photo was read.
+
+    What it gets follows from Python's random numbers, which the loader seeds for each item. `drawn` says what those had
+    that this process has made.
     """
 
-    order = 90  # after IntToFloatTensor
+    order = 2  # after the crops
 
-    def __init__(self, scale: int, passes: Sequence[DamagePass] = ()) -> None:
+    def __init__(self, scale: int, passes: Sequence[DamagePass]) -> None:
         super().__init__()
         self.scale, self.passes = scale, list(passes)
-        self.position: tuple[int, int] = (0, 0)  # set by `common.batches.loader`
         self.drawn: list[str] = []
 
-    def encodes(self, batch):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)
-        (sharp,) = batch
-        return TensorImage(self.low_resolution(sharp.as_subclass(Tensor))), sharp
+    def encodes(self, photos):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)
+        (sharp,) = photos
+        seed = random.getrandbits(63)
+        drawn = draw_passes(self.passes, seed)
+        self.drawn = [*self.drawn[-KEPT_NOTES:], "; ".join(map(str, drawn))]
+        size = sharp.height // self.scale, sharp.width // self.scale
+        low = to_image(damage(to_tensor(sharp), drawn, size, seed)[0])
+        return PILImage(low), sharp  # pyright: ignore[reportCallIssue]  # fastai's metaclass casts the image
+
+
+class Degrade:
+    """Makes the low side of whole photos, to measure on: shrunk, and damaged as follows from each photo's pixels."""
+
+    def __init__(self, scale: int, passes: Sequence[DamagePass] = ()) -> None:
+        self.scale, self.passes = scale, list(passes)
 
     def low_resolution(self, sharp: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, 3, H / scale, W / scale), multiples of 1/255."""
         if not self.passes:
-            self.drawn = ["clean"] * len(sharp)
-            return round_to_8_bits(resize_bicubic(sharp, 1 / self.scale))
-        height, width = (side // self.scale for side in sharp.shape[-2:])
-        seeds = [derive_seed(*self.position, number) for number in checksums(sharp)]
-        drawn = [draw_passes(self.passes, seed) for seed in seeds]
-        self.drawn = ["; ".join(map(str, passes)) for passes in drawn]
-        photos = zip(sharp.split(1), drawn, seeds, strict=True)
-        return torch.cat([damage(photo, passes, (height, width), seed) for photo, passes, seed in photos])
+            return shrink(sharp, self.scale)
+        size = sharp.shape[-2] // self.scale, sharp.shape[-1] // self.scale
+        seeds = [derive_seed(0, 0, number) for number in checksums(sharp)]
+        photos = zip(sharp.split(1), seeds, strict=True)
+        return torch.cat([damage(photo, draw_passes(self.passes, seed), size, seed) for photo, seed in photos])
 
     def low_of(self, path: Path, sharp: Tensor) -> Tensor:
         """`low_resolution`, of the photo `path`."""
@@ -82,7 +97,10 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
     """
     data, largest = config.data, config.train.largest_crop()
     if data.low is None or data.path is None:
-        return get_crop_dls(photos, config, stage, device, [Degrade(data.scale, data.degrade)])
+        damages = [Damage(data.scale, data.degrade)] if data.degrade else []
+        inputs = [] if data.degrade else [MakeInput(partial(shrink, scale=data.scale))]
+        return get_crop_dls(photos, config, stage, device, batch_tfms=inputs, item_tfms=damages)
+    sides = (1, data.scale)
     return get_photo_dls(
         photos,
         data,
@@ -90,7 +108,7 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
         stage,
         device,
         open_photo=partial(open_side, folder=data.path, min_side=largest, scale=data.scale),
-        item_tfms=[PairCrop(stage.crop, data.scale), PairMiddle(largest, data.scale)],
+        item_tfms=[RandomCut(stage.crop // data.scale, sides), MiddleCut(largest // data.scale, sides)],
         batch_tfms=[],
         get_input=partial(partner, folder=data.path, low=data.low),
     )

@@ -1,14 +1,11 @@
 """Pairs of files: the low side of each photo from `data.low`, under the same relative name."""
 
 import logging
-import random
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from fastai.vision.core import PILImage
-from fasttransform import ItemTransform
 from PIL import Image
 from skimage.registration import phase_cross_correlation
 from torch import Tensor
@@ -88,46 +85,6 @@ def measure_shift(photo: Path, low: Path) -> tuple[float, float]:
     large = open_photo(photo).convert("L").resize(small.size, Image.Resampling.BICUBIC)
     down, across = phase_cross_correlation(np.asarray(large), np.asarray(small), upsample_factor=10)[0]
     return -float(across), -float(down)
-
-
-class PairCrop(ItemTransform):
-    """(low, sharp) PIL images of a training pair -> the same part of both, at random, turned and flipped alike.
-
-    size: pixels a side of the sharp one.
-    """
-
-    order = 1
-    split_idx = 0
-
-    def __init__(self, size: int, scale: int) -> None:
-        super().__init__()
-        self.side, self.scale = size // scale, scale
-
-    def encodes(self, pair):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)
-        room = pair[0].width - self.side, pair[0].height - self.side
-        return self.cut(pair, [random.randint(0, side) for side in room], random.randint(0, 7))
-
-    def cut(self, pair: Sequence[Image.Image], place: Sequence[int], turn: int) -> tuple[Image.Image, ...]:
-        """The squares at `place` = (left, top) of the low side, turned."""
-        left, top = place
-        return tuple(
-            turned(image.crop((s * left, s * top, s * (left + self.side), s * (top + self.side))), turn)
-            for image, s in zip(pair, (1, self.scale), strict=True)
-        )
-
-
-class PairMiddle(PairCrop):
-    """The middle of a held-out pair. A class of its own, since DataBlock keeps one transform of each class."""
-
-    split_idx = 1
-
-    def encodes(self, pair):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)
-        return self.cut(pair, [(pair[0].width - self.side) // 2, (pair[0].height - self.side) // 2], 7)
-
-
-def turned(image: Image.Image, k: int) -> PILImage:
-    """One of the eight ways to lay down a square, 7 as it is."""
-    return PILImage(image if k == 7 else image.transpose(Image.Transpose(k)))  # pyright: ignore[reportCallIssue]
 
 
 class PairInput:

@@ -31,6 +31,8 @@ def nothing_downloaded(tmp_path_factory):
     """An empty cache of torch's, here and in processes that tests start: no test depends on what a machine has."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+        patch.setenv("MPLCONFIGDIR", str(Path.home() / ".cache/matplotlib"))  # else it looks for all fonts anew
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))  # of decoded photos
         yield
 
 

@@ -17,10 +17,10 @@ from fasttransform import ItemTransform, Transform
 from PIL import Image
 from torch import Tensor
 
-from common.batches.cache import PhotoCache
 from common.batches.doubles import Looks, find_doubles
 from common.batches.folders import PhotoSplit, find_photos, keep_usable_photos, sample_photos, split_photos
 from common.batches.loader import SeededDL
+from common.batches.store import PhotoStore, StoredPhoto, find_store, whole
 from common.config.sections import PhotosConfig, RandomPartsConfig, StageConfig, TrainConfig
 from common.photos.open import PhotoError
 from common.runtime import processes
@@ -30,6 +30,8 @@ from common.runtime.interrupt import delayed_interrupts
 log = logging.getLogger(__name__)
 
 PhotoOpener = Callable[[Path], Image.Image]
+
+WORTH_A_LINE = 10**8  # bytes on the user's disk
 
 
 def find_and_split_photos(data: PhotosConfig, train: TrainConfig, open_photo: PhotoOpener) -> PhotoSplit:
@@ -61,26 +63,35 @@ def check_batch_sizes(n_photos: int, data: PhotosConfig, train: TrainConfig) -> 
 
 
 class OpenPhoto(Transform):
-    """Path -> PILImage, as fastai's item transform. A photo that broke since the start is left out with one line.
+    """Path -> PILImage or StoredPhoto, as fastai's item transform. A photo that broke since the start gets a line.
 
     In training another one takes its place (`common.batches.loader`).
     """
 
-    order = -1  # before the crops
+    order = -2  # before the crops
 
-    def __init__(self, open_photo: PhotoOpener) -> None:
+    def __init__(self, open_photo: Callable[[Path], Image.Image | StoredPhoto]) -> None:
         super().__init__()
         self.open = open_photo
         self.reported: set[Path] = set()
 
     def encodes(self, path: Path):  # noqa: ANN201 (fasttransform casts to what a hint says)
         try:
-            return PILImage(self.open(path))  # pyright: ignore[reportCallIssue]  # fastai's metaclass casts the image
+            return self.open(path)
         except PhotoError as error:
             if path not in self.reported:
                 log.warning("skipped %s", error)
                 self.reported.add(path)
             raise SkipItemException from None
+
+
+class Whole(Transform):
+    """A photo as it was opened -> the whole of it as a PILImage, which fastai's transforms take."""
+
+    order = -1
+
+    def encodes(self, photo: StoredPhoto | Image.Image):  # noqa: ANN201 (as above)
+        return PILImage(whole(photo))  # pyright: ignore[reportCallIssue]  # fastai's metaclass casts the image
 
 
 class MakeInput(ItemTransform):
@@ -103,10 +114,21 @@ def random_part_tfms(data: RandomPartsConfig, train: TrainConfig, stage: StageCo
     Of held-out photos they take the middle, its short side as long as the largest crop's, in every stage.
     """
     return [
+        Whole(),
         RandomResizedCrop(stage.crop, min_scale=data.min_scale, split_idx=0),
         Resize(train.largest_crop(), split_idx=1),
         FlipItem(),
     ]
+
+
+def open_store(cache: str | Path, open_photo: PhotoOpener, photos: Sequence[Path], say: bool) -> PhotoStore | None:
+    """What keeps photos decoded on the disk, as `data.cache` says. say: with a line about how much it will take."""
+    store, needed = find_store(cache, open_photo, photos)
+    if say and store is not None and needed > WORTH_A_LINE:
+        log.info("photos are kept decoded in %s: about %.1f GB", store.folder, needed / 1e9)
+    elif say and store is None and cache == "auto":
+        log.info("photos are decoded for each crop: kept, they would take %.1f GB (data.cache)", needed / 1e9)
+    return store
 
 
 def choose_workers(train: TrainConfig, device: torch.device) -> int:
@@ -135,14 +157,13 @@ def get_photo_dls(
     Raises UserError if no photo can be read.
     """
     items = photos.train * data.crops_per_photo
-    # Workers are new in every epoch, so a cache pays only without them.
     workers = choose_workers(train, device)
-    opener = PhotoCache(open_photo, max_bytes=2**30) if workers == 0 else open_photo
+    store = open_store(data.cache, open_photo, [*photos.train, *photos.held_out], say=stage == train.stages[0])
     block = DataBlock(
         blocks=[TransformBlock(batch_tfms=[IntToFloatTensor])] * (1 if get_input is None else 2),
         getters=[noop] if get_input is None else [get_input, noop],
         splitter=IndexSplitter(range(len(items), len(items) + len(photos.held_out))),
-        item_tfms=[OpenPhoto(opener), *item_tfms],
+        item_tfms=[OpenPhoto(store or open_photo), *item_tfms],
         batch_tfms=[*batch_tfms],
     )
     bs = stage.bs // (processes.count() * train.accumulate)

@@ -2,16 +2,23 @@
 
 import random
 import signal
-from collections.abc import Generator
+import weakref
+from collections.abc import Callable, Generator, Iterator
+from copy import copy
+from itertools import count
 from typing import Any
 
 import torch
 from fastai.data.core import TfmdDL
+from fastai.torch_core import to_device
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter, _SingleProcessDataLoaderIter
 
 from common.runtime import processes
 from common.runtime.errors import TrainingStopped
 from common.runtime.interrupt import stop_signals
 from common.runtime.seeds import derive_seed, seed_everything, temporary_seed
+
+MAX_KEPT = 2**30  # bytes of held-out photos in memory
 
 
 class SeedGenerator(torch.Generator):
@@ -28,13 +35,22 @@ class SeededDL(TfmdDL):
     step sees. `step_bs` items make a step, in batches of `bs`, which the processes deal out among each other. Only
     noise that is drawn for a whole batch differs with the number of processes.
 
-    Set `epoch` before each, and `first`, the number of the first batch, to begin later.
+    Set `epoch` before each, and `first`, the number of the first batch, to begin later. Loading processes go on from
+    epoch to epoch.
     """
 
     seed: int = 0
     epoch: int = 0
     first: int = 0
     step_bs: int | None = None
+    kept: list[Any] | None = None  # of held-out photos: the batches, once they were loaded
+    iterator: Any = None  # torch's, with the loading processes
+    end_workers: Callable[[], object] = staticmethod(lambda: None)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.place = torch.zeros(2, dtype=torch.int64).share_memory_()  # epoch and first, for the loading processes
+        super().__init__(*args, **kwargs)
+        self.fake_l.persistent_workers = True
 
     def seed_with(self, seed: int, step_bs: int | None = None) -> None:
         """Sets the seed and, for training, how many items make a step."""
@@ -58,21 +74,56 @@ class SeededDL(TfmdDL):
         return len(range(processes.rank(), -(-items // self.bs), processes.count()))
 
     def __iter__(self) -> Generator[Any, Any, None]:
-        batches = super().__iter__()
-        batch_number = self.first
+        self.before_iter()
         for transform in self.after_batch.fs:
             if hasattr(transform, "position"):  # what it draws for a photo follows from this
                 transform.position = (self.seed, self.epoch)
-        while True:
+        loaded = self.kept if self.kept is not None else self.load()
+        for batch_number in count(self.first):
             seed_everything(self.seed, self.epoch, "batch", batch_number, processes.rank())
             try:
-                batch = next(batches)
-            except StopIteration:
+                batch = next(loaded) if isinstance(loaded, Iterator) else loaded[batch_number]
+            except (StopIteration, IndexError):
                 return
             except TrainingStopped as error:  # from a worker, torch gives it with a traceback in its message
                 raise TrainingStopped(str(error).rstrip().splitlines()[-1].split(": ", 1)[-1], status=2) from None
-            yield batch
-            batch_number += 1
+            yield self.after_batch(batch if self.device is None else to_device(batch, self.device))
+
+    def load(self) -> Generator[Any, Any, None]:
+        """The batches of the epoch on the CPU, before `after_batch`. Those of held-out photos are kept for the next."""
+        self.place[:] = torch.tensor([self.epoch, self.first])
+        kept: list[Any] = []
+        room = 0 if self.shuffle or self.first else MAX_KEPT
+        for batch in self.workers():
+            loaded = tuple(batch) if isinstance(batch, list) else batch  # pinning makes lists of tuples
+            if room > 0:
+                kept.append(loaded)
+                room -= sum(part.numel() * part.element_size() for part in loaded)
+            yield loaded
+        if room > 0:
+            self.kept = kept
+            self.end_workers()
+
+    def workers(self) -> Iterator[Any]:
+        """What gives the batches: the processes of the epoch before, if there were any, begin again."""
+        if self.fake_l.num_workers == 0:
+            return _SingleProcessDataLoaderIter(self.fake_l)
+        if self.iterator is not None:
+            self.iterator._reset(self.fake_l)
+            return self.iterator
+        # Of a twin: Python ends a loader that nobody uses any more, and with it the processes, if they do not use it.
+        twin, fake = copy(self), copy(self.fake_l)
+        fake.d, fake.dataset = twin, fake
+        self.iterator = _MultiProcessingDataLoaderIter(fake)
+        self.end_workers = weakref.finalize(self, self.iterator._shutdown_workers)
+        return self.iterator
+
+    def sample(self) -> Generator[Any, Any, None]:
+        """The items that this process loads: all, or in a worker its share of the batches."""
+        self.epoch, self.first = self.place.tolist()  # in a worker they are those of its start
+        for number, item in enumerate(self.get_idxs()):
+            if number // self.bs % self.num_workers == self.offs:
+                yield item
 
     def do_item(self, s: int | None) -> Any:
         """Item number `s`; in training, one that cannot be read (SkipItemException) is replaced by the next that can,
@@ -86,6 +137,10 @@ class SeededDL(TfmdDL):
         if self.shuffle:
             raise TrainingStopped("none of the training photos can be read any more", status=2)
         return None
+
+    def _one_pass(self) -> None:
+        self.before_iter()  # which says whose photos they are, those to train on or those held out: to crop them so
+        super()._one_pass()
 
     def wif(self) -> None:
         # Ctrl-C reaches the workers too, but the main process finishes its step first, and needs them for it.

@@ -34,15 +34,20 @@ def draw_data(dls: DataLoaders, n: int, pairs_in_a_row: int = 4) -> Image.Image:
 
 
 def collect_pairs(dls: DataLoaders, n: int) -> tuple[list[Image.Image], list[Image.Image], list[str]]:
-    """(inputs, targets, what was drawn for each: empty where nothing is) of the first n training crops."""
+    """(inputs, targets, what was drawn for each: empty where nothing is) of the first n training crops.
+
+    The loaders must have no workers, in which an item's transforms would note what they draw.
+    """
     inputs: list[Image.Image] = []
     targets: list[Image.Image] = []
     notes: list[str] = []
-    transforms = [transform for transform in dls.train.after_batch.fs if hasattr(transform, "drawn")]
+    transforms = [
+        transform for transform in (*dls.train.after_item.fs, *dls.train.after_batch.fs) if hasattr(transform, "drawn")
+    ]
     for batch in islice(dls.train, -(-n // dls.train.bs)):
         x, y = batch[0], batch[len(batch) // 2]  # there may be more inputs than the photos, and as many targets
         inputs += [to_image(picture.as_subclass(Tensor).float()) for picture in x]
         targets += [to_image(picture.as_subclass(Tensor).float()) for picture in y]
-        drawn = [transform.drawn for transform in transforms if len(transform.drawn) == len(x)]
+        drawn = [transform.drawn[-len(x) :] for transform in transforms if len(transform.drawn) >= len(x)]
         notes += ["; ".join(parts) for parts in zip(*drawn, strict=True)] if drawn else [""] * len(x)
     return inputs[:n], targets[:n], notes[:n]

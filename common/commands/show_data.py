@@ -29,6 +29,7 @@ def show_data_command(task: Task, doc: str | None) -> None:
     from common.batches.show_data import draw_data
     from common.runs.prepare import prepare
 
+    config = config.model_copy(update={"train": config.train.model_copy(update={"workers": 0})})
     config, photos, device = prepare(task, config)
     sheet = draw_data(task.training().get_dls(photos, config, config.train.stages[args.stage], device), args.n)
     with atomic_write(output) as temporary:

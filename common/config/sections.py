@@ -48,6 +48,11 @@ class PhotosConfig(Section, frozen=True):
         description="held out: about this part, drawn photo by photo; or file names or patterns below path ('test/*')",
     )
     crops_per_photo: Count = Field(default=1, description="random crops taken from each training photo in one epoch")
+    cache: Literal["auto", "none"] | YamlPath = Field(
+        default="auto",
+        description="folder in which photos are kept decoded, for all runs; auto: in the user's cache, where they fit "
+        "into a quarter of the free disk and of the memory; none: each crop decodes its photo",
+    )
 
 
 class RandomPartsConfig(PhotosConfig, frozen=True):

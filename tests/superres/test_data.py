@@ -1,4 +1,5 @@
 import logging
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from common.commands.configs import CONFIGS
 from common.config.damages import PRESETS
 from common.config.yaml_file import load_config
 from common.evaluation.metrics import psnr_y, ssim_y
-from common.photos.pixels import to_tensor
+from common.photos.pixels import to_image, to_tensor
 from common.runtime.errors import UserError
 from superres.bicubic import resize_bicubic
 from superres.config import Config
@@ -57,17 +58,12 @@ def test_bicubic_is_pillows_up_to_rounding():
     assert abs(ours - expected).max() <= 1
 
 
-def test_what_a_photo_suffers_follows_from_it_and_its_place_alone(noise):
-    """So it is the same in batches of any size, in other processes, and after resuming."""
+def test_what_a_photo_suffers_where_it_is_measured_follows_from_its_pixels(noise):
     photos = torch.cat([noise, noise.flip(2), noise.flip(3), noise.roll(1, dims=2)])
-    degrade = Degrade(2, PRESETS["heavy"])
-    whole, drawn = degrade.low_resolution(photos), degrade.drawn
+    whole = Degrade(2, PRESETS["heavy"]).low_resolution(photos)
     torch.manual_seed(1)
     parts = [Degrade(2, PRESETS["heavy"]).low_resolution(part) for part in photos.flip(0).split(1)]
     assert torch.equal(whole, torch.cat(parts).flip(0))
-    assert len(set(drawn)) == 8
-    degrade.position = (0, 1)  # the next epoch
-    assert not torch.equal(whole, degrade.low_resolution(photos))
 
 
 def test_a_fixed_blur_is_a_gaussian_before_shrinking(noise):
@@ -78,17 +74,33 @@ def test_a_fixed_blur_is_a_gaussian_before_shrinking(noise):
     torch.testing.assert_close(degrade.low_resolution(noise), expected, rtol=0, atol=1.01 / 255)
 
 
-def test_loaders_tell_it_the_seed_and_the_epoch(photos):
-    config = config_for(photos, "data.degrade=photo", "train.seed=5", "data.crops_per_photo=3")
-    dls = get_dls(get_photos(config), config, config.train.stages[0], CPU)
+@pytest.mark.parametrize(("workers", "bs"), [(0, 4), (2, 2)])
+def test_what_a_crop_suffers_follows_from_seed_epoch_and_place(photos, workers, bs):
+    """So it is the same in batches of any size, in other processes, and after resuming."""
+    words = ["data.degrade=heavy", "train.seed=5", "data.crops_per_photo=3", f"train.workers={workers}"]
+    config = config_for(photos, *words, f"train.stages=[{{crop: 32, bs: {bs}, epochs: 1, lr: 1e-3}}]")
+    plain = config_for(photos, "data.degrade=heavy", "train.seed=5", "data.crops_per_photo=3")
+    split = get_photos(config)
+    dls, others = (get_dls(split, c, c.train.stages[0], CPU) for c in (config, plain))
     epochs = []
     for epoch in (0, 1, 0):
         dls.train.epoch = epoch
-        epochs.append([low for low, _ in dls.train])
-    (degrade,) = [transform for transform in dls.train.after_batch.fs if isinstance(transform, Degrade)]
-    assert degrade.position == (5, 0)
-    assert all(torch.equal(a, b) for a, b in zip(epochs[0], epochs[2], strict=True))
-    assert not all(torch.equal(a, b) for a, b in zip(epochs[0], epochs[1], strict=True))
+        epochs.append(torch.cat([low for low, _ in dls.train]))
+    expected = torch.cat([low for low, _ in others.train])
+    assert torch.equal(epochs[0], expected[: len(epochs[0])])
+    assert torch.equal(epochs[0], epochs[2])
+    assert not torch.equal(epochs[0], epochs[1])
+
+
+def test_damages_are_made_of_the_crop_where_it_is_cut(photos):
+    config = config_for(photos, "data.degrade=[{jpeg: {quality: 60}}]")
+    dls = get_dls(get_photos(config), config, config.train.stages[0], CPU)
+    low, sharp = (side.as_subclass(torch.Tensor) for side in dls.train.one_batch())
+    small = to_image(resize_bicubic(sharp[:1], 1 / 2).clamp(0, 1)[0])
+    with BytesIO() as file:
+        small.save(file, "JPEG", quality=60, subsampling="4:2:0")
+        expected = to_tensor(Image.open(file))
+    assert (low[:1] - expected).abs().mean() < 1 / 255
 
 
 def test_batches_hold_each_crop_and_its_own_twin(photos):

@@ -3,7 +3,6 @@ import pytest
 from PIL import Image
 
 import common.photos.open
-from common.batches.cache import PhotoCache
 from common.batches.folders import sample_photos
 from common.photos.flat import open_photo, open_photo_for_crops, open_shrunk_photo, shrunk_size
 from common.photos.open import PhotoError, allow_huge_photos, decode_photo
@@ -129,13 +128,6 @@ def test_a_format_that_cannot_hold_the_picture_says_so(tmp_path):
     photo = read_photo(save(tmp_path / "a.png", Image.new("RGB", (2, 2))))
     with pytest.raises(PhotoError, match="70000 x 1 RGB picture cannot be saved"):
         write_photo(tmp_path / "b.jpg", np.zeros((1, 70000, 3), np.uint8), like=photo)
-
-
-def test_the_cache_keeps_what_fits_and_no_more(tmp_path):
-    paths = [save(tmp_path / f"{i}.png", Image.new("RGB", (10, 10))) for i in range(2)]
-    cache = PhotoCache(open_photo, max_bytes=300)
-    assert cache(paths[0]) is cache(paths[0])
-    assert cache(paths[1]) is not cache(paths[1])
 
 
 @pytest.mark.parametrize(

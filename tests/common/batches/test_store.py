@@ -1,0 +1,104 @@
+"""Photos kept decoded on the disk."""
+
+import os
+import pickle
+from functools import partial
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.batches import store as stores
+from common.batches.store import TILE, PhotoStore, StoredPhoto, find_store, whole, write_tiles
+from common.photos.flat import open_photo, open_photo_for_crops
+
+
+@pytest.fixture
+def photo(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (2 * TILE + 30, TILE + 7, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png", pixels
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 1, 1), (10, 20, 74, 84), (200, 200, 263, 542), (TILE - 1, TILE - 1, TILE + 1, TILE + 1)]
+)
+def test_a_window_has_the_pixels_of_the_photo(photo, tmp_path, box):
+    path, pixels = photo
+    store = PhotoStore(open_photo, tmp_path / "kept")
+    assert isinstance(store(path), Image.Image)  # it was just decoded
+    kept = store(path)
+    assert isinstance(kept, StoredPhoto)
+    assert (kept.width, kept.height) == (TILE + 7, 2 * TILE + 30)
+    left, top, right, bottom = box
+    assert np.array_equal(np.asarray(kept.crop(box)), pixels[top:bottom, left:right])
+    assert np.array_equal(np.asarray(whole(kept)), pixels)
+
+
+def test_a_photo_is_decoded_once_by_all_that_share_the_folder(photo, tmp_path):
+    path, _ = photo
+    opened = []
+
+    def open_and_note(path):
+        opened.append(path)
+        return open_photo(path)
+
+    for _ in range(2):
+        store = PhotoStore(open_and_note, tmp_path / "kept")
+        store(path), store(path)
+    assert opened == [path]
+    os.utime(path, ns=(0, 0))  # another time: another photo
+    store(path), store(path)
+    assert opened == [path, path]
+
+
+def test_what_was_opened_in_another_way_is_another_file(photo, tmp_path):
+    path, _ = photo
+    ways = [partial(open_photo_for_crops, min_side=32), partial(open_photo_for_crops, min_side=64), open_photo]
+    files = {PhotoStore(way, tmp_path).file_of(path) for way in ways}
+    assert len(files) == 3
+    sent = pickle.loads(pickle.dumps(PhotoStore(ways[0], tmp_path)))
+    assert sent.file_of(path) == PhotoStore(ways[0], tmp_path).file_of(path)
+
+
+def test_what_was_not_written_to_its_end_is_never_used(photo, tmp_path, monkeypatch):
+    path, pixels = photo
+    store = PhotoStore(open_photo, tmp_path / "kept")
+
+    def stop_half_way(file, pixels):
+        write_tiles(file, pixels[: TILE // 2])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stores, "write_tiles", stop_half_way)
+    with pytest.raises(KeyboardInterrupt):
+        store(path)
+    monkeypatch.undo()
+    assert [file for file in (tmp_path / "kept").rglob("*") if file.is_file()] == []
+    assert np.array_equal(np.asarray(whole(store(path))), pixels)
+
+
+def test_a_full_disk_is_told_once_and_photos_are_opened_all_the_same(photo, tmp_path, monkeypatch, caplog):
+    path, pixels = photo
+
+    def refuse(file, pixels):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stores, "write_tiles", refuse)
+    store = PhotoStore(open_photo, tmp_path / "kept")
+    for _ in range(2):
+        assert np.array_equal(np.asarray(whole(store(path))), pixels)
+    (line,) = caplog.messages
+    assert "No space left on device" in line
+
+
+def test_auto_keeps_what_takes_a_quarter_of_disk_and_memory_and_no_more(photo, tmp_path, monkeypatch):
+    path, pixels = photo
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(stores, "machine_memory", lambda: 4 * 10 * pixels.size)
+    assert find_store("none", open_photo, [path]) == (None, 0)
+    kept, needed = find_store("auto", open_photo, [path] * 10)
+    assert kept is not None and kept.folder == tmp_path / "cache/perceptual-enhance/photos"
+    assert needed == 10 * pixels.size
+    assert find_store("auto", open_photo, [path] * 11) == (None, 11 * pixels.size)
+    kept, _ = find_store(tmp_path / "mine", open_photo, [path] * 11)
+    assert kept is not None and kept.folder == tmp_path / "mine"
