@@ -1,69 +1,51 @@
-"""What `data.degrade` costs, as a part of a training step of superres_photo_2x.
+"""What `data.degrade` costs: steps of superres_photo_2x as they are taken, with loading processes that damage crops.
 
-python -m benchmarks.damages                        sample photos; half a minute on 2 CPU cores
-python -m benchmarks.damages train.precision=fp32
+python -m benchmarks.damages                        sample photos; two minutes on 2 CPU cores
+python -m benchmarks.damages train.precision=bf16 --workers 4
 """
 
 import argparse
 import statistics
 import time
 
-import torch
-
 import superres
-from benchmarks.measure import describe_machine, print_table, silence_warnings
+from benchmarks.measure import Row, describe_machine, print_table, silence_warnings
+from common.commands.arguments import number_at_least
 from common.config.damages import PRESETS
+from common.runs.fit import without_progress_bars
 from common.runtime.command import run_command
-from common.training.learner import StageLearner
-from superres.data import Degrade
 
-STEPS = 12  # the first two of which are not counted
+ROUNDS = 3  # of one epoch each, kind after kind; the first warms up
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings of the config")
+    parser.add_argument("--workers", type=number_at_least(0, int), default=2, help="loading processes [2]")
     args = parser.parse_args()
     silence_warnings()
-    learn = superres.get_learner("superres_photo_2x.yaml", "data.crops_per_photo=8", *args.overrides)
-    print(describe_machine(learn.dls.device))
-    batches = [y.as_subclass(torch.Tensor) for _, y in (learn.dls.train.one_batch() for _ in range(STEPS))]
-    step = time_steps(learn)
-    rows = []
-    for name, passes in PRESETS.items():
-        degrade, seconds = Degrade(learn.dls.train.after_batch.fs[-1].scale, passes), []
-        for i, batch in enumerate(batches):
-            degrade.position = (0, i)
-            began = time.perf_counter()
-            degrade.low_resolution(batch)
-            synchronize(learn.dls.device)
-            seconds.append(time.perf_counter() - began)
-        each = statistics.median(seconds[2:])
-        rows.append([name, 1000 * each, 100 * each / step])
-    print_table(["data.degrade", "milliseconds a batch", "percent of a step"], rows)
-
-
-def time_steps(learn: StageLearner) -> float:
-    """Seconds of a training step, the median."""
-    seconds: list[float] = []
-    learn.create_opt()
-    learn.model.train()
-    x, y = learn.dls.train.one_batch()
-    for _ in range(STEPS):
-        began = time.perf_counter()
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=hasattr(learn, "b_float16")):
-            loss = learn.loss_func(learn.model(x).float(), y)
-        loss.backward()
-        learn.opt.step()
-        learn.opt.zero_grad()
-        synchronize(x.device)
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds[2:])
-
-
-def synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    words = ["data.crops_per_photo=12", f"train.workers={args.workers}", *args.overrides]
+    learners = {
+        name: without_progress_bars(superres.get_learner("superres_photo_2x.yaml", *words, f"data.degrade={name}"))
+        for name in PRESETS
+    }
+    print(describe_machine(learners["clean"].dls.device))
+    seconds: dict[str, list[float]] = {name: [] for name in PRESETS}
+    own: dict[str, list[float]] = {name: [] for name in PRESETS}
+    for _ in range(ROUNDS):
+        for name, learn in learners.items():
+            began, used = time.perf_counter(), time.process_time()
+            learn.fit(1, 1e-4)
+            steps = len(learn.dls.train)
+            seconds[name].append((time.perf_counter() - began) / steps)
+            own[name].append((time.process_time() - used) / steps)
+    step, work = (statistics.median(figures["clean"][1:]) for figures in (seconds, own))
+    rows: list[Row] = [
+        [name, 1000 * each, 100 * (each / step - 1), 100 * (statistics.median(own[name][1:]) / work - 1)]
+        for name in PRESETS
+        for each in [statistics.median(seconds[name][1:])]
+    ]
+    print_table(["data.degrade", "milliseconds a step", "% more than clean", "% more in the main process"], rows)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ from common.runtime.command import run_command
 from common.runtime.devices import get_device
 from superres.config import Config
 from superres.data import get_dls, get_photos
+
+CPU = torch.device("cpu")
 
 
 def rate(work: Callable[[Path], object], paths: Sequence[Path], least: float = 2.0) -> float:
@@ -71,14 +74,37 @@ def time_loader(photos: PhotoSplit, config: Config, workers: int, device: torch.
     return crops / (time.perf_counter() - began)
 
 
-def make_large_photos(folder: Path) -> list[Path]:
-    """Three JPEG files of 12 megapixels, of a sample photo and some noise."""
+def make_large_photos(folder: Path, n: int = 12) -> list[Path]:
+    """JPEG files of 12 megapixels, of a sample photo and some noise."""
     photo = Image.open(sample_photos()[0]).convert("RGB").resize((4000, 3000))
     pixels = np.asarray(photo, dtype=np.int16)
-    for number in range(3):
+    for number in range(n):
         noise = np.random.default_rng(number).normal(0, 4, pixels.shape)
-        Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8)).save(folder / f"{number}.jpg", quality=92)
+        Image.fromarray((pixels + noise).clip(0, 255).astype(np.uint8)).save(folder / f"{number:02}.jpg", quality=92)
     return find_photos(folder)
+
+
+def time_epochs(folder: Path, crop: int) -> list[Row]:
+    """Rows [how photos are opened, crops a second of one process], of 16 crops of each photo of a folder."""
+    stage = f"train.stages=[{{crop: {crop}, bs: 8, epochs: 1, lr: 1e-3}}]"
+    words = [f"data.path={folder}", "data.crops_per_photo=16", "data.valid=[00.jpg]", "train.workers=0", stage]
+    config = load_config(Config, None, ["loss.l1=1", "model={network: srcnn}", *words])
+    photos = get_photos(config)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as cache:
+        ways = [("decoded for each crop", "none"), ("kept, first epoch", cache), ("kept, second epoch", cache)]
+        for name, kept in ways:
+            data = config.data.model_copy(update={"cache": Path(kept) if kept == cache else kept})
+            began = time.perf_counter()  # some photos are decoded by `get_dls`, to see how much they take
+            train = get_dls(photos, config.model_copy(update={"data": data}), config.train.stages[0], CPU).train
+            crops = sum(len(train.do_batch([train.do_item(i) for i in part])[0]) for part in parts(train.get_idxs(), 8))
+            rate = crops / (time.perf_counter() - began)
+            rows.append([name, rate, rate / cast(float, rows[0][1]) if rows else 1.0])
+    return rows
+
+
+def parts(items: Sequence[int], size: int) -> list[Sequence[int]]:
+    return [items[i : i + size] for i in range(0, len(items), size)]
 
 
 def main() -> None:
@@ -98,6 +124,8 @@ def main() -> None:
         photos = {"photos of the folder": jpegs} if jpegs else {}
         photos["of 12 megapixels"] = make_large_photos(Path(folder))
         print_table(["photos a second, one process", *photos], time_decoders(photos, args.crop))
+        rows = time_epochs(Path(folder), args.crop)
+        print_table([f"crops of {args.crop} px, 16 a photo of 12 megapixels", "a second", "times the first"], rows)
 
     n_batches = 30 + 4 * max(args.workers)  # many more than the workers have ready when the clock starts
     words = ["model.pretrained=false", f"data.path={args.data or 'null'}"]

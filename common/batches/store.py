@@ -104,13 +104,14 @@ class PhotoStore:
 def write_tiles(file: Any, pixels: np.ndarray) -> None:
     """(H, W, 3) uint8, as `StoredPhoto` reads it."""
     height, width = pixels.shape[:2]
-    file.write(np.array([height, width], np.int64).tobytes())
-    columns = -(-width // TILE)
-    band = np.zeros((TILE, columns * TILE, 3), np.uint8)
+    file.write(np.array([height, width], np.int64))
+    full, rest = divmod(width, TILE)  # columns of squares
+    band = np.zeros((full + (rest > 0), TILE, TILE, 3), np.uint8)
     for top in range(0, height, TILE):
         rows = pixels[top : top + TILE]
-        band[: len(rows), :width] = rows
-        file.write(band.reshape(TILE, columns, TILE, 3).swapaxes(0, 1).tobytes())
+        band[:full, : len(rows)] = rows[:, : full * TILE].reshape(len(rows), full, TILE, 3).swapaxes(0, 1)
+        band[full:, : len(rows), :rest] = rows[:, full * TILE :]
+        file.write(band)
 
 
 def describe(function: Callable[..., Any]) -> str:
