@@ -1,6 +1,6 @@
 """What `data.degrade` costs: steps of superres_photo_2x as they are taken, with loading processes that damage crops.
 
-python -m benchmarks.damages                        sample photos; two minutes on 2 CPU cores
+python -m benchmarks.damages                        sample photos; a minute and a half on 2 CPU cores
 python -m benchmarks.damages train.precision=bf16 --workers 4
 """
 

@@ -48,8 +48,8 @@ def find_and_split_photos(data: PhotosConfig, train: TrainConfig, open_photo: Ph
 
 def check_batch_sizes(n_photos: int, data: PhotosConfig, train: TrainConfig) -> None:
     """Raises UserError if the batches of a stage cannot be divided, or are larger than an epoch."""
-    n_crops = n_photos * data.crops_per_photo
     for i, stage in enumerate(train.stages):
+        n_crops = n_photos * crops_of_photo(n_photos, data, stage)
         if stage.bs % (parts := processes.count() * train.accumulate):
             raise UserError(
                 f"train.stages.{i}.bs = {stage.bs}: must be a multiple of {parts}, to be divided between "
@@ -60,6 +60,11 @@ def check_batch_sizes(n_photos: int, data: PhotosConfig, train: TrainConfig) -> 
                 f"train.stages.{i}.bs = {stage.bs}: more than the {n_crops} crops of an epoch ({n_photos} "
                 f"photos x data.crops_per_photo = {data.crops_per_photo}); lower it or take more crops"
             )
+
+
+def crops_of_photo(n_photos: int, data: PhotosConfig, stage: StageConfig) -> int:
+    """How many crops are taken of a photo in an epoch, or at most, if the epoch has a number of steps."""
+    return data.crops_per_photo if stage.steps is None else -(-stage.steps * stage.bs // n_photos)
 
 
 class OpenPhoto(Transform):
@@ -156,7 +161,7 @@ def get_photo_dls(
     photo's input, if it is one of its own; the items are then pairs (input, photo).
     Raises UserError if no photo can be read.
     """
-    items = photos.train * data.crops_per_photo
+    items = photos.train * crops_of_photo(len(photos.train), data, stage)
     workers = choose_workers(train, device)
     store = open_store(data.cache, open_photo, [*photos.train, *photos.held_out], say=stage == train.stages[0])
     block = DataBlock(
@@ -179,6 +184,6 @@ def get_photo_dls(
             device=device,
             pin_memory=device.type == "cuda",
         )
-    dls.train.seed_with(train.seed, step_bs=stage.bs)
+    dls.train.seed_with(train.seed, step_bs=stage.bs, steps=stage.steps)
     dls.valid.seed_with(train.seed)
     return dls

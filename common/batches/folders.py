@@ -63,6 +63,12 @@ class PhotoSplit(NamedTuple):
     train: list[Path]
     held_out: list[Path]
 
+    def to_measure(self, n: int) -> list[Path]:
+        """Of the held-out photos n at most, from all of their folder."""
+        return (
+            [self.held_out[i * len(self.held_out) // n] for i in range(n)] if len(self.held_out) > n else self.held_out
+        )
+
 
 def sample_photos() -> list[Path]:
     """Paths of the colour photographs inside the installed scikit-image and scikit-learn. Needs no network."""

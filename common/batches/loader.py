@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Generator, Iterator
 from copy import copy
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 import torch
 from fastai.data.core import TfmdDL
@@ -43,6 +43,7 @@ class SeededDL(TfmdDL):
     epoch: int = 0
     first: int = 0
     step_bs: int | None = None
+    steps: int | None = None
     kept: list[Any] | None = None  # of held-out photos: the batches, once they were loaded
     iterator: Any = None  # torch's, with the loading processes
     end_workers: Callable[[], object] = staticmethod(lambda: None)
@@ -50,11 +51,11 @@ class SeededDL(TfmdDL):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.place = torch.zeros(2, dtype=torch.int64).share_memory_()  # epoch and first, for the loading processes
         super().__init__(*args, **kwargs)
-        self.fake_l.persistent_workers = True
+        self.fake_l.persistent_workers = True  # pyright: ignore[reportAttributeAccessIssue]
 
-    def seed_with(self, seed: int, step_bs: int | None = None) -> None:
-        """Sets the seed and, for training, how many items make a step."""
-        self.seed, self.step_bs = seed, step_bs
+    def seed_with(self, seed: int, step_bs: int | None = None, steps: int | None = None) -> None:
+        """Sets the seed and, for training, how many items make a step, and how many steps an epoch, if not all."""
+        self.seed, self.step_bs, self.steps = seed, step_bs, steps
         # torch draws its workers' seeds here, not where batches draw theirs.
         self.fake_l.generator = SeedGenerator()  # pyright: ignore[reportAttributeAccessIssue]  # None in fastai's class
 
@@ -63,15 +64,19 @@ class SeededDL(TfmdDL):
         idxs = list(range(self.n))
         if self.shuffle:
             random.Random(derive_seed(self.seed, self.epoch)).shuffle(idxs)
-        if self.step_bs:
-            del idxs[self.n // self.step_bs * self.step_bs :]
+        del idxs[self.items_of_epoch() :]
         batches = [idxs[i : i + self.bs] for i in range(0, len(idxs), self.bs)]
         mine = batches[processes.rank() :: processes.count()]
         return [i for batch in mine[self.first :] for i in batch]
 
+    def items_of_epoch(self) -> int:
+        """Of all processes: those of whole steps."""
+        if not self.step_bs:
+            return self.n
+        return min(self.n // self.step_bs, self.steps or self.n) * self.step_bs
+
     def __len__(self) -> int:
-        items = self.n // self.step_bs * self.step_bs if self.step_bs else self.n
-        return len(range(processes.rank(), -(-items // self.bs), processes.count()))
+        return len(range(processes.rank(), -(-self.items_of_epoch() // self.bs), processes.count()))
 
     def __iter__(self) -> Generator[Any, Any, None]:
         self.before_iter()
@@ -107,12 +112,12 @@ class SeededDL(TfmdDL):
     def workers(self) -> Iterator[Any]:
         """What gives the batches: the processes of the epoch before, if there were any, begin again."""
         if self.fake_l.num_workers == 0:
-            return _SingleProcessDataLoaderIter(self.fake_l)
+            return _SingleProcessDataLoaderIter(cast(Any, self.fake_l))
         if self.iterator is not None:
             self.iterator._reset(self.fake_l)
             return self.iterator
         # Of a twin: Python ends a loader that nobody uses any more, and with it the processes, if they do not use it.
-        twin, fake = copy(self), copy(self.fake_l)
+        twin, fake = copy(self), cast(Any, copy(self.fake_l))
         fake.d, fake.dataset = twin, fake
         self.iterator = _MultiProcessingDataLoaderIter(fake)
         self.end_workers = weakref.finalize(self, self.iterator._shutdown_workers)

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import shutil
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 TILE = 256
 HEAD = 16  # bytes: height and width
 OPEN_FILES = 256  # that a process keeps open
+WRITTEN_BEHIND = 2  # photos in memory that are being written
 SAMPLED = 8  # photos whose decoded size is measured
 
 
@@ -62,18 +64,21 @@ class PhotoStore:
         self.open_photo, self.folder = open_photo, folder
         self.opened = functools.lru_cache(OPEN_FILES)(StoredPhoto)
         self.is_full = False
+        self.writing: dict[Path, Image.Image] = {}
 
     def __reduce__(self) -> Any:  # for workers that are sent it: files are opened anew
         return PhotoStore, (self.open_photo, self.folder)
 
     def __call__(self, path: Path) -> Image.Image | StoredPhoto:
         """The photo: from the disk if it is there; else opened, and kept. Raises PhotoError as `open_photo` does."""
-        kept = self.file_of(path)
-        if kept is not None and kept.exists():
-            return self.opened(kept)
+        file = self.file_of(path)
+        if file is not None and (photo := self.writing.get(file)) is not None:
+            return photo
+        if file is not None and file.exists():
+            return self.opened(file)
         photo = self.open_photo(path)
-        if kept is not None and not self.is_full:
-            self.keep(photo, kept)
+        if file is not None and not self.is_full:
+            self.keep(photo, file)
         return photo
 
     def file_of(self, path: Path) -> Path | None:
@@ -87,6 +92,14 @@ class PhotoStore:
         return self.folder / name[:2] / f"{name}.pixels"
 
     def keep(self, photo: Image.Image, file: Path) -> None:
+        """Writes a photo while the next is decoded; itself, if that is behind."""
+        if len(self.writing) == WRITTEN_BEHIND:
+            self.write(photo, file)
+        else:
+            self.writing[file] = photo
+            threading.Thread(target=self.write, args=(photo, file)).start()
+
+    def write(self, photo: Image.Image, file: Path) -> None:
         """Writes a photo. Where the disk is full nothing more is kept, with a line."""
         temporary = file.with_name(temporary_name())
         try:
@@ -99,6 +112,7 @@ class PhotoStore:
             log.warning("data.cache: %s cannot be written (%s): photos are decoded again and again", file, error)
         finally:
             temporary.unlink(missing_ok=True)
+            self.writing.pop(file, None)
 
 
 def write_tiles(file: Any, pixels: np.ndarray) -> None:

@@ -145,6 +145,9 @@ class StageConfig(Section, frozen=True):
     crop: Annotated[int, Field(ge=32)] = Field(description="side of the square crops, in pixels")
     bs: Count = Field(description="crops in a step, of all processes together")
     epochs: Count
+    steps: Count | None = Field(
+        default=None, description="of an epoch; null: as many as there are crops (train.minutes fills it in)"
+    )
     lr: Positive | Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
         description="highest learning rate; or [encoder's, decoder's]"
     )
@@ -153,6 +156,11 @@ class StageConfig(Section, frozen=True):
 
 class TrainConfig(Section, frozen=True):
     stages: list[StageConfig] = Field(min_length=1, description="trained in turn, each with a one-cycle schedule")
+    minutes: Positive | None = Field(
+        default=None,
+        description="how long to train: a few steps are timed, then the steps of all epochs are set so that the stages "
+        "share this time as their epochs do; null: an epoch takes all crops",
+    )
     start_from: YamlPath | None = Field(
         default=None, description="model file whose weights it begins with, where they fit; null: from nothing"
     )
@@ -178,6 +186,7 @@ class TrainConfig(Section, frozen=True):
     checkpoint_minutes: Positive = Field(
         default=10, description="minutes between saves for --resume, besides one after each epoch"
     )
+    measure: Count = Field(default=100, description="held-out photos that are measured whole after training, at most")
     tensorboard: bool = Field(default=False, description="write TensorBoard logs into the run folder")
 
     def largest_crop(self) -> int:

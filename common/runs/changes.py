@@ -10,9 +10,10 @@ from common.runtime.errors import UserError
 
 def resumable_keys(config: TaskConfig | type[TaskConfig]) -> dict[str, str]:
     """{key that may change between stop and resume, as it changes neither data nor schedule: how}."""
-    train = ("device", "precision", "compile", "workers", "accumulate", "checkpoint_minutes", "tensorboard")
+    train = ("device", "precision", "compile", "workers", "accumulate", "checkpoint_minutes", "measure", "tensorboard")
     return {
         "data.path": "where the same photos are now",
+        "data.cache": "",
         **dict.fromkeys(config.movable, "where the same files are now"),
         "loss.vgg": "where the same file is now",
         **dict.fromkeys((f"train.{key}" for key in train), ""),

@@ -13,6 +13,7 @@ from common.losses.loss import PerceptualLoss
 from common.models.fastai_export import export_learner
 from common.runs.fit import fit_run
 from common.runs.folder import open_run
+from common.runs.minutes import with_steps
 from common.runs.page import write_run_page
 from common.runs.prepare import get_learner, prepare
 from common.runtime import processes
@@ -32,6 +33,7 @@ def train(
     train on and those held out, if they were found before. Raises UserError before work starts, and as `fit_run` does.
     """
     config, photos, device = prepare(task, config, resume, photos)
+    config = with_steps(task, config, photos, device, resume)
     learn = get_learner(task, config, photos, device, resume)
     training, measure = task.training(), task.measuring().measure
     # all input is known to be good
@@ -47,8 +49,10 @@ def train(
             if task.seen:
                 log.info("photos that it trained on:")
                 measure(models, photos.train[: task.seen], config, run / "seen", None)
-            log.info("held-out photos:")
-            results = measure(models, photos.held_out, config, run, None)
+            measured = photos.to_measure(config.train.measure)
+            left_out = len(photos.held_out) - len(measured)
+            log.info("held-out photos%s:", f" ({left_out} others are left out: train.measure)" * (left_out > 0))
+            results = measure(models, measured, config, run, None)
             page = write_run_page(run, "finished", results, draw_heatmap(task, results, learn.loss_func))
             files = run / MODEL_FILE, run / EXPORT_FILE, page
             log.info("model file:     %s\nfastai learner: %s\nreport:         %s", *files)

@@ -69,7 +69,9 @@ def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], re
         if study.vgg in {config.loss.vgg for config in configs.values() if config.loss.vgg_layers()}:
             notes.append("Variants with a VGG16 loss were trained with this same VGG16, which favours them.")
         measured_by = first.model_copy(update={"loss": first.loss.model_copy(update={"vgg": study.vgg})})
-        results = task.measuring().measure(models, photos.held_out, measured_by, folder, perceptual)
+        results = task.measuring().measure(
+            models, photos.to_measure(first.train.measure), measured_by, folder, perceptual
+        )
         page = write_study_page(study, configs, photos, folder, results, task.higher_is_better, diverged, notes)
         log.info("report:         %s", page)
 

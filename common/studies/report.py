@@ -14,6 +14,7 @@ from common.config.sections import TaskConfig
 from common.evaluation.report import PHOTOS_ON_PAGE, Results, photos_of_page
 from common.pages.charts import line_chart
 from common.pages.page import REPORT_FILE, flatten, format_figure, to_yaml, write_page, write_within_limit
+from common.runs.minutes import with_steps_of
 from common.runtime.files import read_json
 from common.studies.study import SavedStudy
 
@@ -37,7 +38,7 @@ def write_study_page(
     """
     trained = [name for name in configs if name not in diverged]
     histories = {name: pd.read_csv(folder / name / "history.csv") for name in trained}
-    steps = {name: count_steps(len(photos.train), configs[name]) for name in trained}
+    steps = {name: count_steps(len(photos.train), with_steps_of(folder / name, configs[name])) for name in trained}
     minutes = {name: sum(history["seconds"].tolist()) / 60 for name, history in histories.items()}
     path = folder / REPORT_FILE
     values = {
@@ -145,4 +146,4 @@ def draw_charts(
 def count_steps(n_photos: int, config: TaskConfig) -> int:
     """Training steps of all stages."""
     crops = n_photos * config.data.crops_per_photo
-    return sum(crops // stage.bs * stage.epochs for stage in config.train.stages)
+    return sum((stage.steps or crops // stage.bs) * stage.epochs for stage in config.train.stages)

@@ -97,4 +97,6 @@ def test_every_variant_has_its_changes_and_the_words_of_the_command_line(compare
     for config in (first, srcnn):
         assert config["data"]["crops_per_photo"] == 3
         assert config["train"]["ema"] == 0.9
-        assert config["train"]["stages"] == [{"crop": 32, "bs": 4, "epochs": 1, "lr": 1e-3, "frozen": False}]
+        assert config["train"]["stages"] == [
+            {"crop": 32, "bs": 4, "epochs": 1, "steps": None, "lr": 1e-3, "frozen": False}
+        ]

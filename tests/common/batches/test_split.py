@@ -5,7 +5,7 @@ from unicodedata import normalize
 
 import pytest
 
-from common.batches.folders import find_photos, split_photos
+from common.batches.folders import PhotoSplit, find_photos, split_photos
 from common.runtime.errors import UserError
 
 
@@ -15,6 +15,13 @@ def test_a_split_by_part_is_the_same_for_the_same_seed(photos):
     assert sorted(train + valid) == paths
     assert split_photos(paths, 0.3, seed=1, folder=photos) == (train, valid)
     assert any(split_photos(paths, 0.3, seed=seed, folder=photos) != (train, valid) for seed in range(2, 6))
+
+
+def test_of_many_held_out_photos_some_from_everywhere_are_measured():
+    held_out = [Path(f"{i:03}.jpg") for i in range(250)]
+    assert PhotoSplit([], held_out).to_measure(100) == [held_out[i * 250 // 100] for i in range(100)]
+    assert PhotoSplit([], held_out).to_measure(3) == [held_out[0], held_out[83], held_out[166]]
+    assert PhotoSplit([], held_out[:7]).to_measure(7) == held_out[:7]
 
 
 def names(n, folder=Path("x")):

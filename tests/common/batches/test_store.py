@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import time
 from functools import partial
 
 import numpy as np
@@ -20,6 +21,14 @@ def photo(tmp_path):
     return tmp_path / "photo.png", pixels
 
 
+def wait_for(store):
+    """Until it has written what it was given."""
+    deadline = time.monotonic() + 10
+    while store.writing:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
 @pytest.mark.parametrize(
     "box", [(0, 0, 1, 1), (10, 20, 74, 84), (200, 200, 263, 542), (TILE - 1, TILE - 1, TILE + 1, TILE + 1)]
 )
@@ -27,6 +36,7 @@ def test_a_window_has_the_pixels_of_the_photo(photo, tmp_path, box):
     path, pixels = photo
     store = PhotoStore(open_photo, tmp_path / "kept")
     assert isinstance(store(path), Image.Image)  # it was just decoded
+    wait_for(store)
     kept = store(path)
     assert isinstance(kept, StoredPhoto)
     assert (kept.width, kept.height) == (TILE + 7, 2 * TILE + 30)
@@ -46,6 +56,7 @@ def test_a_photo_is_decoded_once_by_all_that_share_the_folder(photo, tmp_path):
     for _ in range(2):
         store = PhotoStore(open_and_note, tmp_path / "kept")
         store(path), store(path)
+        wait_for(store)
     assert opened == [path]
     os.utime(path, ns=(0, 0))  # another time: another photo
     store(path), store(path)
@@ -71,7 +82,7 @@ def test_what_was_not_written_to_its_end_is_never_used(photo, tmp_path, monkeypa
 
     monkeypatch.setattr(stores, "write_tiles", stop_half_way)
     with pytest.raises(KeyboardInterrupt):
-        store(path)
+        store.write(open_photo(path), store.file_of(path))
     monkeypatch.undo()
     assert [file for file in (tmp_path / "kept").rglob("*") if file.is_file()] == []
     assert np.array_equal(np.asarray(whole(store(path))), pixels)
@@ -87,6 +98,7 @@ def test_a_full_disk_is_told_once_and_photos_are_opened_all_the_same(photo, tmp_
     store = PhotoStore(open_photo, tmp_path / "kept")
     for _ in range(2):
         assert np.array_equal(np.asarray(whole(store(path))), pixels)
+        wait_for(store)
     (line,) = caplog.messages
     assert "No space left on device" in line
 

@@ -1,0 +1,46 @@
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from common.batches.folders import PhotoSplit
+from common.config.yaml_file import load_config
+from common.runs import minutes
+from superres.config import Config
+from superres.task import TASK
+from tests.commands import run
+
+SRCNN = ["model={network: srcnn}", "loss.l1=1", "train.workers=0"]
+
+
+@pytest.mark.parametrize(("given", "steps"), [(6, [116, 232]), (0.01, [2, 2])])
+def test_stages_share_the_time_as_their_epochs_do(monkeypatch, given, steps):
+    """6 minutes, 3 + 1 epochs: 90 s each, of which 3 s are of the validation."""
+    seconds = [(0.75, 3.0), (0.375, 3.0)]
+    monkeypatch.setattr(minutes, "get_learner", lambda *_: None)
+    monkeypatch.setattr(minutes, "without_progress_bars", lambda learn: learn)
+    monkeypatch.setattr(minutes, "time_stage", lambda learn, index: seconds[index])
+    stages = "[{crop: 32, bs: 2, epochs: 3, lr: 1e-3}, {crop: 64, bs: 2, epochs: 1, lr: 1e-3}]"
+    config = load_config(Config, None, [*SRCNN, f"train.minutes={given}", f"train.stages={stages}"])
+    settled = minutes.with_steps(TASK, config, PhotoSplit([], []), torch.device("cpu"), None)
+    assert [stage.steps for stage in settled.train.stages] == steps
+    assert settled.train.minutes is None
+    assert [stage.epochs for stage in settled.train.stages] == [3, 1]
+
+
+@pytest.mark.slow
+def test_a_run_of_minutes_is_the_run_of_the_steps_that_its_config_has(photos, tmp_path):
+    words = [f"data.path={photos}", "data.valid=[0.png]", *SRCNN, f"output.path={tmp_path}"]
+    stage = "train.stages=[{crop: 32, bs: 4, epochs: 2, lr: 1e-3}]"
+    timed = run("superres.train", *words, stage, "train.minutes=0.02", "output.name=timed")
+    assert timed.returncode == 0, timed.stderr
+    config = yaml.safe_load((tmp_path / "timed/config.yaml").read_text())
+    (settled,) = config["train"]["stages"]
+    assert f"so {settled['steps']} steps in each of 2 epochs" in timed.stdout
+    assert settled["steps"] > 2
+    again = run("superres.train", tmp_path / "timed/config.yaml", "output.name=again")
+    assert again.returncode == 0, again.stderr
+    files = [tmp_path / name / "model.safetensors" for name in ("timed", "again")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert run("superres.train", "--resume", tmp_path / "timed", "train.stages.0.epochs=3").returncode == 0
+    assert len(pd.read_csv(tmp_path / "timed/history.csv")) == 3
