@@ -25,6 +25,7 @@ from common.config.sections import PhotosConfig, RandomPartsConfig, StageConfig,
 from common.photos.open import PhotoError
 from common.runtime import processes
 from common.runtime.errors import UserError
+from common.runtime.files import remove_temporary_files
 from common.runtime.interrupt import delayed_interrupts
 
 log = logging.getLogger(__name__)
@@ -129,6 +130,8 @@ def random_part_tfms(data: RandomPartsConfig, train: TrainConfig, stage: StageCo
 def open_store(cache: str | Path, open_photo: PhotoOpener, photos: Sequence[Path], say: bool) -> PhotoStore | None:
     """What keeps photos decoded on the disk, as `data.cache` says. say: with a line about how much it will take."""
     store, needed = find_store(cache, open_photo, photos)
+    if say and store is not None:
+        remove_temporary_files(store.folder, below=True)
     if say and store is not None and needed > WORTH_A_LINE:
         log.info("photos are kept decoded in %s: about %.1f GB", store.folder, needed / 1e9)
     elif say and store is None and cache == "auto":

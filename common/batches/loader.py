@@ -117,6 +117,7 @@ class SeededDL(TfmdDL):
             self.iterator._reset(self.fake_l)
             return self.iterator
         # Of a twin: Python ends a loader that nobody uses any more, and with it the processes, if they do not use it.
+        vars(self).pop("it", None)  # fastai's, of a pass that was broken off: it cannot be sent
         twin, fake = copy(self), cast(Any, copy(self.fake_l))
         fake.d, fake.dataset = twin, fake
         self.iterator = _MultiProcessingDataLoaderIter(fake)

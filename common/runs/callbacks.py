@@ -2,6 +2,7 @@
 
 import logging
 import math
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -120,9 +121,12 @@ class Checkpoints(Callback):
     def after_epoch(self) -> None:
         if not processes.is_main():
             return
-        model = model_to_save(self.learn)
-        self.save(self.last, model)
+        self.save(self.last, model_to_save(self.learn))
         loss = self.recorder.final_record[1]
         if loss < self.best_loss:
             self.best_loss = loss
-            self.save(self.best, model)
+            with atomic_write(self.best) as temporary:  # the same file under two names, until the next `last`
+                try:
+                    temporary.hardlink_to(self.last)
+                except OSError:  # a drive without links
+                    shutil.copyfile(self.last, temporary)

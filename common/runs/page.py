@@ -1,6 +1,8 @@
 """A run's page, `report.html`: written after each epoch from what is in the run's folder, so that it can be watched."""
 
+import math
 import shlex
+import time
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -25,21 +27,22 @@ from common.runtime.durations import format_duration
 from common.runtime.files import read_json, side_file
 from common.runtime.memory import peak_memory
 
-RELOAD_SECONDS = 15
+PAUSE, RELOAD_SECONDS = 60, 15
 MAX_MESSAGES = 40
 LR_POINTS = 60  # of each stage's curve
 
 
 class Report(Callback):
-    """Writes the page of the run folder `run` after each epoch."""
+    """Writes the page of the run folder `run` after an epoch, at most once a minute."""
 
     order = 63.5  # after the pictures, before ResumePoint, which may stop the training
 
     def __init__(self, run: Path) -> None:
-        self.run_folder = run
+        self.run_folder, self.written = run, -math.inf
 
     def after_epoch(self) -> None:
-        if processes.is_main():
+        if processes.is_main() and time.monotonic() - self.written > PAUSE:
+            self.written = time.monotonic()
             write_run_page(self.run_folder, "training", reload_seconds=RELOAD_SECONDS)
 
 

@@ -26,6 +26,7 @@ class FiniteSteps(Callback):
 
     def __init__(self) -> None:
         self.total, self.in_a_row, self.skipping = 0, 0, False
+        self.skipped = False  # whether the step before was
         self.parts: list[tuple[Tensor, Mapping[str, Tensor]]] = []  # of the step: loss, its terms
 
     def state_dict(self) -> dict[str, Any]:
@@ -52,7 +53,7 @@ class FiniteSteps(Callback):
 
     def after_step(self) -> None:  # called after a skipped step, too
         parts, skipping = self.parts, self.skipping
-        self.parts, self.skipping = [], False
+        self.parts, self.skipping, self.skipped = [], False, skipping
         if not skipping or hasattr(self.learn, "lr_finder"):  # which goes on until nothing is finite
             self.in_a_row = 0
             return

@@ -187,7 +187,7 @@ def make_learner(
     pictures. Raises UserError if the network does not work in the precision.
     """
     accumulate, dls = train.accumulate, get_stage_dls(train.stages[0])
-    precision = choose_precision(train.precision, dls.device, model, "train.precision =")
+    precision = choose_precision(train.precision, dls.device, model, "train.precision =", trained=True)
     accelerator.prepare_for_training()
     learn = StageLearner(
         dls,

@@ -74,11 +74,11 @@ class TrainLoss(AvgSmoothLoss):
         self.parts: list[Tensor] = []
         self.n_parts = accumulate
 
-    def accumulate(self, learn: Learner) -> None:
+    def accumulate(self, learn: Any) -> None:
         self.parts.append(cast(Tensor, to_detach(cast(Tensor, learn.loss).mean())))  # the mean of all processes
         if len(self.parts) == self.n_parts:
             loss = torch.stack(self.parts).mean()
-            if loss.isfinite():  # otherwise this step is skipped
+            if not learn.finite_steps.skipped:  # to look at the loss itself would wait for the device
                 self.count += 1
                 self.val = torch.lerp(loss, self.val, self.beta)
             self.parts = []

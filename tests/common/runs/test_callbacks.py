@@ -69,3 +69,26 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_training(name, held, tmp_p
     object.__setattr__(learn.files, "save", save_atomically)
     with pytest.raises(WriteError, match=f"{name}: cannot be written"):
         fit_run(learn, tmp_path)
+
+
+def test_the_best_weights_are_the_last_ones_under_another_name(held, tmp_path):
+    learn = make_learner(Network(), epochs=2)
+    same = []
+
+    def save(path, model):  # under a new name, then renamed, as model files are
+        with callbacks.atomic_write(path) as temporary:
+            temporary.write_text(str(learn.epoch))
+
+    object.__setattr__(learn.files, "save", save)
+
+    class Look(callbacks.Callback):
+        order = 64
+
+        def after_epoch(self):
+            same.append(learn.checkpoints.best.samefile(learn.checkpoints.last))
+            learn.checkpoints.best_loss = -1  # no other is better
+
+    learn.add_cb(Look())
+    fit_run(learn, tmp_path)
+    assert same == [True, False]
+    assert [(tmp_path / f"checkpoints/{name}.safetensors").read_text() for name in ("best", "last")] == ["0", "1"]

@@ -22,6 +22,13 @@ def test_auto_is_fp16_on_cuda_if_the_network_can_and_else_fp32():
     assert [choose("auto", device, NotInFp16()) for device in (CPU, GPU)] == ["fp32", "fp32"]
 
 
+def test_auto_trains_in_bf16_where_the_gpu_and_the_network_can(monkeypatch):
+    for has_bf16, expected in ((True, ["bf16", "bf16", "fp32"]), (False, ["fp16", "fp32", "fp32"])):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, has=has_bf16: has)
+        pairs = [(GPU, nn.Identity()), (GPU, NotInFp16()), (CPU, nn.Identity())]
+        assert [choose_precision("auto", *pair, "train.precision =", trained=True) for pair in pairs] == expected
+
+
 def test_what_is_asked_for_is_taken_where_the_network_works_in_it():
     for asked in ("fp32", "fp16", "bf16"):
         assert {choose(asked, device, model) for device in (CPU, GPU) for model in (None, nn.Identity())} == {asked}

@@ -75,7 +75,8 @@ def test_a_study_can_be_loaded_as_it_was_saved_and_changes_where_it_may(study, t
     _, changed = load_study(tmp_path, TASK, ["train.accumulate=2"])
     assert {config.train.accumulate for config in changed.values()} == {2}
     with pytest.raises(
-        UserError, match=r"train.wd: may not change once a study has begun; data.path, data.low, loss.vgg, .* may"
+        UserError,
+        match=r"train.wd: may not change once a study has begun; data.path, data.cache, data.low, loss.vgg, .* may",
     ):
         load_study(tmp_path, TASK, ["train.wd=2"])
 

@@ -40,7 +40,7 @@ def make_learner(model, train, bs=2, **loss):
     """A learner whose batches are PAIRS in their order, with the rates of its steps in `rates.seen`."""
     dls = DataLoaders(*(SeededDL(pairs, bs=bs, num_workers=0, device=CPU) for pairs in (PAIRS, PAIRS[:2])))
     loss = PerceptualLoss(LossConfig(l1=1, **loss))
-    files = ModelFiles(save=lambda path, model: None, load=lambda path: model)
+    files = ModelFiles(save=lambda path, model: path.touch(), load=lambda path: model)
     learn = training.make_learner(train, lambda stage: dls, model, loss, [], lambda x, pred, y: {"x": x}, files)
     learn.add_cb(Rates())
     return learn

@@ -25,7 +25,7 @@ def work():
     faulty = {2: NAN} if processes.rank() == 1 else {}
     learn = make_learner(Network(**{sys.argv[1]: faulty}), bs=1)
     learn.fit_stages()
-    print("skipped", learn.finite_steps.total, flush=True)
+    print(f"skipped {learn.finite_steps.total}", flush=True)  # in one piece, since the other prints too
 run_command(lambda: run_training("superres.train", work, lambda: None))
 """
 
