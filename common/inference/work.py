@@ -15,11 +15,13 @@ from common.runtime.errors import ResultNotFinite, WriteError
 from common.runtime.files import atomic_write
 from common.runtime.memory import machine_memory, release_freed_memory
 from common.runtime.out_of_memory import first_that_fits
+from common.runtime.threads import ahead, behind
 
 log = logging.getLogger(__name__)
 
 # Three channels as an array, four in Pillow's copy of it: 8 bytes; 192 megapixels enhanced at their size took 3.6 GB.
 BYTES_OF_A_VALUE, WORTH_SAYING = 8, 2e9
+LARGE = 200e6  # bytes of a result that is written before the next is made, since both may be too much for the memory
 
 FAILURES = (PhotoError, WriteError, ResultNotFinite, MemoryError, OSError)  # of one photo; the others go on
 
@@ -55,13 +57,13 @@ def enhance_photos(
     keep_grey: a grey photo's result is saved grey. quality: of `common.photos.write.write_photo`.
     scale: how many times larger results are. together: for small photos of one size that follow each other.
 
-    A photo that cannot be read or written gets one line. Returns how many those were.
+    The next photo is read, and the one before written, while one is enhanced. A photo that cannot be read or written
+    gets one line. Returns how many those were.
     """
-    failed = 0
+    failed: list[Path] = []  # by three threads
 
     def report_failure(path: Path, error: BaseException) -> None:
-        nonlocal failed
-        failed += 1
+        failed.append(path)
         log.error("failed %s", explain_failure(path, error))
 
     def read_photos() -> Iterator[OpenPhoto]:
@@ -71,20 +73,29 @@ def enhance_photos(
             except FAILURES as error:
                 report_failure(path, error)
 
-    for group in group_by_size(read_photos(), together.pixels if together else 0):
-        pixels = [item.photo.rgb for item in group]
-        results = enhance_together(pixels, together) if together and len(group) > 1 else None
-        for index, (number, path, result, photo) in enumerate(group):
-            try:
-                enhanced = results[index] if results else enhance(photo.rgb)
-                write_result(result, enhanced, photo, quality)
-            except FAILURES as error:
-                report_failure(path, error)
-            else:
-                log.info("%d/%d %s  %d x %d", number, len(plan), result, *enhanced.shape[1::-1])
+    def write(done: tuple[OpenPhoto, np.ndarray]) -> None:
+        (number, path, result, photo), enhanced = done
+        try:
+            write_result(result, enhanced, photo, quality)
+        except FAILURES as error:
+            report_failure(path, error)
+        else:
+            log.info("%d/%d %s  %d x %d", number, len(plan), result, *enhanced.shape[1::-1])
+
+    with ahead(read_photos(), 1) as photos, behind(write, 1) as write_behind:
+        for group in group_by_size(photos, together.pixels if together else 0):
+            pixels = [item.photo.rgb for item in group]
+            results = enhance_together(pixels, together) if together and len(group) > 1 else None
+            for index, item in enumerate(group):
+                try:
+                    enhanced = results[index] if results else enhance(item.photo.rgb)
+                except FAILURES as error:
+                    report_failure(item.path, error)
+                else:
+                    (write if enhanced.nbytes > LARGE else write_behind)((item, enhanced))
     if failed:
-        log.error("%d of %d photos failed", failed, len(plan))
-    return failed
+        log.error("%d of %d photos failed", len(failed), len(plan))
+    return len(failed)
 
 
 def group_by_size(photos: Iterable[OpenPhoto], pixels: int) -> Iterator[list[OpenPhoto]]:

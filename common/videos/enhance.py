@@ -14,12 +14,12 @@ from common.inference.precision import with_bits
 from common.inference.work import FAILURES, Enhance, Together, enhance_together, explain_failure
 from common.runtime.files import atomic_write
 from common.runtime.interrupt import StopRequest
+from common.runtime.threads import ahead, behind
 from common.videos.decoding import DecodedFrame, read_frames
 from common.videos.encoding import CODECS, DEFAULT_QUALITY, check_result, default_codec, size_of_result
 from common.videos.frames import to_frame
 from common.videos.progress import each_message_once, progress_of
 from common.videos.steady import Steady
-from common.videos.threads import ahead, behind
 from common.videos.video import Video, open_video, probe
 from common.videos.writer import VideoWriter
 

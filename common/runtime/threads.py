@@ -12,12 +12,12 @@ END = object()
 
 
 @contextmanager
-def ahead(items: Iterable[Item]) -> Iterator[Iterator[Item]]:
-    """The items, taken in a thread of their own, WAITING of them before they are asked for.
+def ahead(items: Iterable[Item], n: int = WAITING) -> Iterator[Iterator[Item]]:
+    """The items, taken in a thread of their own, n of them and one more before they are asked for.
 
     What taking them raises is raised where they are used. At the end of the block the thread ends, too.
     """
-    waiting: queue.Queue[Any] = queue.Queue(WAITING)
+    waiting: queue.Queue[Any] = queue.Queue(n)
     stopped = threading.Event()
     errors: list[BaseException] = []
 
@@ -55,12 +55,12 @@ def ahead(items: Iterable[Item]) -> Iterator[Iterator[Item]]:
 
 
 @contextmanager
-def behind(function: Callable[[Item], object]) -> Iterator[Callable[[Item], None]]:
+def behind(function: Callable[[Item], object], n: int = WAITING) -> Iterator[Callable[[Item], None]]:
     """Gives put(item), which has function(item) called in a thread of its own; at the end of the block all are done.
 
-    put waits while WAITING items wait. What the function raises is raised by the next put, or at the end.
+    put waits while n items wait. What the function raises is raised by the next put, or at the end.
     """
-    waiting: queue.Queue[Any] = queue.Queue(WAITING)
+    waiting: queue.Queue[Any] = queue.Queue(n)
     errors: list[BaseException] = []
 
     def work() -> None:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from common.videos.threads import ahead, behind
+from common.runtime.threads import ahead, behind
 
 
 def test_items_come_in_order_and_are_taken_in_another_thread():
