@@ -14,7 +14,7 @@ NAME = "colorize"  # of the task, in model files
 
 def save_model(path: Path, model: nn.Module, config: Config) -> None:
     """Writes a model file: the weights, and what rebuilds the model. No path of this machine is in it."""
-    data = config.data.model_dump(mode="json", exclude={"path", "valid"})
+    data = config.data.model_dump(mode="json", exclude={"path", "valid", "cache"})
     network = config.model.model_dump(mode="json", exclude={"pretrained"})
     values = {"model": network, "data": data, "size": config.train.largest_crop()}
     write_model_file(path, model, NAME, values)

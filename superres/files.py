@@ -17,7 +17,7 @@ COMMUNITY_SUFFIXES = (".pth", ".pt", ".ckpt")
 
 def save_model(path: Path, model: nn.Module, config: Config) -> None:
     """Writes a model file: the weights, and what rebuilds the model and its input. No path of this machine is in it."""
-    data = config.data.model_dump(mode="json", exclude={"path", "valid", "low"})
+    data = config.data.model_dump(mode="json", exclude={"path", "valid", "low", "cache"})
     network = config.model.model_dump(mode="json", exclude={"pretrained"})
     write_model_file(path, model, NAME, {"model": network, "data": data})
 

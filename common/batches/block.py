@@ -135,7 +135,10 @@ def open_store(cache: str | Path, open_photo: PhotoOpener, photos: Sequence[Path
     if say and store is not None and needed > WORTH_A_LINE:
         log.info("photos are kept decoded in %s: about %.1f GB", store.folder, needed / 1e9)
     elif say and store is None and cache == "auto":
-        log.info("photos are decoded for each crop: kept, they would take %.1f GB (data.cache)", needed / 1e9)
+        log.info(
+            "photos are decoded for each crop: decoded they take %.1f GB, too much to be kept (data.cache)",
+            needed / 1e9,
+        )
     return store
 
 

@@ -12,12 +12,14 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from common.runtime.errors import UserError
 from common.runtime.files import temporary_name
 from common.runtime.memory import machine_memory
 
@@ -111,7 +113,8 @@ class PhotoStore:
             self.is_full = True
             log.warning("data.cache: %s cannot be written (%s): photos are decoded again and again", file, error)
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
             self.writing.pop(file, None)
 
 
@@ -146,23 +149,34 @@ def find_store(
 ) -> tuple[PhotoStore | None, int]:
     """(where the photos are kept as `data.cache` says, None if they are not; the bytes that they take, roughly).
 
-    'auto' keeps them where they fit into a quarter of the free disk and of the memory.
+    'auto' keeps them where they fit into a quarter of the free disk and of the memory. Raises UserError if a folder of
+    one's own cannot be made.
     """
     if cache == "none":
         return None, 0
     folder = default_folder() if cache == "auto" else Path(cache).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if cache != "auto":
+            raise UserError(f"data.cache = {folder}: cannot be made ({error.strerror}); give another folder") from error
+        return None, 0
     store = PhotoStore(open_photo, folder)
     sizes: list[int] = []
+    missing = 0  # of the photos whose size is measured
     for path in photos[:: max(1, len(photos) // SAMPLED)][:SAMPLED]:
         try:
-            photo = store(path)
+            file = store.file_of(path)
+            is_kept = file is not None and file.exists()
+            photo = store(path) if is_kept else open_photo(path)  # nothing is written before it is decided
         except Exception:
             continue
+        missing += not is_kept
         sizes.append(3 * photo.width * photo.height)
-    needed = len(photos) * sum(sizes) // max(1, len(sizes))
-    if cache == "auto" and needed > min(free_disk(folder), machine_memory() or 2**33) // 4:
-        return None, needed
-    return store, needed
+    n = max(1, len(sizes))
+    needed = len(photos) * sum(sizes) // n
+    is_too_much = needed * missing // n > free_disk(folder) // 4 or needed > (machine_memory() or 2**33) // 4
+    return (None if cache == "auto" and is_too_much else store), needed
 
 
 def free_disk(folder: Path) -> int:

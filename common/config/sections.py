@@ -189,6 +189,12 @@ class TrainConfig(Section, frozen=True):
     measure: Count = Field(default=100, description="held-out photos that are measured whole after training, at most")
     tensorboard: bool = Field(default=False, description="write TensorBoard logs into the run folder")
 
+    @model_validator(mode="after")
+    def minutes_or_steps(self) -> "TrainConfig":
+        if self.minutes is not None and any(stage.steps for stage in self.stages):
+            raise ValueError("minutes and steps: minutes sets the steps of all stages; give one of the two")
+        return self
+
     def largest_crop(self) -> int:
         return max(stage.crop for stage in self.stages)
 

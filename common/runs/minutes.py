@@ -1,5 +1,6 @@
 """`train.minutes`: how many steps fit into the time that there is."""
 
+import gc
 import logging
 import time
 from pathlib import Path
@@ -83,6 +84,8 @@ def with_steps(
         steps = max(LEAST_STEPS, int((seconds_of_epoch - validation) / step))
         log.info("stage %d: %.2g s a step, so %d steps in each of %d epochs", index + 1, step, steps, stage.epochs)
         stages.append(stage.model_copy(update={"steps": steps}))
+    del learn
+    gc.collect()  # a learner is full of cycles, and holds the GPU's memory
     set_seed(train.seed)  # as `prepare` does
     return config.model_copy(update={"train": train.model_copy(update={"minutes": None, "stages": stages})})
 

@@ -42,7 +42,15 @@ def trained(tmp_path_factory):
         Image.open(path).convert("RGB").crop((100, 100, 180, 172)).save(photos / f"{i}.png")
     config = folder / "tiny.yaml"
     config.write_text("train:\n  seed: 1\n")
-    done = run("superres.train", config, f"data.path={photos}", *TINY, f"output.path={folder}", "output.name=run")
+    done = run(
+        "superres.train",
+        config,
+        f"data.path={photos}",
+        f"data.cache={folder}/kept",
+        *TINY,
+        f"output.path={folder}",
+        "output.name=run",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return photos, folder / "run", done.stdout + done.stderr
 

@@ -12,6 +12,7 @@ from PIL import Image
 from common.batches import store as stores
 from common.batches.store import TILE, PhotoStore, StoredPhoto, find_store, whole, write_tiles
 from common.photos.flat import open_photo, open_photo_for_crops
+from common.runtime.errors import UserError
 
 
 @pytest.fixture
@@ -101,6 +102,24 @@ def test_a_full_disk_is_told_once_and_photos_are_opened_all_the_same(photo, tmp_
         wait_for(store)
     (line,) = caplog.messages
     assert "No space left on device" in line
+
+
+def test_a_folder_that_cannot_be_made_is_refused(photo, tmp_path):
+    path, _ = photo
+    with pytest.raises(UserError, match=r"data.cache = .*photo.png/kept: cannot be made \(Not a directory\)"):
+        find_store(path / "kept", open_photo, [path])
+
+
+def test_what_is_kept_already_needs_no_more_of_the_disk(photo, tmp_path, monkeypatch):
+    path, pixels = photo
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(stores, "free_disk", lambda folder: 4 * pixels.size)
+    kept, _ = find_store("auto", open_photo, [path])
+    assert [file for file in kept.folder.rglob("*") if file.is_file()] == []  # nothing before it is decided
+    kept(path)
+    wait_for(kept)
+    monkeypatch.setattr(stores, "free_disk", lambda folder: 0)
+    assert find_store("auto", open_photo, [path])[0] is not None
 
 
 def test_auto_keeps_what_takes_a_quarter_of_disk_and_memory_and_no_more(photo, tmp_path, monkeypatch):
