@@ -4,7 +4,7 @@ python -m superres.config > configs/superres.schema.json    writes the JSON sche
 """
 
 import json
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -22,7 +22,11 @@ class DataConfig(PhotosConfig, frozen=True):
         description="what the input suffers besides being shrunk: clean, photo (what phones and web pages do), heavy, "
         "or a list of passes of blur, resize, noise and jpeg",
     )
-
+    detail: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0,
+        description="of this part of the crops, the one with the most detail of four places in the photo is taken; 0: "
+        "all are taken anywhere, much of them sky if the photos are large",
+    )
     low: YamlPath | None = Field(
         default=None,
         description="folder of low-resolution files, named as the photos in path: the input, in place of shrunken ones",

@@ -99,7 +99,7 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
     if data.low is None or data.path is None:
         damages = [Damage(data.scale, data.degrade)] if data.degrade else []
         inputs = [] if data.degrade else [MakeInput(partial(shrink, scale=data.scale))]
-        return get_crop_dls(photos, config, stage, device, batch_tfms=inputs, item_tfms=damages)
+        return get_crop_dls(photos, config, stage, device, inputs, damages, data.detail)
     sides = (1, data.scale)
     return get_photo_dls(
         photos,
@@ -108,7 +108,7 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
         stage,
         device,
         open_photo=partial(open_side, folder=data.path, min_side=largest, scale=data.scale),
-        item_tfms=[RandomCut(stage.crop // data.scale, sides), MiddleCut(largest // data.scale, sides)],
+        item_tfms=[RandomCut(stage.crop // data.scale, sides, data.detail), MiddleCut(largest // data.scale, sides)],
         batch_tfms=[],
         get_input=partial(partner, folder=data.path, low=data.low),
     )

@@ -20,8 +20,9 @@ from torch import Tensor
 from common.batches.doubles import Looks, find_doubles
 from common.batches.folders import PhotoSplit, find_photos, keep_usable_photos, sample_photos, split_photos
 from common.batches.loader import SeededDL
-from common.batches.store import PhotoStore, StoredPhoto, find_store, whole
+from common.batches.store import PhotoStore, StoredPhoto, find_store, remove_unread_files, whole
 from common.config.sections import PhotosConfig, RandomPartsConfig, StageConfig, TrainConfig
+from common.photos.flat import check_room
 from common.photos.open import PhotoError
 from common.runtime import processes
 from common.runtime.errors import UserError
@@ -71,19 +72,21 @@ def crops_of_photo(n_photos: int, data: PhotosConfig, stage: StageConfig) -> int
 class OpenPhoto(Transform):
     """Path -> PILImage or StoredPhoto, as fastai's item transform. A photo that broke since the start gets a line.
 
-    In training another one takes its place (`common.batches.loader`).
+    In training another one takes its place (`common.batches.loader`). min_side: pixels that both its sides must have.
     """
 
     order = -2  # before the crops
 
-    def __init__(self, open_photo: Callable[[Path], Image.Image | StoredPhoto]) -> None:
+    def __init__(self, open_photo: Callable[[Path], Image.Image | StoredPhoto], min_side: int = 1) -> None:
         super().__init__()
-        self.open = open_photo
+        self.open, self.min_side = open_photo, min_side
         self.reported: set[Path] = set()
 
     def encodes(self, path: Path):  # noqa: ANN201 (fasttransform casts to what a hint says)
         try:
-            return self.open(path)
+            photo = self.open(path)
+            check_room(path, photo.width, photo.height, self.min_side)
+            return photo
         except PhotoError as error:
             if path not in self.reported:
                 log.warning("skipped %s", error)
@@ -132,6 +135,8 @@ def open_store(cache: str | Path, open_photo: PhotoOpener, photos: Sequence[Path
     store, needed = find_store(cache, open_photo, photos)
     if say and store is not None:
         remove_temporary_files(store.folder, below=True)
+        if cache == "auto":
+            remove_unread_files(store.folder)
     if say and store is not None and needed > WORTH_A_LINE:
         log.info("photos are kept decoded in %s: about %.1f GB", store.folder, needed / 1e9)
     elif say and store is None and cache == "auto":
@@ -159,12 +164,13 @@ def get_photo_dls(
     item_tfms: Sequence[Transform],
     batch_tfms: Sequence[Transform],
     get_input: Callable[[Path], Path] | None = None,
+    min_side: int = 1,
 ) -> DataLoaders:
     """fastai DataLoaders for one stage: photos opened, cropped by `item_tfms`, floats in [0, 1], then `batch_tfms`.
 
     Crops to train on come from transforms with split_idx=0; those with split_idx=1 must give the held-out photos
     `train.largest_crop()` pixels a side in every stage, so that their metrics are comparable. get_input: the file of a
-    photo's input, if it is one of its own; the items are then pairs (input, photo).
+    photo's input, if it is one of its own; the items are then pairs (input, photo). min_side: see OpenPhoto.
     Raises UserError if no photo can be read.
     """
     items = photos.train * crops_of_photo(len(photos.train), data, stage)
@@ -174,7 +180,7 @@ def get_photo_dls(
         blocks=[TransformBlock(batch_tfms=[IntToFloatTensor])] * (1 if get_input is None else 2),
         getters=[noop] if get_input is None else [get_input, noop],
         splitter=IndexSplitter(range(len(items), len(items) + len(photos.held_out))),
-        item_tfms=[OpenPhoto(store or open_photo), *item_tfms],
+        item_tfms=[OpenPhoto(store or open_photo, min_side), *item_tfms],
         batch_tfms=[*batch_tfms],
     )
     bs = stage.bs // (processes.count() * train.accumulate)

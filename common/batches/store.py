@@ -10,7 +10,9 @@ import hashlib
 import logging
 import os
 import shutil
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +32,7 @@ HEAD = 16  # bytes: height and width
 OPEN_FILES = 256  # that a process keeps open
 WRITTEN_BEHIND = 2  # photos in memory that are being written
 SAMPLED = 8  # photos whose decoded size is measured
+UNREAD = 60 * 86400  # seconds after which a photo in the user's cache is given up
 
 
 class StoredPhoto:
@@ -139,9 +142,20 @@ def describe(function: Callable[..., Any]) -> str:
 
 
 def default_folder() -> Path:
-    """Where photos are kept unless a config says where."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    """Where photos are kept unless a config says where. A user without a home has the folder for temporary files."""
+    try:
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:
+        cache = tempfile.gettempdir()
     return Path(cache) / "perceptual-enhance" / "photos"
+
+
+def remove_unread_files(folder: Path) -> None:
+    """Removes the photos that nobody has read for 60 days."""
+    for file in folder.rglob("*.pixels"):
+        with suppress(OSError):
+            if time.time() - file.stat().st_atime > UNREAD:
+                file.unlink()
 
 
 def find_store(

@@ -32,9 +32,14 @@ def put_on_white(image: Image.Image, alpha: Image.Image) -> Image.Image:
 def open_photo_for_crops(path: Path, min_side: int, least_side: int | None = None) -> Image.Image:
     """`open_photo`, and PhotoError for a photo with a side below `min_side` pixels. least_side: of `decode_photo`."""
     image = flatten_to_rgb(path, decode_photo(path, least_side))
-    if min(image.size) < min_side:
-        raise PhotoError(f"{path}: {image.width} x {image.height} px, smaller than the {min_side} px crop")
+    check_room(path, *image.size, min_side)
     return image
+
+
+def check_room(path: Path, width: int, height: int, min_side: int) -> None:
+    """Raises PhotoError for a photo that a crop of `min_side` pixels a side does not fit into."""
+    if min(width, height) < min_side:
+        raise PhotoError(f"{path}: {width} x {height} px, smaller than the {min_side} px crop")
 
 
 def shrunk_size(height: int, width: int, size: int) -> tuple[int, int]:

@@ -1,4 +1,5 @@
 import logging
+import random
 from io import BytesIO
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from kornia.filters import gaussian_blur2d
 from PIL import Image
 
+from common.batches.crops import RandomCut
 from common.commands.configs import CONFIGS
 from common.config.damages import PRESETS
 from common.config.yaml_file import load_config
@@ -159,3 +161,15 @@ def test_a_batch_larger_than_an_epoch_is_refused(photos):
     config = config_for(photos, "train.stages.1.bs=50")
     with pytest.raises(UserError, match=r"train.stages.1.bs = 50: more than the 5 crops of an epoch"):
         get_photos(config)
+
+
+@pytest.mark.parametrize(("detail", "expected"), [(0, 1 / 2), (1, 1 - 1 / 2**4), (0.5, 1 - (1 / 2 + 1 / 2**4) / 2)])
+def test_crops_with_detail(detail, expected):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 1500, 3), np.uint8)
+    sky = np.full((64, 1500, 3), 200, np.uint8)
+    photo = Image.fromarray(np.concatenate([sky, noise], axis=1))
+    cut = RandomCut(64, detail=detail)
+    random.seed(0)
+    crops = [np.asarray(cut.encodes((photo,))[0]) for _ in range(400)]
+    # One of four places in the half with detail is enough; crops on the edge count as detail.
+    assert np.mean([crop.std() > 0 for crop in crops]) == pytest.approx(expected, abs=0.06)

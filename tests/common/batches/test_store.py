@@ -7,12 +7,16 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from common.batches import store as stores
 from common.batches.store import TILE, PhotoStore, StoredPhoto, find_store, whole, write_tiles
+from common.config.yaml_file import load_config
 from common.photos.flat import open_photo, open_photo_for_crops
 from common.runtime.errors import UserError
+from superres.config import Config
+from superres.data import get_dls, get_photos
 
 
 @pytest.fixture
@@ -133,3 +137,35 @@ def test_auto_keeps_what_takes_a_quarter_of_disk_and_memory_and_no_more(photo, t
     assert find_store("auto", open_photo, [path] * 11) == (None, 11 * pixels.size)
     kept, _ = find_store(tmp_path / "mine", open_photo, [path] * 11)
     assert kept is not None and kept.folder == tmp_path / "mine"
+
+
+def test_photos_that_nobody_reads_are_given_up(photo, tmp_path):
+    path, _ = photo
+    store = PhotoStore(open_photo, tmp_path / "kept")
+    store(path)
+    wait_for(store)
+    stores.remove_unread_files(tmp_path / "kept")
+    file = store.file_of(path)
+    assert file.exists()
+    os.utime(file, (time.time() - 61 * 86400, time.time()))
+    stores.remove_unread_files(tmp_path / "kept")
+    assert not file.exists()
+
+
+def test_photos_are_kept_once_for_crops_of_all_sizes(tmp_path, photos):
+    for crop in (32, 64):
+        stages = f"train.stages=[{{crop: {crop}, bs: 1, epochs: 1, lr: 1e-3}}]"
+        words = [f"data.path={photos}", f"data.cache={tmp_path}/kept", "loss.l1=1", "train.workers=0", stages]
+        config = load_config(Config, None, words)
+        dls = get_dls(get_photos(config), config, config.train.stages[0], torch.device("cpu"))
+        list(dls.train), list(dls.valid)
+    deadline = time.monotonic() + 10
+    while len(files := list((tmp_path / "kept").rglob("*.*"))) != 6 or any(f.suffix != ".pixels" for f in files):
+        assert time.monotonic() < deadline, files
+        time.sleep(0.01)
+
+
+def test_a_user_without_a_home_has_a_cache(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(stores.Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
+    assert stores.default_folder().is_relative_to(stores.tempfile.gettempdir())
