@@ -45,6 +45,15 @@ def narrow_networks():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def trained_in_fp32():
+    """No CPU is faster in bf16, here and in commands that tests start with `run`."""
+    from tests.trials import trials_that_find
+
+    with trials_that_find(1.0):
+        yield
+
+
 @pytest.fixture(scope="module")
 def wide():
     """A ResNet18 is torchvision's."""

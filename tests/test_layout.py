@@ -69,6 +69,7 @@ GENERAL = {  # words of a task that `common` has for something of its own
     '"image"': "the input of an ONNX file",
     '"width"': "an axis of it",
     "--size": "of common.heatmaps",
+    '"detail"': "of an answer in JSON, as gradio words a refusal",
 }
 
 

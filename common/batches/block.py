@@ -28,6 +28,7 @@ from common.runtime import processes
 from common.runtime.errors import UserError
 from common.runtime.files import remove_temporary_files
 from common.runtime.interrupt import delayed_interrupts
+from common.runtime.messages import say_once
 
 log = logging.getLogger(__name__)
 
@@ -138,11 +139,11 @@ def open_store(cache: str | Path, open_photo: PhotoOpener, photos: Sequence[Path
         if cache == "auto":
             remove_unread_files(store.folder)
     if say and store is not None and needed > WORTH_A_LINE:
-        log.info("photos are kept decoded in %s: about %.1f GB", store.folder, needed / 1e9)
+        say_once(f"photos are kept decoded in {store.folder}: about {needed / 1e9:.1f} GB")
     elif say and store is None and cache == "auto":
-        log.info(
-            "photos are decoded for each crop: decoded they take %.1f GB, too much to be kept (data.cache)",
-            needed / 1e9,
+        say_once(
+            f"photos are decoded for each crop: decoded they take {needed / 1e9:.1f} GB, too much to be kept "
+            "(data.cache)"
         )
     return store
 

@@ -46,7 +46,7 @@ class SeededDL(TfmdDL):
     steps: int | None = None
     kept: list[Any] | None = None  # of held-out photos: the batches, once they were loaded
     iterator: Any = None  # torch's, with the loading processes
-    end_workers: Callable[[], object] = staticmethod(lambda: None)
+    end_of_workers: Callable[[], object] = staticmethod(lambda: None)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.place = torch.zeros(2, dtype=torch.int64).share_memory_()  # epoch and first, for the loading processes
@@ -90,8 +90,12 @@ class SeededDL(TfmdDL):
                 batch = next(loaded) if isinstance(loaded, Iterator) else loaded[batch_number]
             except (StopIteration, IndexError):
                 return
-            except TrainingStopped as error:  # from a worker, torch gives it with a traceback in its message
-                raise TrainingStopped(str(error).rstrip().splitlines()[-1].split(": ", 1)[-1], status=2) from None
+            except Exception as error:
+                self.stop_workers()
+                if isinstance(error, TrainingStopped):  # from a worker, torch gives it with a traceback in its message
+                    message = str(error).rstrip().splitlines()[-1].split(": ", 1)[-1]
+                    raise TrainingStopped(message, status=2) from None
+                raise
             yield self.after_batch(batch if self.device is None else to_device(batch, self.device))
 
     def load(self) -> Generator[Any, Any, None]:
@@ -107,7 +111,7 @@ class SeededDL(TfmdDL):
             yield loaded
         if room > 0:
             self.kept = kept
-            self.end_workers()
+            self.stop_workers()
 
     def workers(self) -> Iterator[Any]:
         """What gives the batches: the processes of the epoch before, if there were any, begin again."""
@@ -121,8 +125,13 @@ class SeededDL(TfmdDL):
         twin, fake = copy(self), cast(Any, copy(self.fake_l))
         fake.d, fake.dataset = twin, fake
         self.iterator = _MultiProcessingDataLoaderIter(fake)
-        self.end_workers = weakref.finalize(self, self.iterator._shutdown_workers)
+        self.end_of_workers = weakref.finalize(self, self.iterator._shutdown_workers)
         return self.iterator
+
+    def stop_workers(self) -> None:
+        """Ends the loading processes, if there are any; the next epoch starts others."""
+        self.end_of_workers()
+        self.iterator = None
 
     def sample(self) -> Generator[Any, Any, None]:
         """The items that this process loads: all, or in a worker its share of the batches."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from common.commands.configs import find_config
 from common.commands.train import check_run_folder
 from common.config.yaml_file import load_config
+from common.runs.minutes import with_steps
 from common.runs.prepare import get_learner as get_learner_of
 from common.runs.prepare import prepare
 from common.runs.train import train
@@ -22,7 +23,8 @@ def get_learner(task: Task, config: str | Path, overrides: Sequence[str]) -> Sta
     Raises UserError as the command line does.
     """
     path = find_config(Path(config).expanduser())
-    return get_learner_of(task, *prepare(task, load_config(task.config, path, overrides)))
+    settled, photos, device = prepare(task, load_config(task.config, path, overrides))
+    return get_learner_of(task, with_steps(task, settled, photos, device, None), photos, device)
 
 
 def train_run(task: Task, config: str | Path, overrides: Sequence[str]) -> Path:

@@ -28,7 +28,7 @@ def explain_mistakes(
     )
     for mistake in mistakes:
         keys, value, section = locate_mistake(config_class, data, mistake["loc"])
-        key = ".".join(map(str, keys))
+        key = ".".join(str(key) or "(an empty name)" for key in keys)
         near = [at for name, at in places.items() if f"{key}.".startswith(f"{name}.") or name.startswith(f"{key}.")]
         place = f"{near[-1] if near else source}: {key}"
         kind, context = mistake["type"], mistake.get("ctx", {})

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from common.photos.profiles import warn_once
 from common.runtime.accelerator import without_tf32
 from common.runtime.errors import ResultNotFinite
 from common.runtime.finite import check_finite
+from common.runtime.messages import warn_once
 from common.runtime.precision import BITS, DTYPES
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from common.inference.precision import Half, forward_in_precision
-from common.runtime.precision import choose_precision
+from common.inference.trial import try_bf16
+from common.runtime.precision import choose_precision, precisions_of
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -18,9 +19,9 @@ Model = TypeVar("Model", bound=nn.Module)
 def ready(model: Model, device: torch.device, precision: str = "auto") -> Model:
     """The model, changed in place: in eval mode, on the device, each BatchNorm fused into the convolution before it.
 
-    precision: 'fp32', 'fp16' or 'bf16'; 'auto' is fp16 on CUDA and fp32 elsewhere. In half precision the network runs
-    in autocast; what it is given and returns stays float32, and so do its weights. Raises UserError if it does not work
-    in the precision.
+    precision: 'fp32', 'fp16' or 'bf16'; 'auto' is fp16 on CUDA, bf16 on a CPU where `common.inference.trial` finds that
+    it is good, and else fp32. In half precision the network runs in autocast; what it is given and returns stays
+    float32, and so do its weights. Raises UserError if it does not work in the precision.
     """
     model = relu_in_place(fuse_batch_norms(model.eval())).to(device).to(memory_format=torch.channels_last)
     chosen = precision != "auto"
@@ -28,6 +29,8 @@ def ready(model: Model, device: torch.device, precision: str = "auto") -> Model:
     if precision != "fp32":
         vars(model)["half"] = Half(precision, chosen, device.type)
         model.forward = partial(forward_in_precision, model, model.forward)
+    elif not chosen and device.type == "cpu" and torch.bfloat16 in precisions_of(model):
+        try_bf16(model)
     return model
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from common.photos.formats import MAX_SIDES
 from common.photos.open import PhotoError
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 # Three channels as an array, four in Pillow's copy of it: 8 bytes; 192 megapixels enhanced at their size took 3.6 GB.
 BYTES_OF_A_VALUE, WORTH_SAYING = 8, 2e9
-LARGE = 200e6  # bytes of a result that is written before the next is made, since both may be too much for the memory
+LARGE = 200e6  # bytes; of a photo and its result, if they are to wait in memory beside others
 
 FAILURES = (PhotoError, WriteError, ResultNotFinite, MemoryError, OSError)  # of one photo; the others go on
 
@@ -35,12 +36,18 @@ class Together(NamedTuple):
     pixels: int  # that they may have in all
 
 
-class OpenPhoto(NamedTuple):
-    """A photo of a plan, read: the plan's number, its path, its result's path."""
+class Entry(NamedTuple):
+    """A photo of a plan: its number, its path, its result's path."""
 
     number: int
     path: Path
     result: Path
+
+
+class OpenPhoto(NamedTuple):
+    """A photo that was read."""
+
+    entry: Entry
     photo: Photo
 
 
@@ -57,8 +64,8 @@ def enhance_photos(
     keep_grey: a grey photo's result is saved grey. quality: of `common.photos.write.write_photo`.
     scale: how many times larger results are. together: for small photos of one size that follow each other.
 
-    The next photo is read, and the one before written, while one is enhanced. A photo that cannot be read or written
-    gets one line. Returns how many those were.
+    The next photo is read, and the one before written, while one is enhanced; large ones are alone in memory. A photo
+    that cannot be read or written gets one line. Returns how many those were.
     """
     failed: list[Path] = []  # by three threads
 
@@ -66,15 +73,25 @@ def enhance_photos(
         failed.append(path)
         log.error("failed %s", explain_failure(path, error))
 
-    def read_photos() -> Iterator[OpenPhoto]:
+    def read(entry: Entry) -> OpenPhoto | None:
+        try:
+            return OpenPhoto(entry, read_to_enhance(entry.path, entry.result, keep_grey, scale))
+        except FAILURES as error:
+            report_failure(entry.path, error)
+
+    def read_small_ones() -> Iterator[Entry | OpenPhoto | None]:
         for number, (path, result) in enumerate(plan, start=1):
-            try:
-                yield OpenPhoto(number, path, result, read_to_enhance(path, result, keep_grey, scale))
-            except FAILURES as error:
-                report_failure(path, error)
+            entry = Entry(number, path, result)
+            yield entry if bytes_of(path) * scale**2 > LARGE else read(entry)
+
+    def read_the_rest(entries: Iterable[Entry | OpenPhoto | None]) -> Iterator[OpenPhoto]:
+        for entry in entries:
+            if item := read(entry) if isinstance(entry, Entry) else entry:
+                yield item
+                del item
 
     def write(done: tuple[OpenPhoto, np.ndarray]) -> None:
-        (number, path, result, photo), enhanced = done
+        ((number, path, result), photo), enhanced = done
         try:
             write_result(result, enhanced, photo, quality)
         except FAILURES as error:
@@ -82,32 +99,48 @@ def enhance_photos(
         else:
             log.info("%d/%d %s  %d x %d", number, len(plan), result, *enhanced.shape[1::-1])
 
-    with ahead(read_photos(), 1) as photos, behind(write, 1) as write_behind:
-        for group in group_by_size(photos, together.pixels if together else 0):
-            pixels = [item.photo.rgb for item in group]
-            results = enhance_together(pixels, together) if together and len(group) > 1 else None
-            for index, item in enumerate(group):
-                try:
-                    enhanced = results[index] if results else enhance(item.photo.rgb)
-                except FAILURES as error:
-                    report_failure(item.path, error)
-                else:
-                    (write if enhanced.nbytes > LARGE else write_behind)((item, enhanced))
+    def enhance_group(group: Sequence[OpenPhoto]) -> None:
+        pixels = [item.photo.rgb for item in group]
+        results = enhance_together(pixels, together) if together and len(group) > 1 else None
+        for index, item in enumerate(group):
+            try:
+                enhanced = results[index] if results else enhance(item.photo.rgb)
+            except FAILURES as error:
+                report_failure(item.entry.path, error)
+            else:
+                (write if enhanced.nbytes > LARGE else write_behind)((item, enhanced))
+
+    with ahead(read_small_ones(), 1) as entries, behind(write, 1) as write_behind:
+        for group in group_by_size(read_the_rest(entries), together.pixels if together else 0):
+            enhance_group(group)
+            group.clear()  # before the next is read
     if failed:
         log.error("%d of %d photos failed", len(failed), len(plan))
     return len(failed)
 
 
+def bytes_of(path: Path) -> int:
+    """Of a photo in memory, as its header says; 0 if Pillow cannot read that."""
+    try:
+        with Image.open(path) as image:
+            return 3 * image.width * image.height
+    except Exception:  # Pillow's parsers raise errors of many kinds; whoever reads the photo says what is wrong
+        return 0
+
+
 def group_by_size(photos: Iterable[OpenPhoto], pixels: int) -> Iterator[list[OpenPhoto]]:
     """Photos of one size and depth that follow each other, as many as have `pixels` in all; larger ones alone."""
     group: list[OpenPhoto] = []
+    kind = None
     for item in photos:
-        rgb = item.photo.rgb
-        if group and (group[0].photo.rgb.shape, group[0].photo.rgb.dtype) != (rgb.shape, rgb.dtype):
+        *size, _ = item.photo.rgb.shape
+        if group and kind != (size, item.photo.rgb.dtype):
             yield group
             group = []
+        kind = size, item.photo.rgb.dtype
         group.append(item)
-        if (len(group) + 1) * rgb.shape[0] * rgb.shape[1] > pixels:
+        del item  # so that nothing holds it when the next is read
+        if (len(group) + 1) * size[0] * size[1] > pixels:
             yield group
             group = []
     if group:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from PIL import Image
 
+from common.photos.formats import PNG_LEVEL
 from common.photos.png_chunks import pack_chunk, split_chunks
 from common.photos.tag_table import ICC
 from common.photos.tags import (
@@ -50,7 +51,7 @@ def write_png(path: Path, pixels: np.ndarray, options: dict[str, Any]) -> None:
             elif name == b"IDAT":
                 if written:
                     continue
-                content, written = zlib.compress(filtered.tobytes(), 6), True
+                content, written = zlib.compress(filtered.tobytes(), PNG_LEVEL), True
             file.write(pack_chunk(name, content))
 
 

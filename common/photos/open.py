@@ -17,10 +17,11 @@ from common.photos.orientation import copy_info, turn_upright
 from common.photos.pixels import to_8_bits
 from common.photos.png_chunks import read_chunks
 from common.photos.png_colors import NAMES, find_profile, name_hdr
-from common.photos.profiles import is_srgb, warn_once
+from common.photos.profiles import is_srgb
 from common.photos.sixteen_bits import GREY_ALPHA, GREYS, Depth, find_depth, get_raw_mode, read_all_bits
 from common.photos.tags import Tags
 from common.runtime.errors import UserError
+from common.runtime.messages import warn_once
 
 # Pillow refuses twice as many: 500 megapixels, which are 1.5 GB. Phones take 200.
 Image.MAX_IMAGE_PIXELS = 250_000_000

@@ -1,6 +1,5 @@
 """Colour profiles (ICC): what the numbers of a photo mean, in sRGB, which networks, losses and metrics work in."""
 
-import logging
 import struct
 from functools import lru_cache
 from io import BytesIO
@@ -12,8 +11,7 @@ from PIL import Image, ImageCms
 from PIL.ImageCms import Flags, ImageCmsProfile, ImageCmsTransform, Intent
 
 from common.photos.matrix_profile import convert_16_bits
-
-log = logging.getLogger(__name__)
+from common.runtime.messages import warn_once
 
 SRGB = ImageCms.createProfile("sRGB")
 SRGB_PROFILE = ImageCmsProfile(SRGB).tobytes()
@@ -102,9 +100,3 @@ def fits_result(profile: bytes, mode: str) -> bool:
 def color_space(profile: bytes) -> str:
     """'RGB', 'GRAY', 'CMYK', 'Lab' or another of ICC's names."""
     return profile[16:20].decode("latin-1").strip()
-
-
-@lru_cache(maxsize=10_000)
-def warn_once(message: str) -> None:
-    """Training opens a photo again and again."""
-    log.warning("%s", message)

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from common.batches.block import choose_workers
-from common.config.sections import TaskConfig
+from common.config.sections import TaskConfig, TrainConfig
 from common.pages.page import flatten
 from common.runtime import processes
+from common.runtime.files import read_json
 
 PACKAGES = ("torch", "torchvision", "fastai", "kornia", "numpy", "pillow", "safetensors")
 
@@ -39,6 +40,13 @@ def describe_environment(task_name: str, config: TaskConfig, device: torch.devic
         "version": own_version(),
         "git_commit": git_commit(),
     }
+
+
+def recorded_precision(run: Path, train: TrainConfig, device: torch.device) -> str:
+    """`train.precision`; for 'auto' on a CPU, where a trial decides, what came of it when the run was on one before."""
+    environments = read_json(run / "environment.json") if (run / "environment.json").exists() else []
+    tried = [each["precision"] for each in environments if each.get("device", "").startswith("cpu")]
+    return tried[-1] if train.precision == "auto" and device.type == "cpu" and tried else train.precision
 
 
 def git_commit(package: Path = PACKAGE) -> str | None:

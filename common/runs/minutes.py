@@ -26,7 +26,10 @@ LEAST_STEPS = 2  # of an epoch
 
 
 class Timer(Callback):
-    """Ends an epoch's training after some steps; notes the seconds of one, and those of the validation that follows."""
+    """Ends an epoch's training after some steps; notes the seconds of one, and those of the validation that follows.
+
+    Of the last epoch: in the first, photos are read for the first time, and compiled code is made.
+    """
 
     order = 90
     learn: Any  # a StageLearner
@@ -94,6 +97,6 @@ def time_stage(learn: StageLearner, index: int) -> tuple[float, float]:
     """Seconds of a step and of a validation, the mean over all processes."""
     timer = Timer()
     learn.begin_stage(index)
-    learn.fit_one_cycle(1, 1e-6, cbs=[timer])
+    learn.fit_one_cycle(2, 1e-6, cbs=[timer])
     sums = processes.all_reduce_sum([timer.step, timer.validation])
     return sums[0] / processes.count(), sums[1] / processes.count()

@@ -12,6 +12,7 @@ from common.batches.fastai_sets import fetch_photos
 from common.batches.folders import PhotoSplit
 from common.config.sections import TaskConfig
 from common.models.start_from import start_from
+from common.runs.environment import recorded_precision
 from common.runs.photos import get_run_photos
 from common.runs.resume import RESUME_FILE
 from common.runtime import processes
@@ -56,6 +57,7 @@ def get_learner(
     training.begin(config, model)
     if config.train.compile:
         compile_network(model, device)
+    precision = config.train.precision if resume is None else recorded_precision(resume, config.train, device)
     files = ModelFiles(lambda path, model: training.save(path, model, config), task.use().load, training.to_photo_model)
     return make_learner(
         config.train,
@@ -65,6 +67,7 @@ def get_learner(
         training.get_metrics(config, loss),
         training.get_columns,
         files,
+        precision,
     )
 
 

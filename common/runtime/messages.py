@@ -4,8 +4,11 @@ import logging
 import sys
 import traceback
 from contextlib import suppress
+from functools import lru_cache
 from logging.handlers import MemoryHandler
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 RUN_LOG = "log of the run folder"
 
@@ -17,6 +20,17 @@ def show_messages() -> None:
     """Prints messages when Python calls the program and has not set up logging itself."""
     if not logging.getLogger().handlers:
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+
+
+@lru_cache(maxsize=10_000)
+def say_once(message: str, level: int = logging.INFO) -> None:
+    """Logs what is found again and again, as training opens a photo."""
+    log.log(level, "%s", message)
+
+
+def warn_once(message: str) -> None:
+    """`say_once`, as a warning."""
+    say_once(message, logging.WARNING)
 
 
 def log_to_file(path: Path) -> None:

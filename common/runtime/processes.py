@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed
-from fastai.torch_core import num_distrib, rank_distrib
 from torch import nn
 
 from common.runtime.devices import best_device_name, get_device
@@ -24,13 +23,13 @@ TIMEOUT = timedelta(hours=2)  # the others wait while the main one measures a tr
 
 
 def count() -> int:
-    """How many processes train together."""
-    return max(1, num_distrib())
+    """How many processes train together: torch's launcher says it."""
+    return max(1, int(os.environ.get("WORLD_SIZE", "1")))
 
 
 def rank() -> int:
     """This process's number, from 0."""
-    return rank_distrib()
+    return int(os.environ.get("RANK", "0"))
 
 
 def is_main() -> bool:

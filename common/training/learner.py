@@ -117,6 +117,8 @@ class StageLearner(Learner):
         stages = self.train_config.stages
         self.stage, self.start = index, (0, 0)
         self.epochs_before = sum(stage.epochs for stage in stages[:index])
+        for dl in self.dls.loaders:
+            dl.stop_workers()
         release_freed_memory()
         self.dls = self.get_stage_dls(stages[index])
         if self.train_config.accumulate > 1:
@@ -180,14 +182,15 @@ def make_learner(
     metrics: Sequence[Callable[[Tensor, Tensor], Tensor]],
     get_columns: MakeColumns,
     files: ModelFiles[Model],
+    precision: str | None = None,
 ) -> StageLearner:
     """Returns a StageLearner with the batches of the first stage. It writes nothing: `common.runs.fit` does.
 
     metrics: functions (pred, target) -> (N,) on images in [0, 1]. get_columns(x, pred, target) returns the columns of
-    pictures. Raises UserError if the network does not work in the precision.
+    pictures. precision: in place of the config's. Raises UserError if the network does not work in it.
     """
     accumulate, dls = train.accumulate, get_stage_dls(train.stages[0])
-    precision = choose_precision(train.precision, dls.device, model, "train.precision =", trained=True)
+    precision = choose_precision(precision or train.precision, dls.device, model, "train.precision =", trained=True)
     accelerator.prepare_for_training()
     learn = StageLearner(
         dls,

@@ -4,9 +4,13 @@ import pytest
 import torch
 from torch import nn
 
+from colorize.config import Config
+from colorize.files import save_model
 from colorize.lab import get_ab, to_grey
 from colorize.network import get_model
+from common.commands.configs import CONFIGS
 from common.config.sections import ModelConfig
+from common.config.yaml_file import load_config
 
 CONFIG = ModelConfig(encoder="resnet18", pretrained=False, norm="weight")
 
@@ -71,3 +75,9 @@ def test_the_loss_of_a_photo_gets_smaller():
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_the_model_file_names_no_folder_of_the_machine(tmp_path):
+    config = load_config(Config, CONFIGS / "colorize_demo.yaml", [f"data.path={tmp_path}", f"data.cache={tmp_path}"])
+    save_model(tmp_path / "model.safetensors", get_model(CONFIG, 64), config)
+    assert str(tmp_path).encode() not in (tmp_path / "model.safetensors").read_bytes()

@@ -147,3 +147,24 @@ def test_workers_can_be_started_in_every_way(monkeypatch, method):
     monkeypatch.setattr(fastai.data.load, "multiprocessing", multiprocessing.get_context(method))
     dl = loaders(workers=1, n=13).train
     assert batches(dl) == batches(loaders(n=13).train)
+
+
+def test_after_an_error_the_loader_can_be_used_again():
+    dl = loaders(workers=1).train
+    whole = batches(dl)
+    BROKEN.update(range(22))
+    dl.stop_workers()  # those that know of no broken ones
+    with pytest.raises(TrainingStopped):
+        batches(dl)
+    BROKEN.clear()
+    assert batches(dl) == whole
+
+
+def test_loading_processes_end_when_they_are_told_to():
+    before = set(multiprocessing.active_children())
+    dl = loaders(workers=2).train
+    batches(dl)
+    started = set(multiprocessing.active_children()) - before
+    assert len(started) == 2
+    dl.stop_workers()
+    assert not any(process.is_alive() for process in started)

@@ -77,6 +77,11 @@ def test_a_wrong_override_names_place_key_value_and_rule(file, override, message
     assert message in refusal(file, override)
 
 
+def test_an_empty_name_is_named(file):
+    file.write_text(yaml.safe_dump({**MINIMAL, "": 3}))
+    assert refusal(file).startswith(f"{file}: (an empty name): unknown key; must be one of data, model")
+
+
 def test_an_unknown_layer_names_the_nearest(file):
     message = refusal(file, "loss.features.weight=1", "loss.features.layers={relu2_9: 1}")
     assert message.startswith("command line: loss.features.layers.relu2_9: must be one of relu1_1,")

@@ -17,8 +17,8 @@ from common.inference.plan import plan_outputs
 from common.inference.ready import ready
 from common.inference.tiles import enhance, enhance_together
 from common.inference.work import Together, enhance_photos
-from common.photos.profiles import warn_once
 from common.runtime.errors import ResultNotFinite, UserError
+from common.runtime.messages import say_once
 from styletransfer.bands import paint_in_bands
 from styletransfer.config import JohnsonConfig, StyleModelConfig
 from styletransfer.measure import time_forward
@@ -204,7 +204,7 @@ def test_auto_computes_16_bit_photos_in_float32(how, monkeypatch, caplog):
 def test_half_precision_that_is_asked_for_says_that_it_has_fewer_bits(caplog):
     deep = np.random.default_rng(0).integers(0, 65536, (40, 50, 3)).astype(np.uint16)
     model = ready(Deep(), CPU, "bf16")
-    warn_once.cache_clear()
+    say_once.cache_clear()
     for _ in range(2):
         assert not np.array_equal(enhance(model, deep), deep)
     assert caplog.messages == ["--precision bf16 computes with 8 bits, and the input has 16; auto keeps all"]

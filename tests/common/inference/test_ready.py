@@ -63,6 +63,6 @@ def test_half_precision_is_near_and_ends_with_the_call(unet, noise, precision):
     assert not torch.is_autocast_enabled("cpu")
 
 
-def test_auto_is_float32_on_a_cpu(unet):
-    assert "forward" not in vars(ready(unet, CPU))  # not wrapped in autocast
+def test_float32_is_not_wrapped_in_autocast(unet):
+    assert "forward" not in vars(ready(unet, CPU, "fp32"))
     assert "forward" in vars(ready(unet, CPU, "bf16"))

@@ -1,10 +1,14 @@
+import time
+import weakref
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from common.batches.folders import RESULTS_MARKER
+from common.inference import work
 from common.inference.plan import plan_outputs
-from common.inference.work import enhance_photos
+from common.inference.work import enhance_photos, read_to_enhance
 from common.runtime.errors import UserError
 
 
@@ -121,3 +125,25 @@ def test_what_the_format_cannot_hold_is_said_before_the_work(photos, tmp_path, c
         f"failed {tmp_path / 'out/wide.webp'}: 18000 x 2 px, and the format has at most 16,383 {advice}",
         f"failed {tmp_path / 'out/wide.jpg'}: 80000 x 2 px, and the format has at most 65,535 {advice}",
     ]
+
+
+@pytest.mark.parametrize(("large", "most"), [(1e9, 3), (1, 1)])
+def test_large_photos_are_alone_in_memory(photos, tmp_path, monkeypatch, large, most):
+    """Small ones: the one at hand, the next, and the one that waits behind it."""
+    read_ones, seen = [], []
+
+    def read(*args):
+        photo = read_to_enhance(*args)
+        read_ones.append(weakref.ref(photo.rgb))
+        return photo
+
+    def enhance(pixels):
+        time.sleep(0.05)  # so that the reading thread could go on
+        seen.append(sum(ref() is not None for ref in read_ones))
+        return pixels.copy()
+
+    monkeypatch.setattr(work, "read_to_enhance", read)
+    monkeypatch.setattr(work, "LARGE", large)
+    assert enhance_photos(plan_outputs([photos], tmp_path / "out"), enhance) == 0
+    assert max(seen) >= most if most > 1 else max(seen) == 1
+    assert len(names_in(tmp_path / "out")) == 6

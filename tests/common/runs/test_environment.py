@@ -2,8 +2,11 @@ import shutil
 import subprocess
 
 import pytest
+import torch
 
-from common.runs.environment import git_commit
+from common.config.sections import StageConfig, TrainConfig
+from common.runs.environment import git_commit, recorded_precision
+from common.runtime.files import write_json
 
 
 def git(folder, *words):
@@ -35,3 +38,22 @@ def test_the_commit_is_that_of_our_own_files_not_of_a_repository_around_the_inst
     assert git_commit(repository / ".venv/site-packages/common") is None
     (repository / "common/__init__.py").write_text("x = 1")
     assert git_commit(repository / "common") == f"{commit}-dirty"
+
+
+@pytest.mark.parametrize(
+    ("starts", "asked", "device", "precision"),
+    [
+        ([("cpu (2 threads)", "bf16")], "auto", "cpu", "bf16"),
+        ([("cpu (2 threads)", "bf16"), ("NVIDIA H200", "fp16")], "auto", "cpu", "bf16"),
+        ([("cpu (2 threads)", "bf16")], "fp32", "cpu", "fp32"),
+        ([("cpu (2 threads)", "bf16")], "auto", "cuda", "auto"),
+        ([("NVIDIA H200", "fp16")], "auto", "cpu", "auto"),
+        (None, "auto", "cpu", "auto"),
+    ],
+)
+def test_a_run_that_goes_on_keeps_what_its_first_trial_found(tmp_path, starts, asked, device, precision):
+    if starts is not None:
+        found = [{"device": name, "precision": precision} for name, precision in starts]
+        write_json(tmp_path / "environment.json", found)
+    train = TrainConfig(stages=[StageConfig(crop=32, bs=1, epochs=1, lr=1e-3)], precision=asked)
+    assert recorded_precision(tmp_path, train, torch.device(device)) == precision

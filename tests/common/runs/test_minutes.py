@@ -1,11 +1,16 @@
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 import torch
 import yaml
+from fastai.learner import CancelTrainException
 
 from common.batches.folders import PhotoSplit
+from common.commands.notebook import get_learner
 from common.config.yaml_file import load_config
 from common.runs import minutes
+from common.runs.minutes import Timer
 from superres.config import Config
 from superres.task import TASK
 from tests.commands import run
@@ -44,3 +49,31 @@ def test_a_run_of_minutes_is_the_run_of_the_steps_that_its_config_has(photos, tm
     assert files[0].read_bytes() == files[1].read_bytes()
     assert run("superres.train", "--resume", tmp_path / "timed", "train.stages.0.epochs=3").returncode == 0
     assert len(pd.read_csv(tmp_path / "timed/history.csv")) == 3
+
+
+def test_the_second_epoch_is_timed(monkeypatch):
+    """In the first, photos are decoded and code is compiled: here 10 s a step, then 1 s."""
+    now = [0.0]
+    monkeypatch.setattr(minutes.time, "perf_counter", lambda: now[0])
+    timer = Timer()
+    timer.learn = SimpleNamespace(training=True)
+    for step, validation in ((10, 100), (1, 5)):
+        timer("before_train")
+        with pytest.raises(CancelTrainException):
+            while True:
+                now[0] += step
+                timer("after_batch")
+        timer("before_validate")
+        now[0] += validation
+        timer("after_validate")
+    assert (timer.step, timer.validation) == (1, 5)
+
+
+@pytest.mark.slow
+def test_a_learner_of_minutes_trains_so_many_steps(photos):
+    stage = "train.stages=[{crop: 32, bs: 4, epochs: 2, lr: 1e-3}]"
+    words = [f"data.path={photos}", "data.valid=[0.png]", *SRCNN, stage]
+    learn = get_learner(TASK, "superres_demo.yaml", [*words, "train.minutes=0.02"])
+    (stage,) = learn.train_config.stages
+    assert stage.steps > 2
+    assert len(learn.dls.train) == stage.steps

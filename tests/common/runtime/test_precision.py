@@ -2,9 +2,12 @@ import pytest
 import torch
 from torch import nn
 
+from common.runtime import precision
 from common.runtime.errors import UserError
 from common.runtime.precision import choose_precision, precisions_of
+from tests.trials import trials_that_find
 
+REAL_SPEED = precision.speed_in_bf16  # before the fixture replaces it
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
 
@@ -27,6 +30,29 @@ def test_auto_trains_in_bf16_where_the_gpu_and_the_network_can(monkeypatch):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, has=has_bf16: has)
         pairs = [(GPU, nn.Identity()), (GPU, NotInFp16()), (CPU, nn.Identity())]
         assert [choose_precision("auto", *pair, "train.precision =", trained=True) for pair in pairs] == expected
+
+
+@pytest.mark.parametrize(("speed", "expected"), [(1.1, "fp32"), (1.3, "bf16")])
+def test_auto_trains_in_bf16_on_a_cpu_that_is_faster_with_it(speed, expected):
+    with trials_that_find(speed):
+        for model in (None, nn.Identity()):
+            assert choose_precision("auto", CPU, model, "train.precision =", trained=True) == expected
+        assert choose("auto", CPU) == "fp32"  # to predict, the first photo decides
+        assert choose_precision("fp32", CPU, None, "train.precision =", trained=True) == "fp32"
+
+
+def test_the_fastest_times_are_compared(monkeypatch):
+    seconds = iter([9, 9, 4, 1, 3, 6, 8, 2])  # fp32, bf16, fp32, ...; the first two warm up
+    now = [0.0]
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: now[0])
+    seen = []
+
+    def compute():
+        seen.append(torch.is_autocast_enabled("cpu"))
+        now[0] += next(seconds)
+
+    assert REAL_SPEED(compute) == 3 / 1
+    assert seen == [False, True] * 4
 
 
 def test_what_is_asked_for_is_taken_where_the_network_works_in_it():
