@@ -113,20 +113,31 @@ def main() -> None:
     parser.add_argument("--crop", type=number_at_least(32, int), default=128, help="pixels [128]")
     parser.add_argument("--bs", type=number_at_least(1, int), default=32, help="crops in a step [32]")
     parser.add_argument("--workers", type=number_at_least(0, int), nargs="+", default=[0, 1, 2, 8], help="[0 1 2 8]")
+    parser.add_argument("--short", action="store_true", help="only whether the loader keeps up with a step")
     add_device_argument(parser)
     args = parser.parse_args()
     silence_warnings()
     device = get_device(args.device)
     print(f"{describe_machine(device)}\n")
+    if not args.short:
+        show_decoders(args.data, args.crop)
+    show_loader(args, device)
+
+
+def show_decoders(data: str | None, crop: int) -> None:
+    """Prints how fast photos are opened, and what is gained where they are kept decoded."""
     with tempfile.TemporaryDirectory() as folder:
-        given = find_photos(args.data) if args.data else sample_photos()
+        given = find_photos(data) if data else sample_photos()
         jpegs = [path for path in given if path.suffix.lower() in (".jpg", ".jpeg")][:50]
         photos = {"photos of the folder": jpegs} if jpegs else {}
         photos["of 12 megapixels"] = make_large_photos(Path(folder))
-        print_table(["photos a second, one process", *photos], time_decoders(photos, args.crop))
-        rows = time_epochs(Path(folder), args.crop)
-        print_table([f"crops of {args.crop} px, 16 a photo of 12 megapixels", "a second", "times the first"], rows)
+        print_table(["photos a second, one process", *photos], time_decoders(photos, crop))
+        rows = time_epochs(Path(folder), crop)
+        print_table([f"crops of {crop} px, 16 a photo of 12 megapixels", "a second", "times the first"], rows)
 
+
+def show_loader(args: argparse.Namespace, device: torch.device) -> None:
+    """Prints how many crops come out of the loader, and how many a step takes."""
     n_batches = 30 + 4 * max(args.workers)  # many more than the workers have ready when the clock starts
     words = ["model.pretrained=false", f"data.path={args.data or 'null'}"]
     config = load_config(Config, CONFIG, words)

@@ -8,9 +8,10 @@ import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -178,10 +179,9 @@ def describe_machine(device: torch.device) -> str:
     return f"{name}, {os.cpu_count()} cores, torch {torch.__version__}, Python {platform.python_version()}"
 
 
-def print_table(header: Sequence[str], rows: Sequence[Row]) -> None:
-    """Prints a Markdown table, with numbers as `format_number` writes them."""
-    table: list[Row] = [header, ["---"] * len(header), *rows]
-    for row in table:
+def print_table(header: Sequence[str], rows: Iterable[Row]) -> None:
+    """Prints a Markdown table, each row when it is there, with numbers as `format_number` writes them."""
+    for row in chain([header, ["---"] * len(header)], rows):
         print("|", " | ".join(cell if isinstance(cell, str) else format_number(cell) for cell in row), "|", flush=True)
     print()
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from skimage.registration import phase_cross_correlation
 from torch import Tensor
 
 from common.photos.flat import open_photo, open_photo_for_crops
@@ -81,6 +80,8 @@ def upright_size(path: Path) -> tuple[int, int]:
 
 def measure_shift(photo: Path, low: Path) -> tuple[float, float]:
     """(right, down): by how many of its pixels the low side is shifted, to a tenth (phase correlation)."""
+    from skimage.registration import phase_cross_correlation  # brings SciPy
+
     small = open_photo(low).convert("L")
     large = open_photo(photo).convert("L").resize(small.size, Image.Resampling.BICUBIC)
     down, across = phase_cross_correlation(np.asarray(large), np.asarray(small), upsample_factor=10)[0]

@@ -103,7 +103,7 @@ def test_a_process_that_dies_counts_as_none():
     worker.close()
 
 
-@pytest.mark.parametrize("name", ["train_step", "predict", "loader", "cost", "tiling", "damages"])
+@pytest.mark.parametrize("name", ["train_step", "predict", "loader", "cost", "tiling", "damages", "precisions", "gpu"])
 def test_every_benchmark_shows_its_help(name, capsys):
     assert run_here(f"benchmarks.{name}", "--help") == 0
     assert capsys.readouterr().out.startswith("usage: ")
