@@ -11,7 +11,7 @@ from fastai.vision.core import PILImage
 from fasttransform import ItemTransform
 from torch import Tensor
 
-from common.batches.block import MakeInput, get_photo_dls
+from common.batches.block import KEPT_NOTES, MakeInput, get_photo_dls
 from common.batches.crops import MiddleCut, RandomCut, find_photos_for_crops, get_crop_dls
 from common.batches.damages import damage, draw_passes
 from common.batches.folders import PhotoSplit
@@ -22,8 +22,6 @@ from common.runtime.seeds import derive_seed
 from superres.bicubic import resize_bicubic
 from superres.config import Config, DataConfig
 from superres.pairs import PairInput, check_pairs, open_side, partner
-
-KEPT_NOTES = 1000  # what was drawn for so many items is remembered
 
 
 def shrink(sharp: Tensor, scale: int) -> Tensor:

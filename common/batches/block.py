@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 PhotoOpener = Callable[[Path], Image.Image]
 
+KEPT_NOTES = 1000  # what a transform drew for so many items is remembered
 WORTH_A_LINE = 10**8  # bytes on the user's disk
 
 
@@ -105,12 +106,15 @@ class Whole(Transform):
 
 
 class MakeInput(ItemTransform):
-    """(target,) -> (function(target), target), as fastai's batch transform; target: (N, 3, H, W) in [0, 1]."""
+    """(target,) -> (function(target), target), as fastai's batch transform; target: (N, 3, H, W) in [0, 1].
+
+    split_idx: 1 if training photos have their inputs already.
+    """
 
     order = 90  # after IntToFloatTensor
 
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
+    def __init__(self, function: Callable[[Tensor], Tensor], split_idx: int | None = None) -> None:
+        super().__init__(split_idx=split_idx)
         self.function = function
 
     def encodes(self, batch):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)

@@ -4,13 +4,13 @@ import torch
 from PIL import Image
 
 from colorize.config import Config
-from colorize.data import Age, get_dls, get_photos, open_color_photo
+from colorize.data import Age, AgedLightness, get_dls, get_photos, open_color_photo
 from colorize.lab import get_ab, to_grey
 from common.batches.block import MakeInput
 from common.config.damages import JpegConfig
 from common.config.yaml_file import load_config
 from common.photos.open import PhotoError
-from common.photos.pixels import to_tensor
+from common.photos.pixels import to_image, to_tensor
 from common.runtime.errors import UserError
 
 CPU = torch.device("cpu")
@@ -97,10 +97,13 @@ def test_large_photos_are_shrunk_to_what_the_smallest_crop_needs(photos):
 @pytest.mark.parametrize("options", [{"fade": 0.3}, {"contrast": 1.0}, {"noise": 20}])
 def test_an_aged_pair_differs_in_lightness_and_shares_it(noise, options):
     colour = 0.2 + 0.5 * noise
-    aged, target = Age(**options).encodes((to_grey(colour), colour))
+    pairs = [Age(**options).encodes((to_image(photo),)) for photo in colour]
+    aged = torch.cat([to_tensor(photo) for photo, _ in pairs])
+    assert [kept for _, kept in pairs] == [to_image(photo) for photo in colour]
+    grey = to_grey(colour)
+    aged, target = plain(AgedLightness().encodes((aged, colour)))
     assert (lightness(aged) - lightness(colour)).abs().mean() > 0.01
     torch.testing.assert_close(lightness(target), lightness(aged), atol=2e-3, rtol=0)
-    grey = to_grey(colour)
     unchanged = get_ab(target) - get_ab(colour)
     assert unchanged.abs().median() < 0.1  # but for those out of gamut at their new lightness
     assert torch.equal(grey, to_grey(colour))  # nothing is changed in place
@@ -152,3 +155,18 @@ def test_grey_is_made_once_from_the_photo(noise):
     grey, colour = MakeInput(to_grey).encodes((noise,))
     assert colour is noise
     torch.testing.assert_close(grey.as_subclass(torch.Tensor), to_grey(noise))
+
+
+def test_a_crop_is_aged_alike_whatever_the_batch_and_whoever_loads_it(photos):
+    words = ["data.fade=0.4", "data.noise=50", "data.jpeg={chance: 0.5, quality: [30, 90]}", "data.valid=[1.png]"]
+
+    def crops(bs, workers):
+        stage = f"train.stages=[{{crop: 32, bs: {bs}, epochs: 1, lr: 1e-3}}]"
+        config = config_for(photos, *words, "data.crops_per_photo=4", stage, f"train.workers={workers}")
+        batches = list(get_dls(get_photos(config), config, config.train.stages[0], CPU).train)
+        return [torch.cat([plain(batch)[side] for batch in batches]) for side in (0, 1)]
+
+    one, other = crops(4, 0), crops(2, 2)
+    assert torch.equal(one[0], other[0])
+    assert torch.equal(one[1], other[1])
+    assert (one[0][:, 0] - one[0][:, 1]).abs().max() == 0
