@@ -40,18 +40,30 @@ def evaluate(task: Task, doc: str | None) -> NoReturn:
 def evaluate_command(task: Task, doc: str | None) -> None:
     """Measures as the command line says. Raises UserError if it contradicts itself, or results exist."""
     args = get_evaluate_parser(task, doc).parse_args()
-    folder = get_folder(args)
+    check_arguments(args)
+    from common.runtime import processes
+
+    device = processes.join(args.device)
+    folder = processes.run_on_main(partial(get_folder, args))
+    with processes.sharing_photos():
+        measure(task, args, folder, device)
+
+
+def measure(task: Task, args: argparse.Namespace, folder: Path | None, device: "torch.device") -> None:
+    """The photos or the video of the command line. Of several processes each measures its share of the photos."""
     from common.batches.folders import find_photos
     from common.evaluation.report import write_evaluation_page
-    from common.runtime.devices import get_device
+    from common.runtime import processes
 
-    measuring, device = task.measuring(), get_device(args.device)
+    measuring = task.measuring()
     photos = [] if is_video(args.data) else find_photos(args.data)
     models = open_models(args, task.use(), device)
     if is_video(args.data):
         measure_video(task, args, models["prediction"], folder)
         return
     results = measuring.evaluate(args, models, photos, None if args.steps else folder, device)
+    if not processes.is_main():
+        return
     if args.steps and results is not None:
         from common.evaluation.dial import write_curve
 
@@ -98,9 +110,8 @@ def get_evaluate_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def get_folder(args: argparse.Namespace) -> Path | None:
-    """The folder for the results; None for a baseline without -o. Raises UserError if the arguments contradict each
-    other, or results exist in it."""
+def check_arguments(args: argparse.Namespace) -> None:
+    """Raises UserError if the arguments contradict each other."""
     if (args.model is None) == (args.baseline is None):
         raise UserError("give either a MODEL or --baseline")
     if args.blend is not None and args.model is None:
@@ -113,6 +124,10 @@ def get_folder(args: argparse.Namespace) -> Path | None:
         raise UserError(f"--data {args.data}: a video is measured with a MODEL, and without --steps")
     if args.steady is not None and not is_video(args.data):
         raise UserError("--steady: only for a video as --data")
+
+
+def get_folder(args: argparse.Namespace) -> Path | None:
+    """The folder for the results; None for a baseline without -o. Raises UserError if results exist in it."""
     folder = args.output
     if folder is None and args.model is not None:
         of_model = "" if args.model.name == "model.safetensors" else f"{args.model.stem}_"  # several in one folder
@@ -133,13 +148,15 @@ def open_models(args: argparse.Namespace, use: Use, device: "torch.device") -> d
     """{name in the table: model}: none for a baseline, one, or with --steps the mixtures."""
     if args.model is None:
         return {}
+    from common.inference.ready import ready
+
     model = use.load(args.model)
     if args.steps is None:
-        return {"prediction": mix_models(args, model, use.load).to(device)}
+        return {"prediction": ready(mix_models(args, model, use.load), device, "fp32")}
     from common.evaluation.dial import mixtures
 
     mixed = mixtures(model, use.load(args.blend), args.blend, args.steps)
-    return {part: mixture.to(device) for part, mixture in mixed.items()}
+    return {part: ready(mixture, device, "fp32") for part, mixture in mixed.items()}
 
 
 def measure_video(task: Task, args: argparse.Namespace, model: Any, folder: Path | None) -> None:

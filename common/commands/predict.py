@@ -1,6 +1,7 @@
 """`python -m TASK.predict`: photos and videos in, results out."""
 
 import argparse
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from common.models.onnx_model import OnnxModel
 
 
+log = logging.getLogger(__name__)
+
+
 def predict(task: Task, doc: str | None) -> NoReturn:
     """MODEL PHOTO_OR_FOLDER... -o OUT [--overwrite | --skip-existing] [--format] [--quality] [--tile] [--device] ..."""
     run_command(partial(predict_command, task, doc))
@@ -39,6 +43,10 @@ def predict(task: Task, doc: str | None) -> NoReturn:
 def predict_command(task: Task, doc: str | None) -> int:
     """Enhances photos and videos, with the depth they have, as the command line says; returns the exit status."""
     args = get_predict_parser(task, doc).parse_args()
+    from common.runtime import processes
+
+    if processes.count() > 1:
+        args.device = str(processes.join(args.device))
     model = open_onnx(task, args) if args.model.suffix.lower() == ".onnx" else open_model(task, args)
     from common.inference.plan import is_video, plan_outputs
     from common.inference.tiles import device_of
@@ -48,7 +56,11 @@ def predict_command(task: Task, doc: str | None) -> int:
     if args.allow_huge:
         allow_huge_photos()
     suffix, scale = f".{args.format}" if args.format else None, getattr(model, "scale", 1)
-    plan = plan_outputs(args.photos, args.output, args.overwrite, args.skip_existing, suffix)
+    whole_plan = processes.run_on_main(
+        partial(plan_outputs, args.photos, args.output, args.overwrite, args.skip_existing, suffix)
+    )
+    with processes.sharing_photos():
+        plan = processes.my_share(whole_plan)
     videos = [entry for entry in plan if is_video(entry[0])]
     photos = [entry for entry in plan if not is_video(entry[0])]
     for flag, given in (("--codec", args.codec), ("--steady", args.steady)):
@@ -61,6 +73,9 @@ def predict_command(task: Task, doc: str | None) -> int:
     failed = enhance_photos(photos, enhance, task.keep_grey, args.quality, scale, together) if photos else 0
     if videos:
         failed += predict_videos(task, args, videos, enhance, scale, together)
+    if processes.count() > 1:
+        all_failed = round(processes.all_reduce_sum([float(failed)])[0])
+        log.info("%d of %d made by %d processes", len(whole_plan) - all_failed, len(whole_plan), processes.count())
     return 1 if failed else 0
 
 

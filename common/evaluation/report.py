@@ -16,6 +16,7 @@ from common.pages.page import REPORT_FILE, format_figure, write_page, write_with
 from common.pages.pictures import to_data_uri
 from common.photos.open import PhotoError
 from common.photos.pixels import to_image
+from common.runtime import processes
 from common.runtime.errors import ResultNotFinite, UserError
 from common.runtime.files import atomic_write
 from common.runtime.memory import release_freed_memory
@@ -64,13 +65,14 @@ def evaluate_photos(
     measure(path) -> ({"name metric": value}, {name: picture (3, H, W) in [0, 1]}), such as "bicubic PSNR-Y". A photo
     for which it raises PhotoError or MemoryError is skipped, and logged. What it draws at random follows from the
     photo's name. The comparison shows get_detail(pictures) of the first MAX_PICTURES photos, enlarged `zoom` times.
-    metric: by which a page sorts photos. Raises UserError if no photo could be measured.
+    metric: by which a page sorts photos. Within `processes.sharing_photos` each process measures its share, and the
+    main one has all. Raises UserError if no photo could be measured.
     """
-    rows: list[dict[str, str | float]] = []
-    details: list[Pictures] = []
+    rows: dict[int, dict[str, str | float]] = {}  # by the photo's number, and so are the others
+    details: dict[int, Pictures] = {}
     pictures: dict[int, dict[str, str]] = {}
     example: Pictures = {}
-    for name, path in zip(name_photos(paths), paths, strict=True):
+    for number, (name, path) in processes.my_share(list(enumerate(zip(name_photos(paths), paths, strict=True)))):
         release_freed_memory()
         try:
             with temporary_seed("evaluate", path.name):
@@ -78,26 +80,42 @@ def evaluate_photos(
         except NOT_MEASURED as error:
             log.warning("skipped %s", explain_failure(path, error))
             continue
-        pictures[len(rows)] = {label: to_data_uri(to_image(picture), PAGE_SIDE) for label, picture in shown.items()}
-        rows.append({"photo": name, **figures})
+        pictures[number] = {label: to_data_uri(to_image(picture), PAGE_SIDE) for label, picture in shown.items()}
+        rows[number] = {"photo": name, **figures}
         if len(pictures) > 2 * PICTURES_KEPT:
-            ranks, end = rank_photos(pd.DataFrame(rows), metric, higher_is_better), PHOTOS_ON_PAGE[0] // 3
-            shown_yet = spread_over_ends_and_middle(ranks, end, PICTURES_KEPT - 2 * end, pictures)
-            pictures = {i: pictures[i] for i in shown_yet}
+            pictures = thin_out(pictures, rows, metric, higher_is_better)
         example = example or shown
         if len(details) < MAX_PICTURES:
-            details.append(get_detail(shown))
-    if not rows:
+            details[number] = get_detail(shown)
+    rows, details = processes.merge_shares(rows), processes.merge_shares(details)
+    pictures = processes.merge_shares(pictures)
+    if not rows and processes.is_main():
         raise UserError(f"none of {len(paths)} photos could be measured")
-    results = Results(pd.DataFrame(rows), pictures, example, metric, higher_is_better)
+    places = {number: place for place, number in enumerate(rows)}  # in the table
+    pictures = {places[number]: shown for number, shown in pictures.items()}
+    results = Results(pd.DataFrame(list(rows.values())), pictures, example, metric, higher_is_better)
+    if processes.sharing.get() and not processes.is_main():
+        return results
     log.info("%s", format_table(results.averages, f"average of {len(rows)}"))
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "results.csv") as temporary:
             results.table.to_csv(temporary, index=False, errors="surrogateescape")  # names of old disks are not UTF-8
-        save_grid(folder / "comparison.png", {name: [p[name] for p in details] for name in details[0]}, zoom)
+        first = list(details.values())[:MAX_PICTURES]
+        save_grid(folder / "comparison.png", {name: [p[name] for p in first] for name in first[0]}, zoom)
         log.info("one line per photo: %s\nside by side:       %s", folder / "results.csv", folder / "comparison.png")
     return results
+
+
+def thin_out(
+    pictures: Mapping[int, dict[str, str]], rows: Mapping[int, dict[str, Any]], metric: str, higher_is_better: bool
+) -> dict[int, dict[str, str]]:
+    """PICTURES_KEPT of the pictures: those that may be on the page by what is measured yet."""
+    numbers = list(rows)
+    ranks, end = rank_photos(pd.DataFrame(list(rows.values())), metric, higher_is_better), PHOTOS_ON_PAGE[0] // 3
+    candidates = {place for place, number in enumerate(numbers) if number in pictures}
+    shown_yet = spread_over_ends_and_middle(ranks, end, PICTURES_KEPT - 2 * end, candidates)
+    return {numbers[place]: pictures[numbers[place]] for place in shown_yet}
 
 
 def write_evaluation_page(folder: Path, results: Results, title: str, subtitle: str) -> None:

@@ -11,6 +11,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 
 from common.inference.precision import Half, forward_in_precision
 from common.inference.trial import try_bf16
+from common.runtime import accelerator
 from common.runtime.precision import choose_precision, precisions_of
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -23,6 +24,7 @@ def ready(model: Model, device: torch.device, precision: str = "auto") -> Model:
     it is good, and else fp32. In half precision the network runs in autocast; what it is given and returns stays
     float32, and so do its weights. Raises UserError if it does not work in the precision.
     """
+    accelerator.prepare_for_photos()
     model = relu_in_place(fuse_batch_norms(model.eval())).to(device).to(memory_format=torch.channels_last)
     chosen = precision != "auto"
     precision = choose_precision(precision, device, model, "--precision")

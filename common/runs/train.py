@@ -8,6 +8,7 @@ from PIL import Image
 from common.batches.folders import PhotoSplit
 from common.config.sections import TaskConfig
 from common.evaluation.report import Results
+from common.inference.ready import ready
 from common.losses.activations import draw_differences
 from common.losses.loss import PerceptualLoss
 from common.models.fastai_export import export_learner
@@ -45,7 +46,7 @@ def train(
             best = task.use().load(checkpoint)
             training.save(run / MODEL_FILE, best, config)
             export_learner(run / EXPORT_FILE, training.to_photo_model(best))
-            models = {"prediction": best.to(device)}
+            models = {"prediction": ready(best, device, "fp32")}
             if task.seen:
                 log.info("photos that it trained on:")
                 measure(models, photos.train[: task.seen], config, run / "seen", None)

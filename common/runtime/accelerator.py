@@ -19,6 +19,11 @@ def prepare_for_training() -> None:
     torch.backends.cudnn.benchmark = True
 
 
+def prepare_for_photos() -> None:
+    """For the whole process. Photos have many sizes, and to look for the fastest convolutions takes longer."""
+    torch.backends.cudnn.benchmark = False
+
+
 @contextmanager
 def without_tf32() -> Iterator[None]:
     """Within it, convolutions of float32 have all of its bits."""

@@ -5,7 +5,9 @@ so a run gives the same curves on one GPU as on eight.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from importlib.util import find_spec
 from typing import Any, TypeVar
@@ -18,6 +20,7 @@ from common.runtime.devices import best_device_name, get_device
 from common.runtime.errors import UserError
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 TIMEOUT = timedelta(hours=2)  # the others wait while the main one measures a trained model
 
@@ -51,7 +54,7 @@ def join(device_name: str) -> torch.device:
     if count() == 1:
         return get_device(device_name)
     if find_spec("accelerate") is None:
-        raise UserError("training on several processes needs the package accelerate: pip install accelerate")
+        raise UserError("several processes need the package accelerate: pip install accelerate")
     from accelerate import PartialState
 
     if device_name == "auto":
@@ -84,6 +87,34 @@ def run_on_main(function: Callable[[], Result]) -> Result:
     if not went_well:
         raise SystemExit(2)  # the main process says why
     return result
+
+
+sharing: ContextVar[bool] = ContextVar("sharing", default=False)
+
+
+@contextmanager
+def sharing_photos() -> Iterator[None]:
+    """Within it, each of the processes takes its share of a list of photos. In a training the main one takes all."""
+    token = sharing.set(count() > 1)
+    try:
+        yield
+    finally:
+        sharing.reset(token)
+
+
+def my_share(items: Sequence[Item]) -> Sequence[Item]:
+    """Those of this process, within `sharing_photos`; else all."""
+    return items[rank() :: count()] if sharing.get() else items
+
+
+def merge_shares(mine: Mapping[int, Item]) -> dict[int, Item]:
+    """What each process has by the items' numbers -> in the main process that of all, in order; in others its own."""
+    if not sharing.get():
+        return dict(mine)
+    gathered: list[Any] = [None] * count()
+    torch.distributed.gather_object(mine, gathered if is_main() else None)
+    parts = gathered if is_main() else [mine]
+    return dict(sorted(((n, item) for part in parts for n, item in part.items()), key=lambda pair: pair[0]))
 
 
 def all_reduce_sum(values: list[float]) -> list[float]:

@@ -13,6 +13,7 @@ from common.batches.block import check_batch_sizes
 from common.batches.folders import PhotoSplit
 from common.config.sections import TaskConfig
 from common.evaluation.perceptual import get_perceptual_metrics
+from common.inference.ready import ready
 from common.models.weights import is_cached
 from common.runs.folder import absolute_weights_path, make_folder_for, with_absolute_paths
 from common.runs.outcome import run_training
@@ -64,7 +65,9 @@ def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], re
         log_to_file(folder / "log.txt")
         log.info("\nall variants, held-out photos:")
         models = {
-            name: task.use().load(folder / name / MODEL_FILE).to(device) for name in configs if name not in diverged
+            name: ready(task.use().load(folder / name / MODEL_FILE), device, "fp32")
+            for name in configs
+            if name not in diverged
         }
         if study.vgg in {config.loss.vgg for config in configs.values() if config.loss.vgg_layers()}:
             notes.append("Variants with a VGG16 loss were trained with this same VGG16, which favours them.")
