@@ -5,10 +5,11 @@ python -m benchmarks.predict --sizes 512 1024 --tile 512
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,6 +39,7 @@ from superres.network import SuperResolver, get_model
 
 CONFIG = CONFIGS / "superres_2x.yaml"
 SCALE = 2
+ONNX_FILE = "BENCHMARK_ONNX"  # variable of the environment, which workers inherit
 
 
 def our_model() -> SuperResolver:
@@ -99,7 +101,10 @@ class OpenVinoModel(nn.Module):
 
 @contextmanager
 def exported_model() -> Iterator[Path]:
-    """An ONNX file of `our_model`."""
+    """An ONNX file of `our_model`: that of all workers, else one of its own."""
+    if ONNX_FILE in os.environ:
+        yield Path(os.environ[ONNX_FILE])
+        return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         export_onnx(path, our_model().eval(), {"task": NAME, "scale": SCALE})
@@ -162,6 +167,14 @@ def main() -> None:
     device = get_device(args.device)
     print(f"{SCALE}x, {describe_machine(device)}\n")
     limit = 0.9 * free_memory() if device.type == "cpu" else None
+    with exported_model() if find_spec("onnx") is not None else nullcontext() as path:
+        if path is not None:
+            os.environ[ONNX_FILE] = str(path)
+        measure(args, device, limit)
+
+
+def measure(args: argparse.Namespace, device: torch.device, limit: float | None) -> None:
+    """Prints the table."""
     rows: list[Row] = []
     for size in args.sizes:
         workers = [Worker(get_work, method, size, args.tile, device=device, limit=limit) for method in METHODS]

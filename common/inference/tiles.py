@@ -79,32 +79,33 @@ def enhance_in_tiles(model: nn.Module, photo: np.ndarray, scale: int, tile: int,
     height, width = photo.shape[:2]
     tile_height, tile_width = (smallest_tile(side, tile, overlap, grid) for side in (height, width))
     rows, columns = tile_starts(height, tile_height, overlap, grid), tile_starts(width, tile_width, overlap, grid)
-    row_weights = tile_weights([scale * y for y in rows], scale * tile_height, scale * height)
-    column_weights = tile_weights([scale * x for x in columns], scale * tile_width, scale * width)
+    row_weights = tile_weights([scale * y for y in rows], scale * tile_height, scale * height, device)
+    column_weights = tile_weights([scale * x for x in columns], scale * tile_width, scale * width, device)
     result, peak = np.empty((scale * height, scale * width, 3), photo.dtype), peak_of(photo.dtype)
-    band = torch.zeros(scale * min(tile_height, height), scale * width, 3)
+    whole_numbers = torch.uint8 if photo.dtype == np.uint8 else torch.int32
+    band = torch.zeros(scale * min(tile_height, height), scale * width, 3, device=device)
     count, again, started = len(rows) * len(columns), 0, time.monotonic()
     progress = tqdm(total=count, unit="tile", leave=False, disable=None)  # shown on a terminal only
     for y, row_weight, next_y in zip(rows, row_weights, [*rows[1:], height], strict=True):
         for x, column_weight in zip(columns, column_weights, strict=True):
             piece = to_tensor(photo[y : y + tile_height, x : x + tile_width]).to(device)
             pixels, second_time = run_finite(model, piece)
-            output, again = pixels[0].clamp(0, 1).permute(1, 2, 0).float().cpu(), again + second_time
+            output, again = pixels[0].clamp(0, 1).permute(1, 2, 0).float(), again + second_time
             weight = row_weight[:, None, None] * column_weight[None, :, None]
             band[: len(output), scale * x : scale * (x + tile_width)] += weight * output
             progress.update()
         if y == 0 and (minutes := len(rows) * (time.monotonic() - started) / 60) >= 1:
             log.info("%d x %d px: %d tiles, about %.0f minutes", *result.shape[1::-1], count, minutes)
         done = scale * (next_y - y)
-        result[scale * y : scale * next_y] = (band[:done] * peak).round().clamp(0, peak).numpy().astype(photo.dtype)
-        band = torch.cat([band[done:], torch.zeros(done, *band.shape[1:])])
+        result[scale * y : scale * next_y] = (band[:done] * peak).round().clamp(0, peak).to(whole_numbers).cpu().numpy()
+        band = torch.cat([band[done:], torch.zeros(done, *band.shape[1:], device=device)])
     progress.close()
     if again:
         say_again(model, f"{again} of {count} tiles")
     return result
 
 
-def tile_weights(starts: Sequence[int], tile: int, length: int) -> list[Tensor]:
+def tile_weights(starts: Sequence[int], tile: int, length: int, device: torch.device | None = None) -> list[Tensor]:
     """Each tile's weights along one axis: 1 where it is alone, linear ramps where two meet; they add up to 1."""
     ramps = torch.zeros(len(starts), length)
     for ramp, start, before, after in zip(ramps, starts, [None, *starts[:-1]], [*starts[1:], None], strict=True):
@@ -117,4 +118,4 @@ def tile_weights(starts: Sequence[int], tile: int, length: int) -> list[Tensor]:
             distance = size - position
             ramp[start : start + size] = torch.minimum(ramp[start : start + size], distance / (start + tile - after))
     ramps /= ramps.sum(dim=0)
-    return [ramp[start : start + tile] for ramp, start in zip(ramps, starts, strict=True)]
+    return [ramp[start : start + tile].to(device) for ramp, start in zip(ramps, starts, strict=True)]
