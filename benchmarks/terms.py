@@ -7,6 +7,7 @@ python -m benchmarks.terms configs/colorize.yaml data.path=~/photos
 import argparse
 from collections.abc import Iterator, Sequence
 from copy import copy
+from itertools import islice
 from pathlib import Path
 from statistics import mean
 
@@ -19,8 +20,9 @@ import superres
 from benchmarks.measure import describe_machine, print_table
 from common.commands.arguments import number_at_least
 from common.commands.configs import find_config
-from common.config.sections import LossConfig
-from common.losses.loss import PIXEL_TERMS, PerceptualLoss
+from common.config.losses import LossConfig, NetworkTerm
+from common.losses.loss import PerceptualLoss
+from common.losses.pulls import measure_pulls
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 
@@ -44,46 +46,44 @@ def main() -> None:
         raise UserError(f"{args.config}: its name must begin with one of {', '.join(GET_LEARNER)}")
     learn = GET_LEARNER[task](args.config, *args.overrides)
     print(describe_machine(learn.dls.device))
-    pairs = []
     learn.model.eval()
-    for _ in range(args.batches):
-        inputs, target = (tensor.as_subclass(Tensor) for tensor in learn.dls.train.one_batch())
+    pairs: list[tuple[Tensor, ...]] = []
+    for batch in islice(learn.dls.train, args.batches):
+        pictures = [tensor.as_subclass(Tensor) for tensor in batch]
+        inputs, targets = pictures[: learn.dls.n_inp], pictures[learn.dls.n_inp :]
         with torch.no_grad():
-            pairs.append((learn.model(inputs), target))
+            pairs.append((inputs[0], learn.model(*inputs), *targets))
     rows = [(name, *pull(part, pairs)) for name, part in split(learn.loss_func)]
     total = sum(row[2] for row in rows)
     print_table(["term", "value", "pull", "percent"], [[name, v, p, 100 * p / total] for name, v, p in rows])
 
 
 def split(loss: PerceptualLoss) -> Iterator[tuple[str, PerceptualLoss]]:
-    """(name, the loss with nothing else) for each term, and for each layer of a term; they share one VGG16."""
+    """(name, the loss with nothing else) for each term, and for each layer of a term; they share their networks."""
     config = loss.config
-    parts: dict[str, dict[str, object]] = {
-        name: {name: getattr(config, name)} for name in loss.names if name in PIXEL_TERMS
-    }
-    for name in ("features", "gram"):
-        if (term := getattr(config, name)) is not None:
-            for layer, weight in term.layers.items():
-                parts[f"{name} {layer}"] = {name: term.model_copy(update={"layers": {layer: weight}})}
-    for name, values in parts.items():
-        part = copy(loss)
-        part.config = LossConfig.model_validate({"vgg": config.vgg, **values})
-        part.names = part.config.active_terms()
-        yield name, part
+    for name in loss.names:
+        term = getattr(config, name)
+        of_layers = {name: term}
+        if isinstance(term, NetworkTerm):
+            of_layers = {
+                f"{name} {layer}": term.model_copy(update={"layers": {layer: weight}})
+                for layer, weight in term.layers.items()
+            }
+        for row, value in of_layers.items():
+            part = copy(loss)
+            others = {other: LossConfig.model_fields[other].default for other in loss.names if other != name}
+            part.config, part.names = config.model_copy(update={**others, name: value}), [name]
+            yield row, part
 
 
-def pull(loss: PerceptualLoss, pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[float, float]:
-    """(value, root mean square of its gradient in the prediction x how many numbers that has), averaged over batches.
-
-    pairs: (prediction, target), (N, 3, H, W) in [0, 1]. L1 of weight 1 has a pull of 1.
-    """
+def pull(loss: PerceptualLoss, batches: Sequence[tuple[Tensor, ...]]) -> tuple[float, float]:
+    """(value, `measure_pulls`) of a loss of one term, averaged over batches of (input, prediction, target, ...)."""
     values, pulls = [], []
-    for pred, target in pairs:
-        pred = pred.detach().requires_grad_()
-        value = loss(pred, target)
-        (gradient,) = torch.autograd.grad(value, pred)
-        values.append(value.item())
-        pulls.append(gradient.square().mean().sqrt().item() * gradient.numel())
+    for network_input, *pictures in batches:
+        loss.input = network_input
+        pulls += measure_pulls(loss, *pictures).values()
+        with torch.no_grad():
+            values.append(loss(*pictures).item())
     return mean(values), mean(pulls)
 
 

@@ -6,7 +6,7 @@ python -m colorize.config > configs/colorize.schema.json    writes the JSON sche
 import json
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from common.config.damages import JpegConfig
 from common.config.sections import Encoder, ModelConfig, Norm, RandomPartsConfig, TaskConfig
@@ -33,6 +33,12 @@ class ColorizeModelConfig(ModelConfig, frozen=True):
 class Config(TaskConfig, frozen=True):
     data: DataConfig = DataConfig()
     model: ColorizeModelConfig = ColorizeModelConfig()
+
+    @model_validator(mode="after")
+    def lightness_is_left_alone(self) -> "Config":
+        if self.loss.input:
+            raise ValueError("loss.input: the network leaves lightness alone, so the result always becomes its input")
+        return self
 
 
 if __name__ == "__main__":

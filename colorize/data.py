@@ -14,7 +14,6 @@ from torch import Tensor
 
 from colorize.config import Config
 from colorize.lab import get_ab, set_ab, to_grey
-from colorize.metrics import colorfulness
 from common.batches.block import (
     KEPT_NOTES,
     MakeInput,
@@ -27,6 +26,7 @@ from common.batches.damages import draw_jpeg, save_as_jpeg
 from common.batches.folders import PhotoSplit
 from common.config.damages import JpegConfig
 from common.config.sections import StageConfig
+from common.losses.color import colorfulness
 from common.photos.flat import open_shrunk_photo
 from common.photos.open import PhotoError
 from common.photos.pixels import to_image, to_tensor

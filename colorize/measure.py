@@ -12,12 +12,13 @@ from torch import Tensor
 
 from colorize.config import Config
 from colorize.lab import to_grey
-from colorize.metrics import ab_error, ciede2000, colorfulness, psnr_ab
+from colorize.metrics import ab_error, ciede2000, psnr_ab
 from colorize.network import Colorizer
 from colorize.photo import color_photo, shrink
 from common.evaluation.metrics import psnr, ssim
 from common.evaluation.perceptual import MeasurePerceptual, get_perceptual_metrics
 from common.evaluation.report import Results, evaluate_photos
+from common.losses.color import colorfulness
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.photos.pixels import round_to_8_bits, to_pixels, to_tensor

@@ -1,6 +1,5 @@
 """How far colours are off, and how many there are: a photo left grey must not pass for well coloured."""
 
-import torch
 from kornia.color import rgb_to_lab
 from skimage.color import deltaE_ciede2000
 from torch import Tensor
@@ -32,12 +31,3 @@ def ciede2000(pred: Tensor, target: Tensor) -> float:
         first, second = (rgb_to_lab(round_to_8_bits(band))[0].movedim(0, -1).cpu().numpy() for band in bands)
         total += float(deltaE_ciede2000(first, second).sum())
     return total / (pred.shape[-2] * pred.shape[-1])
-
-
-def colorfulness(image: Tensor) -> Tensor:
-    """(N,) of (N, 3, H, W) in [0, 1], as Hasler and Suesstrunk 2003 measure it: 0 grey, 33 average, 109 extreme."""
-    red, green, blue = (255 * image).unbind(dim=1)
-    opponents = torch.stack([red - green, (red + green) / 2 - blue])  # (2, N, H, W)
-    variance = opponents.var(dim=(2, 3), correction=0).sum(dim=0)
-    mean = opponents.mean(dim=(2, 3)).square().sum(dim=0)
-    return variance.sqrt() + 0.3 * mean.sqrt()

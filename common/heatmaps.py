@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.commands.arguments import add_device_argument, get_parser, number_at_least, user_path
-from common.config.sections import LAYER_NAMES
+from common.config.losses import LAYER_NAMES
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write, check_can_write, check_may_replace

@@ -9,15 +9,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from common.config.sections import (
-    Count,
-    ModelConfig,
-    NetworkConfig,
-    RandomPartsConfig,
-    Section,
-    TaskConfig,
-    YamlPath,
-)
+from common.config.section import Count, Section, YamlPath
+from common.config.sections import ModelConfig, NetworkConfig, RandomPartsConfig, TaskConfig
 
 
 class StyleConfig(Section, frozen=True):
@@ -88,8 +81,14 @@ class Config(TaskConfig, frozen=True):
 
     @model_validator(mode="after")
     def has_a_style_term(self) -> "Config":
-        if self.loss.gram is None:
-            raise ValueError("loss.gram: missing; it is what compares styles")
+        if self.loss.gram is None and self.loss.statistics is None and self.loss.sliced is None:
+            raise ValueError("loss.gram: missing; it is what compares styles (or statistics, or sliced)")
+        return self
+
+    @model_validator(mode="after")
+    def input_is_the_target(self) -> "Config":
+        if self.loss.input:
+            raise ValueError("loss.input: the input is the photo, and so is the target; use l1 or lowres")
         return self
 
     @model_validator(mode="after")

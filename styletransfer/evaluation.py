@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from common.config.sections import LossConfig
+from common.config.losses import LossConfig
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results
 from common.runtime.errors import UserError

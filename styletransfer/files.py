@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from common.config.sections import LossConfig
+from common.config.losses import LossConfig
 from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
 from common.runtime.errors import UserError
 from common.runtime.names import nfc

@@ -1,17 +1,21 @@
-"""The loss of style transfer: what a photo shows, in the Gram matrices of a picture that it does not show."""
+"""The loss of style transfer: what a photo shows, in the style of a picture that it does not show."""
 
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from common.config.sections import LossConfig
-from common.losses.loss import PerceptualLoss
-from common.losses.perceptual import add_up, gram_matrices
+from common.config.losses import LossConfig
+from common.losses.loss import Activations, PerceptualLoss, describe
+from common.losses.perceptual import add_up
+
+STYLE_TERMS = ("gram", "statistics", "sliced")  # which compare with the style's picture, not with the photo
+QUANTILES = 4096  # of the activations of several styles, which are mixed
 
 
 class StyleLoss(PerceptualLoss):
-    """A PerceptualLoss towards the Gram matrices of styles, (1, 3, H, W) each, computed once, not of the target.
+    """A PerceptualLoss towards the styles of pictures, (1, 3, H, W) each, described once, not of the target.
 
     With several styles a call says which is whose: mix, (N, styles). In train mode each then pulls alike on average,
     however strong its Gram matrices are; in eval mode, which is for measuring, as its matrices say.
@@ -19,22 +23,46 @@ class StyleLoss(PerceptualLoss):
 
     def __init__(self, config: LossConfig, *styles: Tensor) -> None:
         super().__init__(config)
-        self.style_grams = nn.ParameterDict()  # (styles, C, C) a layer; so that they move to the device with the loss
-        if config.gram is None or self.vgg is None:
-            return
+        self.kept = nn.ParameterDict()  # so that they move to the device with the loss: 'term layer'
+        self.n_styles = len(styles)
         with torch.no_grad():
-            grams = [gram_matrices(self.vgg(style), config.gram.layers) for style in styles]
-        for name in config.gram.layers:
-            together = torch.cat([matrices[name] for matrices in grams])
-            self.style_grams[name] = nn.Parameter(together, requires_grad=False)
+            activations = [self.activations(style) for style in styles]
+        for name, term in config.network_terms().items():
+            for layer in term.layers if name in STYLE_TERMS else ():
+                seen = [of_style[self.network_of[name]][layer] for of_style in activations]
+                self.keep(name, layer, seen)
 
-    def target_grams(self, target_features: Mapping[str, Tensor], *extra: Tensor) -> Mapping[str, Tensor]:
-        """{layer: (N, C, C)}, each picture's style; (1, C, C) if there is but one."""
-        grams: dict[str, Tensor] = dict(self.style_grams.items())
+    def keep(self, name: str, layer: str, activations: list[Tensor]) -> None:
+        """Describes the styles: (styles, ...); activations as they are where directions are still to come."""
+        if name == "sliced":
+            for number, activation in enumerate(activations):
+                self.kept[key(name, layer, number)] = nn.Parameter(activation, requires_grad=False)
+        else:
+            together = torch.cat([describe(name, activation, None) for activation in activations])
+            self.kept[key(name, layer)] = nn.Parameter(together, requires_grad=False)
+
+    def described_target(
+        self, name: str, layer: str, target: Activations, directions: Tensor | None, *extra: Tensor
+    ) -> Tensor:
+        """(N, ...), each picture's style; (1, ...) if there is but one."""
+        if name not in STYLE_TERMS:
+            return super().described_target(name, layer, target, directions)
+        if name == "sliced":
+            sorted_ones = [describe(name, self.kept[key(name, layer, i)], directions) for i in range(self.n_styles)]
+            if not extra:
+                return sorted_ones[0]
+            styles = torch.cat([F.interpolate(values, size=QUANTILES, mode="linear") for values in sorted_ones])
+        else:
+            styles = self.kept[key(name, layer)]
         if not extra:
-            return grams
-        mix = extra[0].as_subclass(Tensor).float()
-        return {name: torch.einsum("ns,scd->ncd", mix, gram) for name, gram in grams.items()}
+            return styles
+        return torch.einsum("ns,sij->nij", extra[0].as_subclass(Tensor).float(), styles)
+
+    @property
+    def style_grams(self) -> Mapping[str, Tensor]:
+        """{layer: (styles, C, C)}."""
+        layers = self.config.gram.layers if self.config.gram is not None else ()
+        return {layer: self.kept[key("gram", layer)] for layer in layers}
 
     def parts(self, *extra: Tensor) -> Tensor | float:
         """(N,) what each picture counts: inversely to its style's distance from nothing, and 1 on average of styles.
@@ -44,9 +72,14 @@ class StyleLoss(PerceptualLoss):
         gram = self.config.gram
         if not extra or not self.training or gram is None or gram.distance == "relative":
             return 1.0
-        grams = dict(self.style_grams.items())
+        grams = self.style_grams
         sizes = add_up(
             weight * (grams[name].abs() if gram.distance == "l1" else grams[name].square()).mean(dim=(1, 2))
             for name, weight in gram.layers.items()
         )
         return extra[0].as_subclass(Tensor).float() @ (sizes.reciprocal() / sizes.reciprocal().mean())
+
+
+def key(name: str, layer: str, number: int | None = None) -> str:
+    """Of what is kept; torch allows no dots in it."""
+    return " ".join([name, layer.replace(".", "/"), *([] if number is None else [str(number)])])

@@ -4,10 +4,9 @@ import logging
 from collections.abc import Callable, Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from common.losses.loss import PerceptualLoss
-from common.models.vgg16 import VGG16Features
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +15,7 @@ log = logging.getLogger(__name__)
 MIN_CONTENT_KEPT = 0.2
 
 
-def content_kept(pred: Tensor, photo: Tensor, vgg: VGG16Features, layers: Iterable[str]) -> Tensor:
+def content_kept(pred: Tensor, photo: Tensor, vgg: nn.Module, layers: Iterable[str]) -> Tensor:
     """(N,) how much nearer `pred` is to its photo than to that photo turned upside down: 1 the photo, 0 no nearer.
 
     Nearer in squared error of VGG16 activations, averaged over `layers`. What a style does to a whole picture moves it
@@ -37,13 +36,15 @@ def content_kept_metric(loss: PerceptualLoss) -> Callable[..., Tensor]:
 
     It takes what the loss takes: with several styles their mix, too, which does not matter.
     """
-    term = loss.config.features or loss.config.gram
-    vgg = loss.vgg
-    if vgg is None or term is None:
-        raise ValueError("content_kept needs a loss with a VGG16 term")
+    config = loss.config
+    term = config.features or config.gram or config.statistics or config.sliced
+    name = next((name for name, each in config.network_terms().items() if each is term), None)
+    if name is None or term is None:
+        raise ValueError("content_kept needs a loss with a term of activations")
+    network = loss.network(name)
 
     def content_kept_of_batch(pred: Tensor, photo: Tensor, mix: Tensor | None = None) -> Tensor:
-        return content_kept(pred, photo, vgg, list(term.layers))
+        return content_kept(pred, photo, network, list(term.layers))
 
     content_kept_of_batch.__name__ = "content_kept"  # a column of history.csv
     return content_kept_of_batch

@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from common.config.damages import Degradations
-from common.config.sections import ModelConfig, PhotosConfig, StageConfig, TaskConfig, YamlPath
+from common.config.section import YamlPath
+from common.config.sections import ModelConfig, PhotosConfig, StageConfig, TaskConfig
 
 
 class DataConfig(PhotosConfig, frozen=True):
@@ -106,6 +107,14 @@ class Config(TaskConfig, frozen=True):
             raise ValueError(
                 "data.scale: 1 without damages leaves nothing to learn; set data.degrade to photo, heavy or passes, or "
                 "data.low to a folder"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def input_is_what_the_result_becomes(self) -> "Config":
+        if self.loss.input and (self.data.degrade or self.data.low is not None):
+            raise ValueError(
+                "loss.input: the input is damaged, or a file, which a good result does not become; use lowres"
             )
         return self
 

@@ -1,5 +1,6 @@
 """How good super-resolution models are, in the literature's protocol, beside bicubic."""
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from common.evaluation.lattice import lattice
 from common.evaluation.metrics import psnr_y, ssim_y
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results, evaluate_photos
@@ -31,6 +33,11 @@ def baseline_name(scale: int) -> str:
     return "bicubic" if scale > 1 else "input"
 
 
+def periods(scale: int) -> list[int]:
+    """In pixels, of the lattices that a pixel shuffle may leave: the scale, its half, and so on down to 2."""
+    return [scale >> i for i in range(scale.bit_length() - 1)]
+
+
 def get_border(scale: int) -> int:
     """Pixels that metrics leave out at each side: `scale`, as the literature does; none where nothing is enlarged."""
     return scale if scale > 1 else 0
@@ -43,7 +50,7 @@ def measure_photo(
     perceptual: MeasurePerceptual | None = None,
     tile: int = TILE,
 ) -> tuple[dict[str, float], dict[str, Tensor]]:
-    """PSNR-Y in dB and SSIM-Y of the baseline and of each of `models` on one photo, and a detail of the pictures.
+    """PSNR-Y in dB, SSIM-Y and lattices of the baseline and of each of `models` on one photo, and details of them.
 
     The photo is cropped to a multiple of the scale, made small by `degrade`, enlarged, and compared as
     `common.evaluation.metrics` describes, with `scale` pixels shaved. models: {name: SuperResolver}. perceptual:
@@ -64,6 +71,8 @@ def measure_photo(
     for name, result in results.items():
         figures[f"{name} PSNR-Y"] = psnr_y(result, sharp, border).item()
         figures[f"{name} SSIM-Y"] = ssim_y(result, sharp, border).item()
+        grids = {f"{name} grid-{period}": lattice(result, sharp, period) for period in periods(scale)}
+        figures |= {key: value for key, value in grids.items() if not math.isnan(value)}  # of photos that are too small
     if perceptual is not None:
         figures |= perceptual(results, sharp)
     pictures = {"input": low, **results, "target": sharp}

@@ -66,6 +66,8 @@ def measuring() -> Measuring:
     )
 
 
+GRIDS = {f"grid-{period}": False for period in (2, 4, 8)}  # of `common.evaluation.lattice`
+
 TASK = Task(
     name="superres",
     title="Super-resolution",
@@ -77,7 +79,7 @@ TASK = Task(
     options=OPTIONS,
     baseline="bicubic",
     columns=("input", "bicubic", "target"),
-    higher_is_better={"PSNR-Y": True, "SSIM-Y": True, **dict.fromkeys(DISTANCES, False)},
+    higher_is_better={"PSNR-Y": True, "SSIM-Y": True, **GRIDS, **dict.fromkeys(DISTANCES, False)},
     steady=0.5,  # at which PSNR is highest, 0.1 dB above none
     formats={"spandrel": "the plain weights of a model with network: spandrel, for programs that read such files"},
     add_evaluate_arguments=add_evaluate_arguments,

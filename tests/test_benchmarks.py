@@ -15,7 +15,7 @@ from benchmarks.lesson7 import FeatureLoss, Lesson7Model
 from benchmarks.measure import Worker, flops, format_number
 from benchmarks.terms import pull, split
 from benchmarks.train_step import Recipe, Step, ours
-from common.config.sections import LossConfig
+from common.config.losses import LossConfig
 from common.losses.loss import PerceptualLoss
 from common.losses.perceptual import gram_matrix
 from common.models.vgg16 import VGG16Features
@@ -131,10 +131,10 @@ def test_a_loss_is_split_into_terms_and_layers_that_add_up(noise):
     layers = {"relu1_2": 3, "relu2_2": 0.5}
     config = {"vgg": "random", "l1": 1, "ssim": 2, "features": {"weight": 2, "layers": layers}}
     loss = PerceptualLoss(LossConfig.model_validate({**config, "gram": {"weight": 5, "layers": layers}}))
-    pairs = [(noise.flip(-1), noise), (noise.flip(-2), noise)]
+    pairs = [(noise, noise.flip(-1), noise), (noise, noise.flip(-2), noise)]
     parts = {name: pull(part, pairs) for name, part in split(loss)}
     assert list(parts) == ["l1", "ssim", *(f"{name} {layer}" for name in ("features", "gram") for layer in layers)]
-    whole = sum(loss(*pair).item() for pair in pairs) / 2
+    whole = sum(loss(*pair).item() for _, *pair in pairs) / 2
     assert sum(value for value, _ in parts.values()) == pytest.approx(whole, rel=1e-5)
     assert parts["l1"][1] == pytest.approx(1, rel=1e-4)  # each pixel pulls by 1 / N, up or down
     heavier = PerceptualLoss(LossConfig.model_validate({**config, "l1": 0.5}))

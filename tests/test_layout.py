@@ -86,7 +86,7 @@ def own_keys(section, package, prefix=""):
         if owner.__module__.startswith(f"{package}.") and name not in ("data", "model"):  # which each task has
             yield prefix + name
         for kind in (field.annotation, *getattr(field.annotation, "__args__", ())):
-            if hasattr(kind, "model_fields"):
+            if isinstance(kind, type) and hasattr(kind, "model_fields"):
                 yield from own_keys(kind, package, f"{prefix}{name}.")
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from colorize.config import Config as ColorizeConfig
 from colorize.photo import color_photo
-from common.config.sections import LAYER_NAMES
+from common.config.losses import LAYER_NAMES
 from common.config.yaml_file import load_config, save_config
 from common.inference.tiles import enhance
 from common.inference.work import enhance_photos

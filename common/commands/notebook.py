@@ -9,6 +9,7 @@ from pathlib import Path
 from common.commands.configs import find_config
 from common.commands.train import check_run_folder
 from common.config.yaml_file import load_config
+from common.runs.balance import with_balance
 from common.runs.minutes import with_steps
 from common.runs.prepare import get_learner as get_learner_of
 from common.runs.prepare import prepare
@@ -24,7 +25,8 @@ def get_learner(task: Task, config: str | Path, overrides: Sequence[str]) -> Sta
     """
     path = find_config(Path(config).expanduser())
     settled, photos, device = prepare(task, load_config(task.config, path, overrides))
-    return get_learner_of(task, with_steps(task, settled, photos, device, None), photos, device)
+    settled = with_steps(task, settled, photos, device, None)
+    return get_learner_of(task, with_balance(task, settled, photos, device, None), photos, device)
 
 
 def train_run(task: Task, config: str | Path, overrides: Sequence[str]) -> Path:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from common.config.sections import Section
+from common.config.section import Section
 from common.runtime.nearest import did_you_mean
 
 

@@ -19,7 +19,7 @@ def describe_keys(section: type[BaseModel], prefix: str = "") -> list[str]:
         inner = find_section_class(field.annotation)
         is_list = getattr(field.annotation, "__origin__", None) is list
         key = f"{prefix}{name}{'.0' if inner and is_list else ''}"
-        if inner:
+        if inner and not isinstance(field.default, float):  # a term of the loss, mostly a number
             if field.description:
                 lines.append(f"  {prefix + name:28} {field.description}")
             lines += describe_keys(inner, f"{key}.")

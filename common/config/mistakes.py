@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from common.config.keys import find_section_class
+from common.config.losses import NUMBER, SECTION
 from common.runtime.nearest import did_you_mean
 
 
@@ -64,6 +65,8 @@ def locate_mistake(
     section, inner = config_class, config_class
     for part in loc:
         fields = inner.model_fields if inner else {}
+        if part in (NUMBER, SECTION):
+            continue
         if isinstance(value, dict) and (part in value or part in fields):
             section, value = inner or section, value.get(part)
             inner = find_section_class(fields[part].annotation) if part in fields else None

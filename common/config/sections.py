@@ -2,26 +2,15 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-Positive = Annotated[float, Field(gt=0)]
-Weight = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-YamlPath = Annotated[Path, Field(strict=False)]
+from common.config.losses import LossConfig
+from common.config.section import Count, Positive, Section, Weight, YamlPath
 
 # Literals, so that reading a config needs neither torch nor torchvision; tests compare them with theirs.
-LayerName = Literal[
-    "relu1_1", "relu1_2",
-    "relu2_1", "relu2_2",
-    "relu3_1", "relu3_2", "relu3_3",
-    "relu4_1", "relu4_2", "relu4_3",
-    "relu5_1", "relu5_2", "relu5_3",
-]  # fmt: skip
 UNET_STRIDE = 32  # a ResNet halves its input five times
-
-LAYER_NAMES: tuple[LayerName, ...] = get_args(LayerName)
 
 Encoder = Literal[
     "resnet101", "resnet152", "resnet18", "resnet34", "resnet50",
@@ -31,10 +20,6 @@ Encoder = Literal[
 
 
 Norm = Literal["batch", "weight", "spectral", "none"]
-
-
-class Section(BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False):
-    """Unknown keys, wrong types, NaN and infinity are errors; a section never changes once it is checked."""
 
 
 class PhotosConfig(Section, frozen=True):
@@ -103,42 +88,6 @@ class ModelConfig(NetworkConfig, frozen=True):
 
     def without_pretrained(self) -> Self:
         return self.model_copy(update={"pretrained": False})
-
-
-class LayerTerm(Section, frozen=True):
-    weight: Positive
-    distance: Literal["l1", "mse", "relative"] = Field(
-        default="l1", description="relative: squared error / the target's mean square, comparable across layers"
-    )
-    layers: dict[LayerName, Positive] = Field(min_length=1, description="VGG16 layer: its weight")
-
-
-class LossConfig(Section, frozen=True):
-    vgg: str = Field(
-        default="torchvision", description="VGG16 weights: torchvision, random, or a .pth or .safetensors file"
-    )
-    l1: Weight = Field(default=0.0, description="mean absolute error (MAE)")
-    mse: Weight = Field(default=0.0, description="mean squared error")
-    psnr: Weight = Field(default=0.0, description="minus PSNR, in dB")
-    psnr_mae: Weight = Field(default=0.0, description="minus PSNR computed on MAE instead of MSE, in dB")
-    ssim: Weight = Field(default=0.0, description="1 - SSIM")
-    tv: Weight = Field(default=0.0, description="total variation of the prediction")
-    features: LayerTerm | None = Field(default=None, description="distance of VGG16 activations")
-    gram: LayerTerm | None = Field(default=None, description="distance of Gram matrices of VGG16 activations")
-
-    @model_validator(mode="after")
-    def has_a_term(self) -> "LossConfig":
-        if not self.active_terms():
-            raise ValueError("every term is zero: give at least one of l1, mse, psnr, ssim, features, gram a weight")
-        return self
-
-    def active_terms(self) -> list[str]:
-        """Names of the terms with a weight, in the order of this section."""
-        return [name for name in type(self).model_fields if name != "vgg" and getattr(self, name)]
-
-    def vgg_layers(self) -> list[LayerName]:
-        """Names of all VGG16 layers that a term uses."""
-        return sorted({layer for term in (self.features, self.gram) if term for layer in term.layers})
 
 
 class StageConfig(Section, frozen=True):

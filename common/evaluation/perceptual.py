@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import VGG16_Weights
 
-from common.evaluation.lpips import BACKBONES, LPIPS, feature_distances
+from common.models.lpips import BACKBONES, LPIPS, feature_distances
 from common.models.vgg16 import VGG16Features
 from common.models.weights import is_cached
 
@@ -34,7 +34,7 @@ def get_perceptual_metrics(
     """(measure, notes on what it measures); measure(results, target) -> {"name metric": value}, 0 if equal.
 
     results: {name: picture}; pictures and target: (1, 3, H, W) in [0, 1]. vgg: weights as `VGG16Features` takes them;
-    lpips: as `common.evaluation.lpips.LPIPS` takes them. None: torchvision's if they are in torch's cache, else the
+    lpips: as `common.models.lpips.LPIPS` takes them. None: torchvision's if they are in torch's cache, else the
     metric is left out. All notes are logged. Raises UserError if the given weights cannot be read or downloaded.
     """
     vgg = vgg or ("torchvision" if is_cached(VGG16_Weights.IMAGENET1K_V1) else None)

@@ -1,9 +1,36 @@
-"""What a picture should not have, whatever its target."""
+"""What a picture should not have: (pred, target) -> (N,), of images (N, 3, H, W)."""
 
+import torch
+import torch.nn.functional as F
 from kornia.losses import total_variation
 from torch import Tensor
 
 
 def tv_loss(pred: Tensor, target: Tensor) -> Tensor:
-    """Anisotropic total variation of `pred`: the mean absolute step down plus the mean absolute step right."""
-    return total_variation(pred, reduction="mean").mean()
+    """(N,) anisotropic total variation of `pred`: the mean absolute step down plus the mean absolute step right.
+
+    0 or more, whatever `target`.
+    """
+    return total_variation(pred, reduction="mean").mean(dim=1)
+
+
+@torch.no_grad()
+def artefact_map(residual: Tensor, size: int) -> Tensor:
+    """(N, 1, H, W): where |pred - target| summed over channels, (N, 1, H, W), varies most, as artefacts make it.
+
+    var(residual over the picture)^(1/5) * var(residual in the size x size window around each pixel), both unbiased;
+    the picture is reflected at its border, so sides must be longer than half a window.
+    """
+    picture = residual.var(dim=(2, 3), keepdim=True) ** 0.2
+    windows = F.pad(residual, [size // 2] * 4, mode="reflect").unfold(2, size, 1).unfold(3, size, 1)
+    return picture * windows.var(dim=(-2, -1))
+
+
+def ldl_loss(pred: Tensor, target: Tensor, size: int = 7) -> Tensor:
+    """(N,) locally discriminative loss (Liang et al. 2022, arXiv 2203.09195), without its GAN and moving average.
+
+    mean(`artefact_map` * |pred - target|), where the map has no gradient. 0 or more; `size` is odd.
+    """
+    difference = (pred - target).abs()
+    weight = artefact_map(difference.sum(dim=1, keepdim=True), size)
+    return (weight * difference).mean(dim=(1, 2, 3))

@@ -1,39 +1,68 @@
 """The perceptual loss: a weighted sum of named terms, each reported by its name."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal, cast
 
 import torch
-import torch.nn.functional as F
 from fastai.torch_core import TensorImage
 from torch import Tensor, nn
 
-from common.config.sections import LossConfig
-from common.losses.artefacts import tv_loss
-from common.losses.perceptual import add_up, gram_matrices, layer_distance
-from common.losses.pixels import psnr_loss, psnr_mae_loss
-from common.losses.structure import ssim_loss
+from common.config.losses import LossConfig, NetworkTerm
+from common.losses.artefacts import ldl_loss, tv_loss
+from common.losses.color import chroma_loss, colorfulness_loss, input_loss, lowres_loss
+from common.losses.contextual import contextual_distance
+from common.losses.frequency import fft_loss, focal_frequency_loss
+from common.losses.perceptual import DISTANCES, add_up, gram_matrix
+from common.losses.pixels import charbonnier_loss, huber_loss, l1_loss, mse_loss, psnr_loss, psnr_mae_loss
+from common.losses.structure import gradient_loss, laplacian_loss, ms_ssim_loss, ssim_loss
+from common.losses.style import (
+    channel_statistics,
+    random_directions,
+    sorted_distance,
+    sorted_projections,
+    statistics_distance,
+)
+from common.models.dists import DISTS
+from common.models.loss_networks import get_features
+from common.models.lpips import LPIPS, lpips_loss
 from common.models.vgg16 import VGG16Features
 
-PIXEL_TERMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {  # (pred, target) -> mean over all images
-    "l1": F.l1_loss,
-    "mse": F.mse_loss,
+Activations = Mapping[str, Tensor]  # by layer
+
+PICTURE_TERMS: dict[str, Callable[..., Tensor]] = {  # (pred, target, **options) -> (N,)
+    "l1": l1_loss,
+    "mse": mse_loss,
+    "charbonnier": charbonnier_loss,
+    "huber": huber_loss,
     "psnr": psnr_loss,
     "psnr_mae": psnr_mae_loss,
     "ssim": ssim_loss,
+    "ms_ssim": ms_ssim_loss,
+    "gradient": gradient_loss,
+    "laplacian": laplacian_loss,
+    "fft": fft_loss,
+    "focal_frequency": focal_frequency_loss,
+    "chroma": chroma_loss,
+    "lowres": lowres_loss,
+    "colorfulness": colorfulness_loss,
     "tv": tv_loss,
+    "ldl": ldl_loss,
 }
 
 
 class PerceptualLoss(nn.Module):
     """loss = sum of weight * term over the terms with a weight, between images (N, 3, H, W) in [0, 1], in float32.
 
-    Under autocast the VGG16 works in half precision: it is most of the arithmetic. The terms do not: Gram matrices are
+    Under autocast networks work in half precision: they are most of the arithmetic. The terms do not: Gram matrices are
     sums that would overflow, and SSIM has differences that would cancel.
 
     `names` lists the terms; after a call `terms` holds each weighted term by name, detached: they add up to the loss.
     With `reduction` 'none' it returns the loss of each image, (N,), and so are the terms; fastai's `get_preds` sets it.
     extra: what a task's batches have besides pictures, for losses made of this one.
+
+    `common.training.loss_context` says before each batch what the pictures do not: `progress`, the part of the training
+    that is done (terms with `from` count later), `input`, what the network was given, and `factors`, what `balance`
+    multiplies the terms by.
     """
 
     reduction: Literal["mean", "none"] = "mean"
@@ -42,68 +71,153 @@ class PerceptualLoss(nn.Module):
         super().__init__()
         self.config = config
         self.names = config.active_terms()
-        self.vgg = VGG16Features(config.vgg_layers(), config.vgg) if config.vgg_layers() else None
+        self.vgg: VGG16Features | None = None
+        self.others = nn.ModuleDict()  # networks but for the VGG16 of `loss.vgg`
+        self.network_of: dict[str, str] = {}  # of a term; '' is that VGG16
+        self.build_networks(config)
+        lpips = config.options("lpips").get("weights", "squeeze")
+        self.lpips = LPIPS(lpips, key="loss.lpips") if "lpips" in self.names else None
+        self.dists = DISTS(config.vgg, key="loss.vgg") if "dists" in self.names else None
         self.terms: dict[str, Tensor] = {}
-        self.remembered: tuple[Tensor, dict[str, Tensor]] | None = None  # a target and its activations
+        self.remembered: tuple[Tensor, dict[str, Activations]] | None = None  # a target and its activations
+        self.progress = 1.0
+        self.input: Tensor | None = None
+        self.factors: Mapping[str, float] = {}
+
+    def build_networks(self, config: LossConfig) -> None:
+        """The networks that terms look through, each once, as deep as the deepest of their layers."""
+        terms = config.network_terms()
+        keys = {name: (term.net, config.weights_of(term)) for name, term in terms.items()}
+        for number, key in enumerate(dict.fromkeys(keys.values())):
+            layers = sorted({layer for name, term in terms.items() if keys[name] == key for layer in term.layers})
+            network = get_features(key[0], layers, key[1], key=f"loss.vgg{'' if key[0] == 'vgg16' else f' ({key[0]})'}")
+            place = "" if key == ("vgg16", config.vgg) else str(number)
+            self.network_of |= {name: place for name in terms if keys[name] == key}
+            if place:
+                self.others[place] = network
+            else:
+                self.vgg = cast(VGG16Features, network)
+
+    def network(self, name: str) -> nn.Module:
+        """The network of a term of activations."""
+        place = self.network_of[name]
+        return self.others[place] if place or self.vgg is None else self.vgg
+
+    def activations(self, picture: Tensor) -> dict[str, Activations]:
+        """{network: {layer: (N, C, h, w)}} of all networks."""
+        networks = {**({} if self.vgg is None else {"": self.vgg}), **dict(self.others.items())}
+        return {place: network(picture) for place, network in networks.items()}
 
     @torch.no_grad()
     def remember(self, target: Tensor) -> None:
-        """Computes the VGG16 activations of a target once, for many calls with this very tensor."""
-        if self.vgg is not None:
-            self.remembered = target, self.vgg(target)
+        """Computes the activations of a target once, for many calls with this very tensor."""
+        self.remembered = target, self.activations(target)
 
     def decodes(self, pred: Tensor) -> TensorImage:
         """A prediction as a picture, which fastai's `show_results` can draw."""
         return TensorImage(pred.clamp(0, 1))
 
     def forward(self, pred: Tensor, target: Tensor, *extra: Tensor) -> Tensor:
+        terms = self.compute_terms(pred, target, *extra)
         if self.reduction == "mean":
-            terms = self.compute_terms(pred, target, *extra)
-        else:
-            images = [self.compute_terms(*(t[None] for t in image)) for image in zip(pred, target, *extra, strict=True)]
-            terms = {name: torch.stack([image[name] for image in images]) for name in images[0]}
+            terms = {name: term.mean() for name, term in terms.items()}
         self.terms = {name: term.detach() for name, term in terms.items()}
         return add_up(terms.values())
 
     def compute_terms(self, pred: Tensor, target: Tensor, *extra: Tensor) -> dict[str, Tensor]:
-        """{name: weight * term}, in float32 and outside autocast but for the VGG16."""
-        pred_features: dict[str, Tensor] = {}
-        target_features: dict[str, Tensor] = {}
-        if self.remembered is not None and target is self.remembered[0]:
-            target_features = self.remembered[1]
+        """{name: weight * term (N,)} of the terms that count by now, in float32, outside autocast but for networks."""
+        known = self.remembered is not None and target is self.remembered[0]
+        target_activations = self.remembered[1] if self.remembered is not None and known else {}
         pred, target = pred.as_subclass(Tensor).float(), target.as_subclass(Tensor).float()
-        if self.vgg is not None:
-            pred_features = self.vgg(pred)
-            if not target_features:
-                with torch.no_grad():
-                    target_features = self.vgg(target)
+        pred_activations = self.activations(pred)
+        if not known:
+            with torch.no_grad():
+                target_activations = self.activations(target)
+        learned = self.learned_distances(pred, target)
         with torch.autocast(pred.device.type, enabled=False):
-            return self.weighted_terms(pred, target, pred_features, target_features, *extra)
-
-    def weighted_terms(
-        self,
-        pred: Tensor,
-        target: Tensor,
-        pred_features: Mapping[str, Tensor],
-        target_features: Mapping[str, Tensor],
-        *extra: Tensor,
-    ) -> dict[str, Tensor]:
-        """{name: weight * term}, from images and their VGG16 activations."""
-        config, parts = self.config, self.parts(*extra)
-        terms: dict[str, Tensor] = {
-            name: getattr(config, name) * term(pred, target) for name, term in PIXEL_TERMS.items() if name in self.names
+            terms = learned | self.picture_terms(pred, target)
+            for name, term in self.config.network_terms().items():
+                if self.counts(name):
+                    place = self.network_of[name]
+                    pair = pred_activations[place], target_activations[place]
+                    terms[name] = self.network_term(name, term, *pair, *extra)
+        return {
+            name: self.config.weight(name) * self.factors.get(name, 1.0) * terms[name]
+            for name in self.names
+            if name in terms
         }
-        if config.features is not None:
-            terms["features"] = layer_distance(config.features, pred_features, target_features, parts)
-        if config.gram is not None:
-            grams = gram_matrices(pred_features, config.gram.layers)
-            terms["gram"] = layer_distance(config.gram, grams, self.target_grams(target_features, *extra), parts)
+
+    def counts(self, name: str) -> bool:
+        """Whether a term counts by now."""
+        return self.config.begin(name) <= self.progress
+
+    def learned_distances(self, pred: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """LPIPS and DISTS, (N,)."""
+        terms: dict[str, Tensor] = {}
+        if self.lpips is not None and "lpips" in self.names and self.counts("lpips"):
+            terms["lpips"] = lpips_loss(self.lpips, pred, target)
+        if self.dists is not None and "dists" in self.names and self.counts("dists"):
+            terms["dists"] = self.dists(pred, target)
         return terms
 
+    def picture_terms(self, pred: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """The terms of pixels, (N,)."""
+        terms = {
+            name: term(pred, target, **self.config.options(name))
+            for name, term in PICTURE_TERMS.items()
+            if name in self.names and self.counts(name)
+        }
+        if "input" in self.names and self.counts("input"):
+            if self.input is None:
+                raise ValueError("loss.input: nobody has said what the input was")
+            terms["input"] = input_loss(pred, target, self.input.as_subclass(Tensor).float())
+        return terms
+
+    def network_term(
+        self, name: str, term: NetworkTerm, pred: Activations, target: Activations, *extra: Tensor
+    ) -> Tensor:
+        """(N,) the sum over layers of layer weight * distance; times `parts` where a task's loss has some."""
+        distances: list[Tensor] = []
+        for layer, weight in term.layers.items():
+            if name == "contextual":
+                distance = contextual_distance(pred[layer], target[layer], **term.options())
+            else:
+                directions = (
+                    random_directions(pred[layer].shape[1], DIRECTIONS, pred[layer]) if name == "sliced" else None
+                )
+                ours = describe(name, pred[layer], directions)
+                theirs = self.described_target(name, layer, target, directions, *extra)
+                distance = compare(name, ours, theirs, **term.options())
+            distances.append(weight * distance)
+        return self.parts(*extra) * add_up(distances)
+
     def parts(self, *extra: Tensor) -> Tensor | float:
-        """(N,) what each picture counts in features and Gram matrices, 1 on average."""
+        """(N,) what each picture counts in terms of activations, 1 on average."""
         return 1.0
 
-    def target_grams(self, target_features: Mapping[str, Tensor], *extra: Tensor) -> Mapping[str, Tensor]:
-        """{layer: (N, C, C) or (1, C, C)}: the Gram matrices to come near to."""
-        return gram_matrices(target_features, self.config.gram.layers if self.config.gram else ())
+    def described_target(
+        self, name: str, layer: str, target: Activations, directions: Tensor | None, *extra: Tensor
+    ) -> Tensor:
+        """What the prediction's description of this layer is to come near to, (N or 1, ...)."""
+        return describe(name, target[layer], directions)
+
+
+DIRECTIONS = 64  # of a sliced distance
+
+
+def describe(name: str, activation: Tensor, directions: Tensor | None) -> Tensor:
+    """(N, C, h, w) -> what a term compares of it, (N, ...)."""
+    if name == "gram":
+        return gram_matrix(activation)
+    if name == "statistics":
+        return channel_statistics(activation)
+    return activation if directions is None else sorted_projections(activation, directions)
+
+
+def compare(name: str, pred: Tensor, target: Tensor, **options: Any) -> Tensor:
+    """(N,) the distance between two such descriptions."""
+    if name == "statistics":
+        return statistics_distance(pred, target)
+    if name == "sliced":
+        return sorted_distance(pred, target)
+    return DISTANCES[options["distance"]](pred, target.expand_as(pred))

@@ -3,13 +3,11 @@
 They follow Johnson et al. 2016 (arXiv 1603.08155) and Gatys et al. 2015 (1508.06576).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import torch
 from torch import Tensor
-
-from common.config.sections import LayerTerm
 
 Distance = Callable[[Tensor, Tensor], Tensor]  # (pred, target) -> (N,)
 
@@ -56,21 +54,6 @@ def gram_matrix(features: Tensor) -> Tensor:
     _, c, h, w = features.shape
     with torch.autocast(features.device.type, enabled=False):
         return TimesItsTranspose.apply(features.float().flatten(2)) / (c * h * w)
-
-
-def gram_matrices(features: Mapping[str, Tensor], layers: Iterable[str]) -> dict[str, Tensor]:
-    return {name: gram_matrix(features[name]) for name in layers}
-
-
-def layer_distance(
-    term: LayerTerm, pred: Mapping[str, Tensor], target: Mapping[str, Tensor], parts: Tensor | float = 1.0
-) -> Tensor:
-    """weight * sum over layers of layer weight * mean distance. parts: what each picture counts, (N,)."""
-    distance = DISTANCES[term.distance]
-    return term.weight * add_up(
-        weight * (parts * distance(pred[name], target[name].expand_as(pred[name]))).mean()
-        for name, weight in term.layers.items()
-    )
 
 
 def add_up(terms: Iterable[Tensor]) -> Tensor:

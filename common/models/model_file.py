@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from common.config.mistakes import explain_mistakes
-from common.config.sections import Section
+from common.config.section import Section
 from common.models.format_2 import with_new_names
 from common.models.weights import StateDict
 from common.runtime.errors import UserError

@@ -1,12 +1,15 @@
-"""The loss network: VGG16 (Simonyan & Zisserman 2014, arXiv 1409.1556), frozen, cut after the deepest layer in use."""
+"""The loss network: VGG16 (Simonyan & Zisserman 2014, arXiv 1409.1556), frozen, cut after the deepest layer in use.
+
+Or VGG19, of the same paper.
+"""
 
 import logging
 from collections.abc import Iterable, Iterator
-from typing import Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import VGG16_Weights
+from torchvision.models import VGG16_Weights, VGG19_Weights, WeightsEnum
 from torchvision.models.vgg import cfgs, make_layers
 
 from common.models.weights import IMAGENET_MEAN, IMAGENET_STD, read_weights_file
@@ -14,6 +17,11 @@ from common.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
 
+VGGName = Literal["vgg16", "vgg19"]
+VGGS: dict[VGGName, tuple[str, WeightsEnum]] = {  # torchvision's letter for the layers, and the weights
+    "vgg16": ("D", VGG16_Weights.IMAGENET1K_V1),
+    "vgg19": ("E", VGG19_Weights.IMAGENET1K_V1),
+}
 KERNELS = ([1.0, 2.0, 1.0], [-1.0, 0.0, 1.0], [1.0, -2.0, 1.0])  # across: smooth, edge, line
 
 
@@ -36,19 +44,21 @@ class VGG16Features(nn.Module):
 
     Under autocast the convolutions work in half precision.
 
-    layers: names from `relu1_1` to `relu5_3`. weights: 'torchvision' (ImageNet, downloaded once and cached),
-    'random' (seeded, the same every time), or a .pth or .safetensors file in torchvision's layout.
+    layers: names from `relu1_1` to `relu5_3`, of VGG19 to `relu5_4`. weights: 'torchvision' (ImageNet, downloaded once
+    and cached), 'random' (seeded, the same every time), or a .pth or .safetensors file in torchvision's layout.
     key: the setting or option that messages name. Raises UserError if the weights cannot be read or downloaded.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, layers: Iterable[str], weights: str = "torchvision", key: str = "loss.vgg") -> None:
+    def __init__(
+        self, layers: Iterable[str], weights: str = "torchvision", key: str = "loss.vgg", net: VGGName = "vgg16"
+    ) -> None:
         super().__init__()
         self.layer_names = set(layers)
-        vgg = make_layers(cfgs["D"])
-        load_vgg_weights(vgg, weights, key)
+        vgg = make_layers(cfgs[VGGS[net][0]])
+        load_vgg_weights(vgg, weights, key, net)
         named = list(name_layers(vgg))
         deepest = max(i for i, (name, _) in enumerate(named) if name in self.layer_names)
         self.layers = nn.Sequential()
@@ -71,23 +81,31 @@ class VGG16Features(nn.Module):
         return features
 
 
-def load_vgg_weights(vgg: nn.Sequential, weights: str, key: str) -> None:
-    """Fills torchvision's VGG16 convolutions in place from 'torchvision', 'random' or a file."""
+def load_vgg_weights(vgg: nn.Sequential, weights: str, key: str, net: VGGName = "vgg16") -> None:
+    """Fills torchvision's convolutions of a VGG in place from 'torchvision', 'random' or a file."""
     if weights == "random":
-        log.warning(
-            "WARNING: %s = random: the VGG16 has random weights, so it compares random filters, not features that "
-            "were learned on ImageNet. Good enough to try the program, not to judge a loss.",
-            key,
-        )
+        warn_of_random_weights(net.upper(), key)
         init_random_filters(vgg)
         return
     prefix = "features."
-    state = read_weights_file(weights, key, VGG16_Weights.IMAGENET1K_V1)
+    state = read_weights_file(weights, key, VGGS[net][1])
     state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     try:
         vgg.load_state_dict(state)
     except RuntimeError as error:
-        raise UserError(f"{key} = {weights}: not a VGG16 in torchvision's layout (features.0.weight ...)") from error
+        raise UserError(
+            f"{key} = {weights}: not a {net.upper()} in torchvision's layout (features.0.weight ...)"
+        ) from error
+
+
+def warn_of_random_weights(title: str, key: str) -> None:
+    """title: what the network is called."""
+    log.warning(
+        "WARNING: %s = random: the %s has random weights, so it compares random filters, not features that "
+        "were learned on ImageNet. Good enough to try the program, not to judge a loss.",
+        key,
+        title,
+    )
 
 
 @torch.no_grad()

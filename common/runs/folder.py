@@ -11,7 +11,8 @@ from typing import TypeVar
 import torch
 
 from common.batches.folders import PhotoSplit
-from common.config.sections import OutputConfig, Section, TaskConfig
+from common.config.section import Section
+from common.config.sections import OutputConfig, TaskConfig
 from common.config.yaml_file import load_config, save_config
 from common.runs.changes import check_changes
 from common.runs.environment import describe_environment

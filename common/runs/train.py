@@ -12,6 +12,7 @@ from common.inference.ready import ready
 from common.losses.activations import draw_differences
 from common.losses.loss import PerceptualLoss
 from common.models.fastai_export import export_learner
+from common.runs.balance import with_balance
 from common.runs.fit import fit_run
 from common.runs.folder import open_run
 from common.runs.minutes import with_steps
@@ -35,6 +36,7 @@ def train(
     """
     config, photos, device = prepare(task, config, resume, photos)
     config = with_steps(task, config, photos, device, resume)
+    config = with_balance(task, config, photos, device, resume)
     learn = get_learner(task, config, photos, device, resume)
     training, measure = task.training(), task.measuring().measure
     # all input is known to be good

@@ -69,7 +69,7 @@ def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], re
             for name in configs
             if name not in diverged
         }
-        if study.vgg in {config.loss.vgg for config in configs.values() if config.loss.vgg_layers()}:
+        if study.vgg in {config.loss.vgg for config in configs.values() if config.loss.uses_vgg()}:
             notes.append("Variants with a VGG16 loss were trained with this same VGG16, which favours them.")
         measured_by = first.model_copy(update={"loss": first.loss.model_copy(update={"vgg": study.vgg})})
         results = task.measuring().measure(
@@ -85,7 +85,7 @@ def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], re
 
 def with_default_weights(study: SavedStudy, configs: Mapping[str, TaskConfig]) -> SavedStudy:
     """The study with a VGG16 to measure with: of --vgg, the variants' own, torchvision's if it is here, or random."""
-    trained_with = [config.loss.vgg for config in configs.values() if config.loss.vgg_layers()]
+    trained_with = [config.loss.vgg for config in configs.values() if config.loss.uses_vgg()]
     vgg = study.vgg or (trained_with or ["torchvision" if is_cached(VGG16_Weights.IMAGENET1K_V1) else "random"])[0]
     weights = {"vgg": absolute_weights_path(vgg), "lpips": absolute_weights_path(study.lpips)}
     return study.model_copy(update=weights)

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from common.config.overrides import parse_overrides
-from common.config.sections import Section, TaskConfig, YamlPath
+from common.config.section import Section, YamlPath
+from common.config.sections import TaskConfig
 from common.config.yaml_file import load_config, load_config_with_changes, save_config
 from common.runtime.errors import UserError
 from common.task import Task

@@ -31,9 +31,11 @@ from common.runtime.memory import release_freed_memory
 from common.runtime.out_of_memory import is_out_of_memory, lost_worker_advice
 from common.runtime.precision import choose_precision
 from common.training.advice import out_of_memory_advice
+from common.training.balance import Balance
 from common.training.compiled import compiled_code_advice
 from common.training.ema import Ema, model_to_save
 from common.training.finite_steps import FiniteSteps
+from common.training.loss_context import LossContext
 from common.training.metrics import ImageMetric, LossTerm, TrainLoss, ValidLoss
 from common.training.precision import BFloat16, Float16, precision_callbacks
 from common.training.schedule import Schedule
@@ -203,7 +205,9 @@ def make_learner(
         metrics=[*map(ImageMetric, metrics), *map(LossTerm, loss.names)],
         cbs=[
             Schedule(accumulate),
+            LossContext(),
             FiniteSteps(),
+            *([Balance()] if loss.config.balance == "always" else []),
             *([GradientAccumulation(items_in_step(train.stages[0]))] if accumulate > 1 else []),
             *([Ema(train.ema)] if train.ema else []),
             *precision_callbacks(precision),

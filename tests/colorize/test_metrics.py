@@ -5,8 +5,9 @@ from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from colorize.lab import to_grey
-from colorize.metrics import ab_error, ciede2000, colorfulness, psnr_ab
+from colorize.metrics import ab_error, ciede2000, psnr_ab
 from common.evaluation.metrics import psnr, ssim
+from common.losses.color import colorfulness
 
 
 @pytest.fixture

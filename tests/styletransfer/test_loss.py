@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from common.config.sections import LossConfig
+from common.config.losses import LossConfig
 from common.losses.loss import PerceptualLoss
 from common.losses.perceptual import DISTANCES, gram_matrix
 from common.models.vgg16 import VGG16Features

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from common.config.sections import LossConfig
+from common.config.losses import LossConfig
 from common.runtime.errors import TrainingDiverged
 from styletransfer.gatys import optimize
 from styletransfer.loss import StyleLoss

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from common.commands.configs import CONFIGS
-from common.config.sections import LossConfig
+from common.config.losses import LossConfig
 from common.config.yaml_file import load_config
 from common.inference.ready import ready
 from common.losses.perceptual import DISTANCES

@@ -63,8 +63,8 @@ def test_saved_config_loads_as_it_was(file, tmp_path):
         ("loss.l1=-1", "must be greater than or equal to 0"),
         ("loss.l1=true", "must be a valid number"),
         ("model.pretrained=1", "must be a valid boolean"),
-        ("loss.features.wight=1", "command line: loss.features.wight: unknown key; must be one of weight, distance, "
-                                  "layers; did you mean 'weight'?"),
+        ("loss.features.wight=1", "command line: loss.features.wight: unknown key; must be one of weight, from, "
+                                  "layers, net, weights, distance; did you mean 'weight'?"),
         ("train.seed.x=1", "command line: train.seed.x: seed is a value, not a section"),
         ("train.seed", "command line: 'train.seed': write an override as section.key=value"),
         ("model.encoder=resnt50", "did you mean 'resnet50'?"),
@@ -84,7 +84,7 @@ def test_an_empty_name_is_named(file):
 
 def test_an_unknown_layer_names_the_nearest(file):
     message = refusal(file, "loss.features.weight=1", "loss.features.layers={relu2_9: 1}")
-    assert message.startswith("command line: loss.features.layers.relu2_9: must be one of relu1_1,")
+    assert message.startswith("command line: loss.features: layers.relu2_9: must be one of relu1_1,")
     assert "did you mean 'relu2_2'?" in message
 
 

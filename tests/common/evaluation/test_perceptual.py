@@ -90,8 +90,8 @@ def test_what_cannot_be_had_is_left_out_by_name(caplog):
 
 
 def test_without_torchmetrics_lpips_is_left_out_or_refused(monkeypatch, backbone_files):
-    for module in ("perceptual", "lpips"):
-        monkeypatch.setattr(f"common.evaluation.{module}.find_spec", lambda name: None)
+    for module in ("evaluation.perceptual", "models.lpips"):
+        monkeypatch.setattr(f"common.{module}.find_spec", lambda name: None)
     _, notes = get_perceptual_metrics("random", None, CPU)
     assert notes[1].startswith("LPIPS is left out: the package torchmetrics is not on this machine")
     with pytest.raises(UserError, match="pip install torchmetrics"):

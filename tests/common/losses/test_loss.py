@@ -1,17 +1,15 @@
 import math
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from skimage.metrics import structural_similarity
 from torch.nn import functional as F
 
-from common.config.sections import LossConfig
+from common.config.losses import SETTINGS, LossConfig
 from common.losses.artefacts import tv_loss
 from common.losses.loss import PerceptualLoss
 from common.losses.perceptual import DISTANCES, TimesItsTranspose, gram_matrix
-from common.losses.pixels import psnr_loss, psnr_mae_loss
-from common.losses.structure import ssim_loss
+from common.losses.pulls import measure_pulls, shares
 from common.models.vgg16 import VGG16Features
 
 
@@ -41,39 +39,6 @@ def test_gram_matrix_does_not_overflow_in_half_precision():
     torch.testing.assert_close(gram, torch.full((1, 2, 2), 1800.0))
 
 
-def test_psnr_of_a_worked_error():
-    target = torch.zeros(2, 3, 4, 4)
-    pred = torch.stack([torch.full((3, 4, 4), 0.1), torch.full((3, 4, 4), 0.01)])
-    assert psnr_loss(pred, target).item() == pytest.approx(-(20 + 40) / 2)  # an image: 10 log10(1 / 0.1**2) = 20 dB
-    assert psnr_mae_loss(pred, target).item() == pytest.approx(-(10 + 20) / 2)
-    assert psnr_loss(target, target).item() == pytest.approx(-100)
-
-
-def test_psnr_and_psnr_on_mae_rank_errors_differently():
-    target = torch.zeros(1, 3, 10, 10)
-    spread, spot = torch.full_like(target, 0.1), target.clone()
-    spot[:, :, 0, :5] = 1.0  # a twentieth of the pixels wholly wrong: less absolute error, more squared error
-    assert psnr_loss(spread, target) < psnr_loss(spot, target)
-    assert psnr_mae_loss(spread, target) > psnr_mae_loss(spot, target)
-
-
-def test_ssim_agrees_with_scikit_image(noise):
-    pred = (noise + 0.1 * torch.randn_like(noise)).clamp(0, 1)
-    expected = []
-    for p, t in zip(pred.numpy(), noise.numpy(), strict=True):
-        _, full = structural_similarity(
-            p, t, win_size=11, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-            data_range=1.0, channel_axis=0, full=True,
-        )  # fmt: skip
-        expected.append(full[:, 5:-5, 5:-5].mean())
-    assert ssim_loss(pred, noise).item() == pytest.approx(1 - np.mean(expected), abs=1e-4)
-
-
-def test_tv_of_a_worked_picture():
-    image = torch.tensor([[0.0, 1.0], [0.0, 0.0]]).expand(1, 3, 2, 2)  # steps right: 1, 0; steps down: 0, 1
-    assert tv_loss(image, None).item() == pytest.approx(0.5 + 0.5)
-
-
 def test_feature_and_gram_terms_from_their_definitions(noise):
     pred = noise.flip(3)
     vgg = VGG16Features(["relu1_2", "relu2_2"], "random")
@@ -101,7 +66,7 @@ def test_weighted_terms_add_up_to_the_loss(noise):
     assert total.item() == pytest.approx(sum(term.item() for term in perceptual.terms.values()))
     assert perceptual.terms["l1"].item() == pytest.approx(0.3 * (pred - noise).abs().mean().item())
     assert perceptual.terms["mse"].item() == pytest.approx(2 * (pred - noise).square().mean().item())
-    assert perceptual.terms["tv"].item() == pytest.approx(0.1 * tv_loss(pred, noise).item())
+    assert perceptual.terms["tv"].item() == pytest.approx(0.1 * tv_loss(pred, noise).mean().item())
 
 
 def test_reduction_none_gives_each_images_own_loss(noise):
@@ -169,3 +134,84 @@ def test_random_filters_tell_textures_of_equal_colours_apart():
     grams = [gram_matrix(vgg(picture)["relu2_2"]) for picture in (lying, standing, dots, lying.roll(2, dims=2))]
     far = min(DISTANCES["relative"](grams[i], grams[j]).item() for i, j in ((0, 1), (0, 2), (1, 2)))
     assert far > 20 * DISTANCES["relative"](grams[3], grams[0]).item()
+
+
+LAYERS = {"relu1_2": 1.0, "relu2_2": 0.5}
+ORACLES = {  # every term: the test that compares it with an independent value
+    **{f"{name}": "test_pixels.py" for name in ("l1", "mse", "charbonnier", "huber", "psnr", "psnr_mae")},
+    **{f"{name}": "test_structure.py" for name in ("ssim", "ms_ssim", "gradient", "laplacian")},
+    **{f"{name}": "test_frequency.py" for name in ("fft", "focal_frequency")},
+    **{f"{name}": "test_color.py" for name in ("chroma", "lowres", "input", "colorfulness")},
+    **{f"{name}": "test_artefacts.py" for name in ("tv", "ldl")},
+    **{f"{name}": "test_loss.py" for name in ("features", "gram")},
+    **{f"{name}": "test_style.py" for name in ("statistics", "sliced")},
+    "contextual": "test_contextual.py",
+    "lpips": "../models/test_lpips.py",
+    "dists": "../models/test_dists.py",
+}
+
+
+def test_every_term_has_an_oracle():
+    terms = [name for name in LossConfig.model_fields if name not in SETTINGS]
+    assert sorted(ORACLES) == sorted(terms)
+    for name, file in ORACLES.items():
+        assert name in (Path(__file__).parent / file).read_text(), name
+
+
+def in_one_line(name):
+    """A term with a weight of 2, as a line of YAML."""
+    return {"weight": 2, "layers": LAYERS} if name in ("features", "gram", "statistics", "sliced", "contextual") else 2
+
+
+@pytest.mark.parametrize(
+    "name", sorted(ORACLES.keys() - {"lpips", "dists"})
+)  # whose weights are not here, or not narrow
+def test_every_term_counts_as_its_weight_says_picture_by_picture(name, noise):
+    other = "mse" if name == "l1" else "l1"
+    perceptual, pred = loss(**{name: in_one_line(name), other: 1}), noise.flip(3).requires_grad_()
+    perceptual.input = F.avg_pool2d(noise, 2)
+    torch.manual_seed(0)
+    total = perceptual(pred, noise)
+    term = perceptual.terms[name].clone()
+    torch.testing.assert_close(total.detach(), term + perceptual.terms[other])
+    total.backward()
+    assert pred.grad.isfinite().all()
+    heavier = loss(**{name: {**in_one_line(name), "weight": 6} if isinstance(in_one_line(name), dict) else 6})
+    heavier.input = perceptual.input
+    torch.manual_seed(0)
+    torch.testing.assert_close(heavier(pred.detach(), noise), 3 * term)
+    heavier.reduction = "none"
+    torch.manual_seed(0)
+    each = heavier(pred.detach(), noise)
+    assert each.shape == (len(noise),)
+    torch.testing.assert_close(each.mean(), 3 * term)
+
+
+def test_a_term_counts_after_its_part_of_the_training(noise):
+    perceptual = loss(l1=1, mse={"weight": 1, "from": 0.5}, gram={"weight": 1, "layers": LAYERS, "from": 0.25})
+    names = {}
+    for progress in (0, 0.25, 0.49, 0.5, 1):
+        perceptual.progress = progress
+        perceptual(noise.flip(3), noise)
+        names[progress] = sorted(perceptual.terms)
+    assert names == {
+        0: ["l1"], 0.25: ["gram", "l1"], 0.49: ["gram", "l1"], 0.5: ["gram", "l1", "mse"], 1: ["gram", "l1", "mse"],
+    }  # fmt: skip
+
+
+def test_terms_share_a_network_and_may_have_one_of_their_own(noise):
+    other = {"weight": 1, "net": "vgg19", "weights": "random", "layers": {"relu1_1": 1}}
+    perceptual = loss(features={"weight": 1, "layers": LAYERS}, gram={"weight": 1, "layers": LAYERS}, statistics=other)
+    assert perceptual.network("features") is perceptual.network("gram") is perceptual.vgg
+    assert perceptual.network("statistics") is perceptual.others["1"]
+    assert perceptual(noise.flip(3), noise) > 0
+    assert loss(statistics=other).vgg is None
+
+
+def test_pulls_are_those_of_the_gradients(noise):
+    perceptual, pred = loss(l1=0.5, mse=3), noise.flip(3)
+    pulls = measure_pulls(perceptual, pred, noise)
+    assert pulls["l1"] == pytest.approx(0.5, rel=1e-3)
+    difference = (pred - noise).square().mean().sqrt().item()
+    assert pulls["mse"] == pytest.approx(3 * 2 * difference, rel=1e-4)
+    assert shares({"a": 1, "b": 3}) == {"a": 0.25, "b": 0.75}

@@ -8,7 +8,8 @@ from torchvision.models import vgg16
 from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.models.vgg import cfgs, make_layers
 
-from common.config.sections import LAYER_NAMES, Encoder
+from common.config.losses import LAYER_NAMES
+from common.config.sections import Encoder
 from common.models.vgg16 import VGG16Features, name_layers
 from common.runtime.errors import UserError
 

@@ -12,7 +12,8 @@ import yaml
 from PIL import Image
 
 from common.batches.folders import PhotoSplit
-from common.config.sections import LossConfig, StageConfig, TaskConfig, TrainConfig
+from common.config.losses import LossConfig
+from common.config.sections import StageConfig, TaskConfig, TrainConfig
 from common.evaluation.grid import save_grid
 from common.evaluation.report import evaluate_photos, write_evaluation_page
 from common.pages.page import MAX_BYTES

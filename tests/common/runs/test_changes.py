@@ -1,6 +1,7 @@
 import pytest
 
-from common.config.sections import LossConfig, NetworkConfig, PhotosConfig, TaskConfig
+from common.config.losses import LossConfig
+from common.config.sections import NetworkConfig, PhotosConfig, TaskConfig
 from common.config.yaml_file import load_config
 from common.runs.changes import check_changes, flatten_keys
 from common.runtime.errors import UserError

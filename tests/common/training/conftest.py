@@ -7,7 +7,8 @@ from fastai.data.core import DataLoaders
 from torch import nn
 
 from common.batches.loader import SeededDL
-from common.config.sections import LossConfig, StageConfig, TrainConfig
+from common.config.losses import LossConfig
+from common.config.sections import StageConfig, TrainConfig
 from common.losses.loss import PerceptualLoss
 from common.models.unet import Unet
 from common.runs import fit as fitting

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from common.batches.loader import SeededDL
-from common.config.sections import LossConfig, StageConfig, TrainConfig
+from common.config.losses import LossConfig
+from common.config.sections import StageConfig, TrainConfig
 from common.losses.loss import PerceptualLoss
 from common.runs import fit, page
 from common.runs.fit import fit_run

@@ -6,7 +6,8 @@ from PIL import Image
 from torch import nn
 
 from common.batches.loader import SeededDL
-from common.config.sections import LossConfig, StageConfig, TrainConfig
+from common.config.losses import LossConfig
+from common.config.sections import StageConfig, TrainConfig
 from common.losses.loss import PerceptualLoss
 from common.runtime.errors import TrainingStopped, UserError
 from common.training import learner as training

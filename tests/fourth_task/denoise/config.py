@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from common.config.sections import ModelConfig, PhotosConfig, Positive, TaskConfig
+from common.config.section import Positive
+from common.config.sections import ModelConfig, PhotosConfig, TaskConfig
 
 
 class DataConfig(PhotosConfig, frozen=True):
