@@ -150,4 +150,6 @@ class Task:
     heatmap: tuple[str, str] = ("target", "target")  # columns: whose features, and whose Gram matrices, to come near
     seen: int = 0  # how many of the photos that a model was trained on are measured, too
     formats: Mapping[str, str] = field(default_factory=dict)  # {flag of `export`: help}, besides ONNX
+    box: Path | None = None  # folder of the models that the package brings along
+    first_choice: Sequence[str] = ()  # of those, that `predict` takes if none is named
     add_evaluate_arguments: Callable[[ArgumentParser], None] = lambda parser: None

@@ -1,6 +1,7 @@
 """Super-resolution as a task: the page to read first. It names what fills the spine of `common.runs.train`."""
 
 from argparse import ArgumentParser
+from pathlib import Path
 
 from common.commands.arguments import DISTANCES, add_perceptual_arguments, user_path
 from common.task import Measuring, Option, Task, Training, Use
@@ -82,5 +83,7 @@ TASK = Task(
     higher_is_better={"PSNR-Y": True, "SSIM-Y": True, **GRIDS, **dict.fromkeys(DISTANCES, False)},
     steady=0.5,  # at which PSNR is highest, 0.1 dB above none
     formats={"spandrel": "the plain weights of a model with network: spandrel, for programs that read such files"},
+    box=Path(__file__).parent / "models",
+    first_choice=("2x-photo", "2x"),
     add_evaluate_arguments=add_evaluate_arguments,
 )

@@ -12,10 +12,10 @@ from common.commands.arguments import (
     add_precision_argument,
     add_tile_argument,
     get_parser,
-    model_path,
     number_at_least,
     values_of,
 )
+from common.commands.box import find_model
 from common.runtime.command import run_command
 from common.task import Option, Task
 
@@ -39,7 +39,12 @@ def app_command(task: Task, doc: str | None) -> int:
 def get_app_parser(task: Task, opening: Sequence[Option], doc: str | None) -> argparse.ArgumentParser:
     """Its command line. opening: the task's options that choose among the models of a file."""
     parser = get_parser(f"{task.name}.app", doc)
-    parser.add_argument("models", nargs="+", type=model_path, help="model files, or the folders of runs")
+    parser.add_argument(
+        "models",
+        nargs="+",
+        type=partial(find_model, task),
+        help="model files, or the folders of runs, or names of models in the box",
+    )
     parser.add_argument("--port", type=number_at_least(1, int, at_most=65535), help="[the first free one from 7860]")
     parser.add_argument(
         "--host",

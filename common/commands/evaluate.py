@@ -13,10 +13,10 @@ from common.commands.arguments import (
     add_tile_argument,
     get_parser,
     mix_models,
-    model_path,
     number_at_least,
     user_path,
 )
+from common.commands.box import find_model
 from common.photos.formats import VIDEO_SUFFIXES
 from common.runtime.command import run_command
 from common.runtime.errors import ResultNotFinite, UserError
@@ -44,7 +44,7 @@ def evaluate_command(task: Task, doc: str | None) -> None:
     from common.runtime import processes
 
     device = processes.join(args.device)
-    folder = processes.run_on_main(partial(get_folder, args))
+    folder = processes.run_on_main(partial(get_folder, task, args))
     with processes.sharing_photos():
         measure(task, args, folder, device)
 
@@ -79,8 +79,8 @@ def get_evaluate_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "model",
         nargs="?" if task.baseline else None,
-        type=model_path,
-        help="model.safetensors of a training run, or the run's folder",
+        type=partial(find_model, task),
+        help="model.safetensors of a training run, or the run's folder, or a name of the models in the box",
     )
     parser.set_defaults(baseline=None)
     if task.baseline:
@@ -126,10 +126,12 @@ def check_arguments(args: argparse.Namespace) -> None:
         raise UserError("--steady: only for a video as --data")
 
 
-def get_folder(args: argparse.Namespace) -> Path | None:
+def get_folder(task: Task, args: argparse.Namespace) -> Path | None:
     """The folder for the results; None for a baseline without -o. Raises UserError if results exist in it."""
     folder = args.output
     if folder is None and args.model is not None:
+        if args.model.parent == task.box:
+            raise UserError("-o FOLDER: needed for a model in the box, which has no folder of its own")
         of_model = "" if args.model.name == "model.safetensors" else f"{args.model.stem}_"  # several in one folder
         folder = args.model.parent / f"{of_model}evaluate_{args.data.resolve().name}"
     table = VIDEO_TABLE if is_video(args.data) else "blend.csv" if args.steps else "results.csv"

@@ -16,11 +16,11 @@ from common.commands.arguments import (
     add_tile_argument,
     get_parser,
     mix_models,
-    model_path,
     number_at_least,
     user_path,
     values_of,
 )
+from common.commands.box import split_words
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 from common.task import Task
@@ -43,6 +43,8 @@ def predict(task: Task, doc: str | None) -> NoReturn:
 def predict_command(task: Task, doc: str | None) -> int:
     """Enhances photos and videos, with the depth they have, as the command line says; returns the exit status."""
     args = get_predict_parser(task, doc).parse_args()
+    args.model, photos = split_words(task, args.words)
+    args.photos = [user_path(word) for word in photos]
     from common.runtime import processes
 
     if processes.count() > 1:
@@ -104,17 +106,18 @@ def get_predict_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:
     """Its command line."""
     parser = get_parser(f"{task.name}.predict", doc)
     parser.add_argument(
-        "model", type=model_path, help="model.safetensors of a training run, or the run's folder, or an ONNX file"
-    )
-    parser.add_argument(
-        "photos", nargs="+", type=user_path, help="photos, videos, and folders that are searched recursively"
+        "words",
+        nargs="+",
+        metavar="[MODEL] PHOTO",
+        help="MODEL: model.safetensors of a training run, or the run's folder, or an ONNX file, or a name of "
+        f"python -m {task.name}.models; then photos, videos, and folders that are searched recursively",
     )
     parser.add_argument(
         "-o",
         "--output",
         type=user_path,
-        required=True,
-        help="folder for the results, which keep the photos' names; for one photo also a file name",
+        default=Path("enhanced"),
+        help="folder for the results, which keep the photos' names; for one photo also a file name [enhanced]",
     )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace results that exist")

@@ -13,6 +13,7 @@ from common.losses.activations import draw_differences
 from common.losses.loss import PerceptualLoss
 from common.models.fastai_export import export_learner
 from common.runs.balance import with_balance
+from common.runs.card import write_card
 from common.runs.fit import fit_run
 from common.runs.folder import open_run
 from common.runs.minutes import with_steps
@@ -56,6 +57,7 @@ def train(
             left_out = len(photos.held_out) - len(measured)
             log.info("held-out photos%s:", f" ({left_out} others are left out: train.measure)" * (left_out > 0))
             results = measure(models, measured, config, run, None)
+            write_card(run, task.name, config, photos, results)
             page = write_run_page(run, "finished", results, draw_heatmap(task, results, learn.loss_func))
             files = run / MODEL_FILE, run / EXPORT_FILE, page
             log.info("model file:     %s\nfastai learner: %s\nreport:         %s", *files)

@@ -49,8 +49,8 @@ def test_training_leaves_everything_in_its_run_folder(trained):
     _, folder, printed = trained
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names == {
-        "config.yaml", "environment.json", "photos.json", "log.txt", "history.csv", "results.csv", "comparison.png",
-        "report.html",
+        "config.yaml", "card.json", "environment.json", "photos.json", "log.txt", "history.csv", "results.csv",
+        "comparison.png", "report.html",
         "seen/results.csv", "seen/comparison.png", "model.safetensors", "export.pkl",
         "checkpoints/best.safetensors", "checkpoints/last.safetensors", "checkpoints/resume.pt", ".lock",
         *(f"pictures/epoch_{i:03}.png" for i in (1, 2)),

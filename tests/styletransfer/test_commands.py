@@ -42,8 +42,8 @@ def test_training_leaves_everything_in_its_run_folder(trained):
     _, folder, printed, _ = trained
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert names == {
-        "config.yaml", "environment.json", "photos.json", "log.txt", "history.csv", "results.csv", "comparison.png",
-        "report.html",
+        "config.yaml", "card.json", "environment.json", "photos.json", "log.txt", "history.csv", "results.csv",
+        "comparison.png", "report.html",
         "style.png", "model.safetensors", "export.pkl", ".lock",
         "checkpoints/best.safetensors", "checkpoints/last.safetensors", "checkpoints/resume.pt",
         *(f"pictures/epoch_{i:03}.png" for i in range(1, 4)),
@@ -108,7 +108,7 @@ def test_the_exported_learner_works_in_a_fresh_process_elsewhere(trained, tmp_pa
 
 def test_evaluate_compares_with_optimising_the_pixels(trained, tmp_path):
     photos, folder, _, _ = trained
-    arguments = ["--data", photos, "-o", tmp_path, "--optimize", 2, 30]
+    arguments = ["--data", photos, "-o", tmp_path, "--optimize", 2, 60]
     done = run("styletransfer.evaluate", folder / "model.safetensors", *arguments)
     assert done.returncode == 0, done.stderr
     results = pd.read_csv(tmp_path / "results.csv")
@@ -116,11 +116,11 @@ def test_evaluate_compares_with_optimising_the_pixels(trained, tmp_path):
     (trained_on,) = pd.read_csv(folder / "results.csv").to_dict("records")
     same = results[results.photo == "1.png"].iloc[0]
     assert same["prediction loss"] == pytest.approx(trained_on["prediction loss"], rel=1e-3)
-    assert (results["optimized-30 loss"] < results["optimized-2 loss"]).all()
-    assert (results["optimized-30 seconds"] > 5 * results["prediction seconds"]).all()
-    assert results["prediction like"].between(1, 30).all()
-    ratio = results["optimized-30 seconds"].mean() / results["prediction seconds"].mean()
-    assert f"30 iterations take {ratio:.0f} times as long as the network, at up to 256 px" in done.stdout
+    assert (results["optimized-60 loss"] < results["optimized-2 loss"]).all()
+    assert (results["optimized-60 seconds"] > 10 * results["prediction seconds"]).all()
+    assert results["prediction like"].between(1, 60).all()
+    ratio = results["optimized-60 seconds"].mean() / results["prediction seconds"].mean()
+    assert f"60 iterations take {ratio:.0f} times as long as the network, at up to 256 px" in done.stdout
 
 
 def test_optimize_paints_one_photo(trained, tmp_path, capsys):
@@ -172,7 +172,7 @@ def test_compare_measures_all_variants_by_one_loss(trained, tmp_path):
     ("arguments", "message"),
     [
         (["model.unet.norm=batch"], "model: give one of model.unet and model.johnson; the other is null"),
-        (["loss.gram=null", "loss.l1=1"], "loss.gram: missing; it is what compares styles"),
+        (["loss.gram=null", "loss.l1=1"], "loss.gram: missing; it is what compares styles (or statistics, or sliced)"),
         (["train.stages.0.lr=[1e-4, 1e-3]"], "lr: must be one number, since model.johnson has no encoder"),
         (["model.johnson.widht=3"], "model.johnson.widht: unknown key; must be one of width; did you mean 'width'?"),
         (["style.image=none.jpg"], "none.jpg: no such file"),

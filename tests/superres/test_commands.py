@@ -61,8 +61,8 @@ def test_training_leaves_everything_in_its_run_folder(trained):
     logs = {name for name in names if name.startswith("tensorboard/")}
     assert {Path(name).parent.name for name in logs} == {"stage_1", "stage_2"}
     assert names - logs == {
-        "config.yaml", "environment.json", "photos.json", "log.txt", "history.csv", "results.csv", "comparison.png",
-        "report.html",
+        "config.yaml", "card.json", "environment.json", "photos.json", "log.txt", "history.csv", "results.csv",
+        "comparison.png", "report.html",
         "model.safetensors", "export.pkl", "checkpoints/best.safetensors", "checkpoints/last.safetensors",
         "checkpoints/resume.pt", ".lock",
         "pictures/epoch_001.png", "pictures/epoch_002.png", "pictures/epoch_003.png",
@@ -98,7 +98,7 @@ def test_the_report_shows_the_run(trained):
     page = (folder / "report.html").read_text()
     results = pd.read_csv(folder / "results.csv")
     head, _, prediction = read_table(folder / "report.html")
-    assert head == ["", "PSNR-Y", "SSIM-Y"]
+    assert head == ["", "PSNR-Y", "SSIM-Y", "grid-2"]
     assert prediction == ["prediction", *(f"{results[f'prediction {m}'].mean():#.4g}" for m in head[1:])]
     assert "superres · finished · epoch 3 of 3" in page
     assert page.count('class="compare"') == len(results)
@@ -167,10 +167,11 @@ def test_evaluate_compares_with_bicubic(trained, tmp_path, capsys):
     pd.testing.assert_frame_equal(results[:2][in_training.columns], in_training, rtol=1e-4)
     printed = done.stdout[done.stdout.index("average of 5") :]
     head, bicubic, prediction, *_ = (line.split() for line in printed.splitlines())
-    assert head == ["average", "of", "5", "PSNR-Y", "SSIM-Y", "VGG-random"]
+    assert head == ["average", "of", "5", "PSNR-Y", "SSIM-Y", "grid-2", "VGG-random"]
     for line in (bicubic, prediction):
-        means = [results[f"{line[0]} {metric}"].mean() for metric in ("PSNR-Y", "SSIM-Y", "VGG-random")]
-        assert line[1:] == [f"{means[0]:.2f}", f"{means[1]:.4f}", f"{means[2]:#.4g}"]
+        columns = {metric: results[f"{line[0]} {metric}"] for metric in head[3:]}
+        means = [column.median() if m == "grid-2" else column.mean() for m, column in columns.items()]
+        assert line[1:] == [f"{means[0]:.2f}", f"{means[1]:.4f}", *(f"{mean:#.4g}" for mean in means[2:])]
     assert "LPIPS is left out" in done.stdout  # by name
     assert (tmp_path / "comparison.png").exists()
     assert run_here("superres.evaluate", folder / "model.safetensors", "--data", photos, "-o", tmp_path) == 2

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import superres.config
+from common.commands.box import split_words
 from common.commands.configs import CONFIGS, find_config
 from common.commands.predict import get_predict_parser
 from superres.files import save_model
@@ -105,9 +106,10 @@ def test_a_tilde_that_the_shell_leaves_is_the_home_folder_in_every_option(tmp_pa
 
 def test_a_runs_folder_stands_for_its_model_and_a_tilde_for_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    words = [str(tmp_path), "a.png", "--output=~/out"]
-    args = get_predict_parser(TASK, None).parse_args(words)
-    assert (args.model, args.output) == (tmp_path / "model.safetensors", tmp_path / "out")
+    (tmp_path / "model.safetensors").touch()
+    args = get_predict_parser(TASK, None).parse_args(["~", "a.png", "--output=~/out"])
+    assert args.output == tmp_path / "out"
+    assert split_words(TASK, args.words) == (tmp_path / "model.safetensors", ["a.png"])
 
 
 WITHOUT = """

@@ -1,0 +1,57 @@
+"""The models in the box: trained ones that a task's package brings along, found by their names."""
+
+import logging
+from pathlib import Path
+
+from common.commands.arguments import model_path
+from common.photos.formats import READABLE_SUFFIXES, VIDEO_SUFFIXES
+from common.runtime.errors import UserError
+from common.runtime.nearest import did_you_mean
+from common.task import Task
+
+log = logging.getLogger(__name__)
+
+MODEL_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".onnx", ".pkl", ".bin", ".pickle")
+
+
+def box_of(task: Task) -> dict[str, Path]:
+    """{name: model file}."""
+    return {path.stem: path for path in sorted(task.box.glob("*.safetensors"))} if task.box is not None else {}
+
+
+def find_model(task: Task, word: str) -> Path:
+    """The model file that a word of the command line means: a file, a run's folder, or a name in the box.
+
+    A file or folder of one's own goes before the box, with a line.
+    """
+    path, box = model_path(word), box_of(task)
+    if word in box and not path.exists():
+        return box[word]
+    if word in box:
+        log.info("%s: the one in this folder, not the model in the box", word)
+    return path
+
+
+def split_words(task: Task, words: list[str]) -> tuple[Path, list[str]]:
+    """(the model, the photos) of a command line MODEL PHOTO...; without a model, the task's own first choice.
+
+    Raises UserError if there is none, or no photo.
+    """
+    first, box = words[0], box_of(task)
+    path = Path(first).expanduser()
+    is_run, is_photo = (
+        (path / "model.safetensors").exists(),
+        path.suffix.lower() in (*READABLE_SUFFIXES, *VIDEO_SUFFIXES),
+    )
+    is_model = is_run or first in box or (path.is_file() and not is_photo) or path.suffix.lower() in MODEL_SUFFIXES
+    if is_model or (len(words) > 1 and not path.exists()):
+        if len(words) == 1:
+            raise UserError(f"{first}: a model; name the photos after it")
+        if not is_model:
+            raise UserError(f"{first}: no such model file, photo or folder{did_you_mean(first, box)}")
+        return find_model(task, first), words[1:]
+    choice = next((box[name] for name in task.first_choice if name in box), None)
+    if choice is None:
+        raise UserError(f"{first}: not a model; give MODEL.safetensors or a run's folder first")
+    log.info("model: %s, of those in the box (python -m %s.models)", choice.stem, task.name)
+    return choice, words

@@ -1,0 +1,57 @@
+"""The card of a run's model: what was trained on what, for how long, and how good it is."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from common.batches.block import crops_of_photo
+from common.batches.folders import PhotoSplit
+from common.config.sections import TaskConfig
+from common.evaluation.report import Results
+from common.models.card import CARD_FILE
+from common.pages.page import flatten
+from common.runtime.files import read_json, write_json
+
+
+def write_card(run: Path, task: str, config: TaskConfig, photos: PhotoSplit, results: Results) -> None:
+    """Writes `card.json` into a run's folder."""
+    environments = read_json(run / "environment.json")
+    last = environments[-1]
+    sections = config.model_dump(
+        mode="json", exclude_defaults=True, exclude={"output": True, "data": {"path", "cache"}}
+    )
+    card: dict[str, Any] = {
+        "task": task,
+        "trained": time.strftime("%Y-%m-%d"),
+        "photos": f"{len(photos.train)} to train on, {len(photos.held_out)} held out",
+        "steps": count_steps(config, photos),
+        "minutes": minutes_of(run),
+        "hardware": last["device"],
+        "precision": last["precision"],
+        "program": f"perceptual-enhance {last['version']}, commit {last['git_commit'] or 'unknown'}",
+        "torch": last["packages"]["torch"],
+        "config": {key: value for key, value in flatten(sections).items() if not is_path(value)},
+        "held-out photos": results.averages,
+    }
+    write_json(run / CARD_FILE, card)
+
+
+def count_steps(config: TaskConfig, photos: PhotoSplit) -> int:
+    """Of all stages."""
+    n, steps = len(photos.train), 0
+    for stage in config.train.stages:
+        in_epoch = n * crops_of_photo(n, config.data, stage) // stage.bs
+        steps += stage.epochs * min(in_epoch, stage.steps or in_epoch)
+    return steps
+
+
+def minutes_of(run: Path) -> float:
+    """Of all epochs, with what was measured after each."""
+    return round(sum(pd.read_csv(run / "history.csv")["seconds"].tolist()) / 60, 1)
+
+
+def is_path(value: Any) -> bool:
+    """Whether a value may name a folder of this machine."""
+    return isinstance(value, str) and ("/" in value or "\\" in value)
