@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from common.evaluation.perceptual import MeasurePerceptual
     from common.evaluation.report import Results
     from common.losses.loss import PerceptualLoss
+    from common.models.weights import StateDict
     from common.videos.measure import VideoMeasure
 
 
@@ -98,6 +99,9 @@ class Training:
         "input": x, "prediction": pred, "target": target,
     }  # fmt: skip
     """(x, pred, target) -> the columns of each epoch's pictures."""
+
+    read_weights: "Callable[[Path], StateDict] | None" = None
+    """(path) -> the weights of `train.start_from`, by their names in a Model; None: of the task's model files alone."""
 
     settle: "Callable[[Any], Any]" = lambda config: config
     """A Config with what it leaves open. Raises UserError if what it asks for cannot be."""

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from common.runtime.errors import UserError
 from common.runtime.nearest import did_you_mean
+from superres.fused import find_layers, fuse
 
 # What architectures call the same things in their constructors.
 SCALES = ("scale", "upscale", "up_scale", "upscale_factor", "upscaling_factor")
@@ -43,6 +44,14 @@ class ArchitectureNetwork(nn.Module):
         self.net, self.scale, self.sizes = descriptor.model, descriptor.scale, descriptor.size_requirements
         self.precisions = precisions_of(descriptor)
         self.layout = find_layout(self.net)
+        self.unfused: list[nn.Module] = []  # the network before `fuse`; in a list, so that it is no part of this one
+
+    def fuse(self) -> None:
+        """Makes each re-parametrised layer the convolution that it is. Raises UserError if there is none."""
+        if not find_layers(self.net):
+            raise UserError("model.fused: this architecture has no re-parametrised layers; leave it out")
+        self.unfused = [copy.deepcopy(self.net)]
+        fuse(self.net)
 
     @property
     def grid(self) -> int:

@@ -51,6 +51,16 @@ def load_community_model(path: Path) -> SuperResolver:
     Raises UserError if it cannot be read without running code, or spandrel does not know what it is, or it is for
     something else than whole photos.
     """
+    descriptor = load_descriptor(path)
+    tags = f" ({', '.join(descriptor.tags)})" if descriptor.tags else ""
+    log.info("%s: %s%s, %dx, as spandrel reads it", path.name, descriptor.architecture.name, tags, descriptor.scale)
+    if descriptor.tiling is not ModelTiling.SUPPORTED:
+        log.info("it looks at the photo as a whole: tiles may not match. --tile with the photo's size avoids them")
+    return SuperResolver(CommunityNetwork(descriptor), descriptor.scale, upsample="after", residual=False).eval()
+
+
+def load_descriptor(path: Path) -> Descriptor:
+    """A file of others as spandrel opens it. Raises UserError as `load_community_model` does."""
     try:
         descriptor = MAIN_REGISTRY.load(read_state(path))
     except UnsupportedModelError:
@@ -68,11 +78,7 @@ def load_community_model(path: Path) -> SuperResolver:
         raise UserError(f"{path}: {name} with {channels[0]} channels in and {channels[1]} out; a photo has 3")
     if not all(weights.isfinite().all() for weights in descriptor.model.parameters()):
         raise UserError(f"{path}: some of its weights are infinite or not numbers; it is broken, or its training was")
-    tags = f" ({', '.join(descriptor.tags)})" if descriptor.tags else ""
-    log.info("%s: %s%s, %dx, as spandrel reads it", path.name, name, tags, descriptor.scale)
-    if descriptor.tiling is not ModelTiling.SUPPORTED:
-        log.info("it looks at the photo as a whole: tiles may not match. --tile with the photo's size avoids them")
-    return SuperResolver(CommunityNetwork(descriptor), descriptor.scale, upsample="after", residual=False).eval()
+    return descriptor
 
 
 def read_state(path: Path) -> dict[str, Any]:

@@ -43,9 +43,9 @@ class DataConfig(PhotosConfig, frozen=True):
 
 
 KEYS = {  # of the section `model`, besides network
-    "unet": ("encoder", "pretrained", "norm", "attention", "blur", "upsample"),
+    "unet": ("encoder", "pretrained", "norm", "attention", "blur", "upsample", "even"),
     "srcnn": (),
-    "spandrel": ("architecture", "options", "on_bicubic"),
+    "spandrel": ("architecture", "options", "on_bicubic", "fused", "even"),
 }
 
 
@@ -68,6 +68,15 @@ class SuperresModelConfig(ModelConfig, frozen=True):
         default=False,
         description="add the architecture's result to a bicubic enlargement, which it then is at first; other programs "
         "cannot open such a model",
+    )
+
+    fused: bool = Field(
+        default=False, description="train re-parametrised layers (SPAN) as the one convolution that each is in the end"
+    )
+    even: bool = Field(
+        default=False,
+        description="keep the last convolution before a pixel shuffle from writing dots, as perceptual losses ask for; "
+        "U-Nets always do",
     )
 
     @model_validator(mode="after")

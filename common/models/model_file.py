@@ -38,9 +38,14 @@ def fold_norms(model: Model) -> Model:
     """
     model.eval()
     for module in list(model.modules()):
-        if parametrize.is_parametrized(module, "weight"):
-            parametrize.remove_parametrizations(module, "weight")
+        for name in parametrized(module):
+            parametrize.remove_parametrizations(module, name)
     return model
+
+
+def parametrized(module: nn.Module) -> list[str]:
+    """The parameters of a module that others make: by a norm, or a condition on them."""
+    return [name for name in ("weight", "bias") if parametrize.is_parametrized(module, name)]
 
 
 def folded_state_dict(model: nn.Module) -> StateDict:
@@ -49,8 +54,8 @@ def folded_state_dict(model: nn.Module) -> StateDict:
     was_training = model.training
     model.eval()  # in train mode, reading a spectral weight would take another step of its power iteration
     for name, module in model.named_modules():
-        if parametrize.is_parametrized(module, "weight"):
-            state[f"{name}.weight"] = cast(Tensor, module.weight).detach()  # nn.Module's hint: or a module
+        for key in parametrized(module):
+            state[f"{name}.{key}"] = cast(Tensor, getattr(module, key)).detach()
     model.train(was_training)
     return state
 

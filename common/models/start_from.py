@@ -1,6 +1,7 @@
 """Starting a training from the weights of a model file."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -8,25 +9,28 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from common.models.model_file import read_model_file
+from common.models.weights import StateDict
 from common.runtime.errors import UserError
 
 log = logging.getLogger(__name__)
+
+ReadWeights = Callable[[Path], StateDict]
 
 MAX_NAMED = 6  # weights that do not fit
 POWER_STEPS = 300  # until the estimate is settled; torch makes 15 for a new layer
 
 
 @torch.no_grad()
-def start_from(model: nn.Module, path: Path | None, task: str) -> None:
+def start_from(model: nn.Module, path: Path | None, task: str, read: ReadWeights | None = None) -> None:
     """Fills `model` in place with the weights of a model file of the task, where name and shape fit, and says which do.
 
-    Weight and spectral norm are put back on. None changes nothing. Raises UserError if the file cannot be read, or
-    nothing fits.
+    Weight and spectral norm are put back on. None changes nothing. read: what reads the file, if not only the task's
+    own. Raises UserError if the file cannot be read, or nothing fits.
     """
     if path is None:
         return
     try:
-        _, state = read_model_file(path, task)
+        state = read_model_file(path, task)[1] if read is None else read(path)
     except UserError as error:
         raise UserError(f"train.start_from: {error}") from error
     modules, taken, left_out = dict(model.named_modules()), 0, []

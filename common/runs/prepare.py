@@ -53,7 +53,7 @@ def get_learner(
     if resume is not None and (resume / RESUME_FILE).exists():
         config = without_first_weights(config)
     model, loss = training.build(config, resume)
-    start_from(model, config.train.start_from, task.name)
+    start_from(model, config.train.start_from, task.name, training.read_weights)
     training.begin(config, model)
     if config.train.compile:
         compile_network(model, device)

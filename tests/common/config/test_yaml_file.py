@@ -51,8 +51,8 @@ def test_saved_config_loads_as_it_was(file, tmp_path):
     ("override", "message"),
     [
         ("model.nrm=batch", "command line: model.nrm: unknown key; must be one of encoder, pretrained, norm, "
-                            "attention, blur, network, upsample, architecture, options, on_bicubic; "
-                            "did you mean 'norm'?"),
+                            "attention, blur, network, upsample, architecture, options, on_bicubic, "
+                            "fused, even; did you mean 'norm'?"),
         ("model.norm=spectrl", "command line: model.norm = spectrl: must be one of batch, weight, spectral, none; "
                                "did you mean 'spectral'?"),
         ("train.wd=ten", "command line: train.wd = ten: must be a valid number"),

@@ -1,0 +1,88 @@
+"""Training on from anybody's model: what a file that spandrel opens says of its network, and its weights."""
+
+import inspect
+import logging
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+
+from common.models.model_file import read_model_file
+from common.models.weights import StateDict
+from common.runtime.errors import UserError
+from superres.config import Config, SuperresModelConfig
+from superres.files import NAME, is_of_others
+
+log = logging.getLogger(__name__)
+
+TOLD = ("author", "license", "licence", "modelspec.author", "modelspec.license", "modelspec.title")  # of metadata
+
+
+def take_over(config: Config) -> Config:
+    """The config with the network and the scale of the file that it starts from, if that is another program's.
+
+    What the config says of them itself must be the same. Raises UserError if it is not, or the file cannot be used.
+    """
+    path = config.train.start_from and config.train.start_from.expanduser()
+    if path is None or not path.exists() or not is_of_others(path):
+        return config
+    network, scale = read_network(path)
+    given = {"data.scale": config.data.scale} if "scale" in config.data.model_fields_set else {}
+    given |= {f"model.{key}": getattr(config.model, key) for key in config.model.model_fields_set}
+    theirs = {"data.scale": scale, **{f"model.{key}": value for key, value in network.model_dump().items()}}
+    for key, value in given.items():
+        if key != "model.even" and value != theirs[key]:
+            raise UserError(f"{key} = {value}: {path} has {theirs[key]}; leave it out, or start from another model")
+    network = network.model_copy(update={"even": config.model.even})
+    values = config.model_dump() | {"model": network.model_dump(), "data": config.data.model_dump() | {"scale": scale}}
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{path}, {scale}x: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+
+
+def read_network(path: Path) -> tuple[SuperresModelConfig, int]:
+    """(the section `model`, the scale) of the network in a file. Raises UserError if it cannot be trained here."""
+    from superres.architectures import CHANNELS, SCALES, find_architectures, plain  # spandrel takes a second to import
+    from superres.community import load_descriptor
+    from superres.fused import find_layers
+
+    descriptor = load_descriptor(path)
+    kind = type(descriptor.model)
+    name = next((name for name, each in find_architectures().items() if each is kind), None)
+    if name is None:
+        raise UserError(f"train.start_from = {path}: {descriptor.architecture.name}, which cannot be trained here")
+    defaults = {key: parameter.default for key, parameter in inspect.signature(kind).parameters.items()}
+    options: dict[str, Any] = {
+        key: plain(value)
+        for key, value in getattr(descriptor.model, "hyperparameters", {}).items()
+        if key not in (*SCALES, *CHANNELS) and key in defaults and plain(value) != plain(defaults[key])
+    }
+    fused = bool(find_layers(descriptor.model))
+    model = SuperresModelConfig(network="spandrel", architecture=name, options=options, fused=fused)
+    return model, descriptor.scale
+
+
+def read_weights(path: Path) -> StateDict:
+    """The weights of `train.start_from`, by the names that they have in a SuperResolver. Raises UserError."""
+    path = path.expanduser()
+    if not is_of_others(path):
+        return read_model_file(path, NAME)[1]
+    from superres.community import load_descriptor
+    from superres.fused import fuse
+
+    network = fuse(load_descriptor(path).model)
+    for key, value in read_told(path).items():
+        log.info("start_from: %s: %s", key, value)
+    return {f"unet.net.{name}": value for name, value in network.state_dict().items()}
+
+
+def read_told(path: Path) -> dict[str, str]:
+    """What a file says of its author and its licence."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError):
+        return {}
+    return {key: metadata[key] for key in TOLD if key in metadata}
