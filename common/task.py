@@ -37,6 +37,7 @@ class Option:
     highest: float | None
     help: str
     at_opening: bool = False  # it chooses among the models in a file, for all photos: a flag of `app` and `export`, too
+    choices: Sequence[str] = ()  # of a str, if it is one of a few
     fits_onnx: bool = True  # False: what it changes is fixed in an ONNX file
 
     @property
@@ -145,6 +146,8 @@ class Task:
     measuring: Callable[[], Measuring]
     higher_is_better: Mapping[str, bool]  # for each metric whose best value a report marks
     options: Sequence[Option] = ()
+    check_options: Callable[[Mapping[str, Any]], None] = lambda options: None  # Raises UserError if they contradict
+    resizing: Sequence[str] = ()  # options that change the size of a result, which no video can have
     baseline: str | None = None  # what `evaluate` measures without a model
     columns: Sequence[str] = ()  # of its tables and pictures besides models: names that no variant may have
     same_sections: Sequence[str] = ("data", "output")  # of the config, in all variants of a study

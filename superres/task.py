@@ -1,7 +1,9 @@
 """Super-resolution as a task: the page to read first. It names what fills the spine of `common.runs.train`."""
 
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from common.commands.arguments import DISTANCES, add_perceptual_arguments, user_path
 from common.task import Measuring, Option, Task, Training, Use
@@ -12,6 +14,19 @@ OPTIONS = [
         "strength", float, 1.0, 0.0, 2.0,
         "how much of what the network adds is added: 0 is bicubic, 1 the model", fits_onnx=False,
     ),
+    Option(
+        "tta", bool, False, None, None,
+        "average over the eight turns and flips: a little more PSNR in eight times the time",
+    ),
+    Option(
+        "colors", str, "model", None, None,
+        "photo: means over 16 x 16 pixels are the photo's, for models that shift colours", choices=("model", "photo"),
+    ),
+    Option("scale", float, None, 0.1, 64.0, "size of the result: so many times the photo's, such as 1.5"),
+    Option("width", int, None, 1, 100_000, "or its width in pixels"),
+    Option("height", int, None, 1, 100_000, "or its height"),
+    Option("longest", int, None, 1, 100_000, "or its longer side"),
+    Option("megapixels", float, None, 0.001, 4000.0, "or its size in millions of pixels"),
 ]  # fmt: skip
 
 
@@ -25,6 +40,13 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--damages", action="store_true", help="how the model does on JPEGs, noise and blur: a table, and damages.csv"
     )
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raises UserError if they contradict each other."""
+    from superres.sizes import check_sizes
+
+    check_sizes(options)
 
 
 def use() -> Use:
@@ -79,6 +101,8 @@ TASK = Task(
     training=training,
     measuring=measuring,
     options=OPTIONS,
+    check_options=check_options,
+    resizing=("scale", "width", "height", "longest", "megapixels"),
     baseline="bicubic",
     columns=("input", "bicubic", "target"),
     higher_is_better={"PSNR-Y": True, "SSIM-Y": True, **GRIDS, **dict.fromkeys(DISTANCES, False)},

@@ -68,7 +68,9 @@ GENERAL = {  # words of a task that `common` has for something of its own
     '"jpeg"': "a codec of videos",
     '"image"': "the input of an ONNX file",
     '"width"': "an axis of it",
+    '"height"': "an axis of it",
     "--size": "of common.heatmaps",
+    "--megapixels": "of the page: the largest photo that it takes",
     '"detail"': "of an answer in JSON, as gradio words a refusal",
 }
 

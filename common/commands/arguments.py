@@ -132,9 +132,11 @@ def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> N
             parser.add_argument(option.flag, action="store_true", help=option.help)
             continue
         kind = option.type if option.type is str else number_from(option)
-        said = "" if option.default is None else f" [{option.default:g}]"
-        metavar = "NAME" if option.type is str else None
-        parser.add_argument(option.flag, type=kind, default=option.default, metavar=metavar, help=option.help + said)
+        said = "" if option.default is None else f" [{option.default}]"
+        metavar = "NAME" if option.type is str and not option.choices else None
+        choices = option.choices or None
+        help = option.help + said
+        parser.add_argument(option.flag, type=kind, default=option.default, metavar=metavar, choices=choices, help=help)
 
 
 def number_from(option: Option) -> Callable[[str], float]:

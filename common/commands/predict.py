@@ -69,6 +69,10 @@ def predict_command(task: Task, doc: str | None) -> int:
         if given is not None and not videos:
             raise UserError(f"{flag}: only for videos, and there is none")
     use, options = task.use(), values_of(task.options, args)
+    task.check_options(options)
+    for name in task.resizing:
+        if options[name] is not None and videos:
+            raise UserError(f"--{name}: for photos alone; a video's result is {scale} times as large")
     enhance, together = partial(use.enhance, model, tile=args.tile, **options), None
     if device_of(model).type != "cpu":  # which one photo keeps busy
         together = Together(partial(use.enhance_together, model, **options), args.tile**2 // scale**2)

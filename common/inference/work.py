@@ -216,5 +216,5 @@ def write_result(result: Path, pixels: np.ndarray, like: Photo, quality: int | N
 def explain_failure(path: Path, error: BaseException) -> str:
     """One of FAILURES in a line that begins with the photo's path."""
     if isinstance(error, PhotoError | WriteError):
-        return str(error)
+        return str(error) if path.stem in str(error) else f"{path}: {error}"
     return f"{path}: {getattr(error, 'strerror', None) or str(error) or 'not enough memory'}"

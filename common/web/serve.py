@@ -97,9 +97,11 @@ def make_control(option: Option) -> "Component":
     }  # fmt: skip
     if option.type is bool:
         return gr.Checkbox(**common)
+    if option.choices:
+        return gr.Dropdown([*option.choices], **common)
     if option.type is str:
         return gr.Textbox(**common)
-    if option.lowest is None or option.highest is None:
+    if option.lowest is None or option.highest is None or option.default is None:
         precision = 0 if option.type is int else None
         return gr.Number(minimum=option.lowest, maximum=option.highest, precision=precision, **common)
     return gr.Slider(option.lowest, option.highest, step=1 if option.type is int else 0.05, **common)
