@@ -21,7 +21,7 @@ from common.batches.doubles import Looks, find_doubles
 from common.batches.folders import PhotoSplit, find_photos, keep_usable_photos, sample_photos, split_photos
 from common.batches.loader import SeededDL
 from common.batches.store import PhotoStore, StoredPhoto, find_store, remove_unread_files, whole
-from common.config.sections import PhotosConfig, RandomPartsConfig, StageConfig, TrainConfig
+from common.config.sections import PhotosConfig, RandomPartsConfig, StageConfig, TaskConfig, TrainConfig
 from common.photos.flat import check_room
 from common.photos.open import PhotoError
 from common.runtime import processes
@@ -69,6 +69,15 @@ def check_batch_sizes(n_photos: int, data: PhotosConfig, train: TrainConfig) -> 
 def crops_of_photo(n_photos: int, data: PhotosConfig, stage: StageConfig) -> int:
     """How many crops are taken of a photo in an epoch, or at most, if the epoch has a number of steps."""
     return data.crops_per_photo if stage.steps is None else -(-stage.steps * stage.bs // n_photos)
+
+
+def count_steps(n_photos: int, config: TaskConfig) -> int:
+    """Training steps of all stages."""
+    steps = 0
+    for stage in config.train.stages:
+        in_epoch = n_photos * crops_of_photo(n_photos, config.data, stage) // stage.bs
+        steps += stage.epochs * min(in_epoch, stage.steps or in_epoch)
+    return steps
 
 
 class OpenPhoto(Transform):

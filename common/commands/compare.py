@@ -35,9 +35,15 @@ def compare_command(task: Task, doc: str | None) -> int:
             raise UserError("give a STUDY.yaml, such as one of configs/compare, or --resume FOLDER")
         path, *words = args.study
         path = find_config(Path(path))
-        variants, configs = read_study(path, task, words)
+        given, configs = read_study(path, task, words)
         study = SavedStudy(
-            task=task.name, name=path.stem, command=sys.orig_argv, variants=variants, vgg=args.vgg, lpips=args.lpips
+            task=task.name,
+            name=path.stem,
+            command=sys.orig_argv,
+            vgg=args.vgg,
+            lpips=args.lpips,
+            variants=given.variants,
+            seeds=given.seeds,
         )
     from common.studies.compare import compare  # torch and fastai take seconds to import
 

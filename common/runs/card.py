@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from common.batches.block import crops_of_photo
+from common.batches.block import count_steps
 from common.batches.folders import PhotoSplit
 from common.config.sections import TaskConfig
 from common.evaluation.report import Results
@@ -26,7 +26,7 @@ def write_card(run: Path, task: str, config: TaskConfig, photos: PhotoSplit, res
         "task": task,
         "trained": time.strftime("%Y-%m-%d"),
         "photos": f"{len(photos.train)} to train on, {len(photos.held_out)} held out",
-        "steps": count_steps(config, photos),
+        "steps": count_steps(len(photos.train), config),
         "minutes": minutes_of(run),
         "hardware": last["device"],
         "precision": last["precision"],
@@ -36,15 +36,6 @@ def write_card(run: Path, task: str, config: TaskConfig, photos: PhotoSplit, res
         "held-out photos": results.averages,
     }
     write_json(run / CARD_FILE, card)
-
-
-def count_steps(config: TaskConfig, photos: PhotoSplit) -> int:
-    """Of all stages."""
-    n, steps = len(photos.train), 0
-    for stage in config.train.stages:
-        in_epoch = n * crops_of_photo(n, config.data, stage) // stage.bs
-        steps += stage.epochs * min(in_epoch, stage.steps or in_epoch)
-    return steps
 
 
 def minutes_of(run: Path) -> float:

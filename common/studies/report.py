@@ -1,24 +1,32 @@
 """The page of a study, `report.html`: what was measured, what each variant changes, what to bear in mind."""
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
+from common.batches.block import count_steps
 from common.batches.folders import PhotoSplit
 from common.config.sections import TaskConfig
 from common.evaluation.report import PHOTOS_ON_PAGE, Results, photos_of_page
 from common.pages.charts import line_chart
 from common.pages.page import REPORT_FILE, flatten, format_figure, to_yaml, write_page, write_within_limit
+from common.pages.scatter import scatter_chart
 from common.runs.minutes import with_steps_of
 from common.runtime.files import read_json
+from common.studies.seeds import clear_best, over_seeds
 from common.studies.study import SavedStudy
 
 MAX_CHARTS = 4
+DISTORTIONS, PERCEPTIONS = ("PSNR-Y", "PSNR"), ("LPIPS", "LPIPS-squeeze", "VGG")
+ONE_RUN = "One run each: differences no larger than between two seeds of one config are chance."
+SEEDS_LEGEND = " where it leads by more than the ranges; ± is half the range over the seeds"
 
 
 def write_study_page(
@@ -40,22 +48,30 @@ def write_study_page(
     histories = {name: pd.read_csv(folder / name / "history.csv") for name in trained}
     steps = {name: count_steps(len(photos.train), with_steps_of(folder / name, configs[name])) for name in trained}
     minutes = {name: sum(history["seconds"].tolist()) / 60 for name, history in histories.items()}
+    first_runs = [names[0] for names in study.runs().values()]
+    shown = [name for name in trained if name in first_runs]
+    means, _ = over_seeds(results.averages, study.runs())
+    legend = f"↑ the higher the better, ↓ the lower; the best variant is bold{SEEDS_LEGEND * (study.seeds > 1)}. "
     path = folder / REPORT_FILE
     values = {
         "title": study.name,
         "paragraphs": describe_study(study, configs, photos, folder, results, set(steps.values())),
-        "table": study_table(results.averages, higher_is_better, configs, steps, minutes),
-        "legend": "↑ the higher the better, ↓ the lower; the best variant is bold. A click on a heading sorts. Minutes "
-        "are those of training and of measuring crops after each epoch.",
+        "table": study_table(results.averages, higher_is_better, study.runs(), steps, minutes),
+        "legend": legend
+        + "A click on a heading sorts. Minutes are those of training and of measuring crops after each "
+        "epoch.",
         "variants": {
             name: {key: to_yaml(value) for key, value in flatten(changes).items()}
             for name, changes in study.variants.items()
         },
-        "notes": ["One run each: differences no larger than between two seeds of one config are chance.", *notes],
-        "charts": draw_charts(histories, configs, steps),
+        "notes": [*([ONE_RUN] if study.seeds == 1 else []), *notes],
+        "charts": [
+            *draw_trade_offs(means, list(study.variants)),
+            *draw_charts({name: histories[name] for name in shown}, configs, steps),
+        ],
         "command": shlex.join(study.command),
     }
-    write_within_limit(partial(write_with_photos, path, results, trained, values), PHOTOS_ON_PAGE)
+    write_within_limit(partial(write_with_photos, path, results, shown, values), PHOTOS_ON_PAGE)
     return path
 
 
@@ -76,10 +92,12 @@ def describe_study(
     """How it was made, as paragraphs. steps: how many the variants were trained, if it is not the same for all."""
     budget = "with the same number of steps" if len(steps) <= 1 else "but with different numbers of steps"
     starts = [start for name in configs for start in read_json(folder / name / "environment.json")]
+    each = f", each with {study.seeds} seeds" if study.seeds > 1 else ""
     machines = {f"{start['device']}, torch {start['packages']['torch']}": None for start in starts}
     return [
-        f"{len(configs)} variants of one config ({study.task}), trained on the same {len(photos.train)} photos, with "
-        f"the same crops in the same order unless its changes say otherwise, {budget}. On {'; '.join(machines)}.",
+        f"{len(study.variants)} variants of one config ({study.task}){each}, trained on the same {len(photos.train)} "
+        f"photos, with the same crops in the same order unless its changes say otherwise, {budget}. "
+        f"On {'; '.join(machines)}.",
         f"Averages of {len(results.table)} photos that none was trained on. Each variant is measured at its epoch with "
         "the lowest loss on crops of them.",
     ]
@@ -88,19 +106,24 @@ def describe_study(
 def study_table(
     averages: Mapping[str, float],
     higher_is_better: Mapping[str, bool],
-    variants: Iterable[str],
+    runs: Mapping[str, Sequence[str]],
     steps: Mapping[str, int],
     minutes: Mapping[str, float],
 ) -> dict[str, Any]:
-    """The averages as the page's template takes them: a row a name, the best variant's marked."""
-    variants = list(variants)
+    """The averages as the page's template takes them: a row a name, the best variant's marked.
+
+    runs: {variant: names of its runs}, over which a row's numbers are means.
+    """
+    averages, spreads = over_seeds(averages, runs)
+    steps = {name: steps[names[0]] for name, names in runs.items() if names[0] in steps}
+    known = {name: [minutes[run] for run in names if run in minutes] for name, names in runs.items()}
+    minutes = {name: mean(each) for name, each in known.items() if each}
+    variants = list(runs)
     measured = list(dict.fromkeys(key.split(" ", 1)[0] for key in averages))
     metrics = list(dict.fromkeys(key.split(" ", 1)[1] for key in averages))
-    best: dict[str, str] = {}
-    for metric, higher in higher_is_better.items():
-        values = {name: averages[f"{name} {metric}"] for name in variants if f"{name} {metric}" in averages}
-        if values:
-            best[metric] = (max if higher else min)(values, key=lambda name: values[name])
+    best = {
+        metric: clear_best(averages, spreads, variants, metric, higher) for metric, higher in higher_is_better.items()
+    }
 
     def cell(value: float | None, text: str, is_best: bool = False) -> dict[str, Any]:
         return {"text": text, "value": value, "best": is_best}
@@ -111,12 +134,25 @@ def study_table(
         for metric in metrics:
             value = averages.get(f"{name} {metric}")
             missing = "" if name in measured else "diverged"
-            row.append(cell(value, missing if value is None else format_figure(value), best.get(metric) == name))
+            text = missing if value is None else format_figure(value)
+            if value is not None and len(runs.get(name, ())) > 1:
+                text += f" ± {spreads[f'{name} {metric}']:.2g}"
+            row.append(cell(value, text, best.get(metric) == name))
         row.append(cell(steps.get(name), f"{steps[name]}" if name in steps else ""))
         row.append(cell(minutes.get(name), f"{minutes[name]:.1f}" if name in minutes else ""))
         rows.append(row)
     arrows = {metric: f"{metric} {'↑' if higher else '↓'}" for metric, higher in higher_is_better.items()}
     return {"columns": ["", *(arrows.get(metric, metric) for metric in metrics), "steps", "minutes"], "rows": rows}
+
+
+def draw_trade_offs(means: Mapping[str, float], names: Sequence[str]) -> list[Markup]:
+    """Perception against distortion (Blau and Michaeli 2018, arXiv 1711.06077), where both were measured."""
+    charts: list[Markup] = []
+    for distortion, perception in product(DISTORTIONS, PERCEPTIONS):
+        keys = {name: (f"{name} {distortion}", f"{name} {perception}") for name in names}
+        points = {name: (means[x], means[y]) for name, (x, y) in keys.items() if x in means and y in means}
+        charts.append(scatter_chart(f"{perception} over {distortion}", points, distortion, perception))
+    return [chart for chart in charts if chart]
 
 
 def draw_charts(
@@ -141,9 +177,3 @@ def draw_charts(
         charts.append(line_chart(f"{metric} over steps", over_steps, "steps"))
         charts.append(line_chart(f"{metric} over minutes", over_minutes, "minutes"))
     return [chart for chart in charts if chart]
-
-
-def count_steps(n_photos: int, config: TaskConfig) -> int:
-    """Training steps of all stages."""
-    crops = n_photos * config.data.crops_per_photo
-    return sum((stage.steps or crops // stage.bs) * stage.epochs for stage in config.train.stages)

@@ -11,10 +11,11 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from common.config.overrides import parse_overrides
-from common.config.section import Section, YamlPath
+from common.config.section import Count, Section, YamlPath
 from common.config.sections import TaskConfig
 from common.config.yaml_file import load_config, load_config_with_changes, save_config
 from common.runtime.errors import UserError
+from common.studies.seeds import run_names
 from common.task import Task
 
 Changes = dict[str, Any]
@@ -29,6 +30,7 @@ class Study(Section, frozen=True):
     base: YamlPath = Field(description="the config that is varied, relative to this file")
     changes: Changes = Field(default={}, description="section.key: value, in every variant")
     variants: dict[VariantName, Changes] = Field(min_length=2, description="name: {section.key: value, ...}")
+    seeds: Count = Field(default=1, description="how often each variant is trained, with train.seed and those after it")
 
 
 class SavedStudy(Section, frozen=True):
@@ -40,10 +42,15 @@ class SavedStudy(Section, frozen=True):
     vgg: str | None
     lpips: str | None
     variants: dict[VariantName, Changes]
+    seeds: int = 1
+
+    def runs(self) -> dict[str, list[str]]:
+        """{variant: the names of its runs}."""
+        return run_names(list(self.variants), self.seeds)
 
 
-def read_study(path: Path, task: Task, words: Sequence[str]) -> tuple[dict[str, Changes], dict[str, TaskConfig]]:
-    """({variant: its changes}, {variant: its config}) of a study file; `section.key=value` words are for all.
+def read_study(path: Path, task: Task, words: Sequence[str]) -> tuple[Study, dict[str, TaskConfig]]:
+    """(what a study file says, {run: its config}); `section.key=value` words are for all.
 
     Raises UserError, with the place, for mistakes in it, for names that tables have for something else, and for
     variants that cannot be compared: they differ in what must be the same, or not at all.
@@ -71,11 +78,22 @@ def read_study(path: Path, task: Task, words: Sequence[str]) -> tuple[dict[str, 
         if configs[one] == configs[other]:
             with_words = " with the command line's keys" if words else ""
             raise UserError(f"{path}: variants.{one} and variants.{other} are the same config{with_words}")
-    return study.variants, configs
+    return study, with_seeds(configs, study.seeds)
+
+
+def with_seeds(configs: Mapping[str, TaskConfig], seeds: int) -> dict[str, TaskConfig]:
+    """{run: config} of variants, each with so many seeds."""
+    runs: dict[str, TaskConfig] = {}
+    for variant, names in run_names(list(configs), seeds).items():
+        train = configs[variant].train
+        for i, name in enumerate(names):
+            seeded = train.model_copy(update={"seed": train.seed + i})
+            runs[name] = configs[variant].model_copy(update={"train": seeded})
+    return runs
 
 
 def save_study(folder: Path, study: SavedStudy, configs: Mapping[str, TaskConfig]) -> None:
-    """Writes into `folder` what `load_study` needs. configs: {variant: its config}."""
+    """Writes into `folder` what `load_study` needs. configs: {run: its config}."""
     (folder / CONFIGS_FOLDER).mkdir(exist_ok=True)
     for name, config in configs.items():
         save_config(config, folder / CONFIGS_FOLDER / f"{name}.yaml")
@@ -83,7 +101,7 @@ def save_study(folder: Path, study: SavedStudy, configs: Mapping[str, TaskConfig
 
 
 def load_study(folder: Path, task: Task, words: Sequence[str]) -> tuple[SavedStudy, dict[str, TaskConfig]]:
-    """(SavedStudy, {variant: its config}) of a study's folder; words: `section.key=value` for all that is not finished.
+    """(SavedStudy, {run: its config}) of a study's folder; words: `section.key=value` for all that is not finished.
 
     Raises UserError if the folder is not a study's, or if the words change what a variant is.
     """
@@ -99,5 +117,6 @@ def load_study(folder: Path, task: Task, words: Sequence[str]) -> tuple[SavedStu
         for _, key, _ in parse_overrides(words, task.config):
             if key not in free:
                 raise UserError(f"command line: {key}: may not change once a study has begun; {', '.join(free)} may")
-    paths = {name: folder / CONFIGS_FOLDER / f"{name}.yaml" for name in study.variants}
+    names = [name for names in study.runs().values() for name in names]
+    paths = {name: folder / CONFIGS_FOLDER / f"{name}.yaml" for name in names}
     return study, {name: load_config(task.config, path, words) for name, path in paths.items()}

@@ -27,12 +27,12 @@ def test_shipped_configs_are_valid_and_say_what_to_expect(path):
 @pytest.mark.parametrize("path", sorted((CONFIGS / "compare").glob("*.yaml")), ids=lambda path: path.name)
 def test_shipped_studies_are_valid_and_say_what_to_expect(path):
     task = {"colorize": "colorize", "style": "styletransfer"}.get(path.name.split("_")[0], "superres")
-    variants, _ = read_study(path, TASKS[task], [])
+    study, _ = read_study(path, TASKS[task], [])
     text = path.read_text()
     assert "TODO" not in text
     for word in (f"command:  python -m {task}.compare configs/compare/{path.name}", "result:"):
         assert f"# {word}" in text, f"the header of {path.name} lacks {word}"
-    assert 2 <= len(variants) <= 10
+    assert 2 <= len(study.variants) <= 10
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -4,7 +4,8 @@ from common.config.yaml_file import load_config
 from common.runs.outcome import run_training
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError
 from common.studies.compare import train_variants
-from common.studies.report import study_table
+from common.studies.report import draw_trade_offs, study_table
+from common.studies.seeds import clear_best, over_seeds, run_names
 from common.studies.study import SavedStudy, load_study, read_study, save_study
 from superres.task import TASK
 
@@ -28,8 +29,8 @@ def study(tmp_path):
 
 
 def test_a_variant_is_the_base_with_the_changes_its_own_and_the_words(study):
-    variants, configs = read_study(study, TASK, ["train.wd=0", "loss.tv=0.25"])
-    assert variants["mixed"] == {"loss.l1": 0.5}
+    given, configs = read_study(study, TASK, ["train.wd=0", "loss.tv=0.25"])
+    assert given.variants["mixed"] == {"loss.l1": 0.5}
     losses = {name: config.loss for name, config in configs.items()}
     # A section that is given whole takes the place of the one before.
     assert (losses["plain"].mse, losses["plain"].l1, losses["plain"].ssim, losses["plain"].tv) == (1, 0, 0, 0.25)
@@ -66,8 +67,8 @@ def test_what_is_finished_is_not_trained_again_and_what_began_goes_on(study, tmp
 
 
 def test_a_study_can_be_loaded_as_it_was_saved_and_changes_where_it_may(study, tmp_path):
-    variants, configs = read_study(study, TASK, [])
-    variants = {"1e-3": {"train.seed": 5}, **variants}  # a name that looks like a number
+    given, configs = read_study(study, TASK, [])
+    variants = {"1e-3": {"train.seed": 5}, **given.variants}  # a name that looks like a number
     configs["1e-3"] = configs["plain"]
     saved = SavedStudy(task="superres", name="mine", command=["python"], vgg=None, lpips=None, variants=variants)
     save_study(tmp_path, saved, configs)
@@ -102,7 +103,7 @@ def test_the_best_variant_of_each_metric_is_bold_and_a_baseline_never():
     averages = {"bicubic dB": 40.0, "bicubic ab error": 0.1, "a dB": 30.0, "a ab error": 3.0, "b dB": 31.0}
     averages |= {"b ab error": 4.0, "target colours": 12.3}
     table = study_table(
-        averages, {"dB": True, "ab error": False, "absent": True}, ["a", "b", "c"], {"a": 3}, {"a": 0.51}
+        averages, {"dB": True, "ab error": False, "absent": True}, run_names("abc", 1), {"a": 3}, {"a": 0.51}
     )
     assert table["columns"] == ["", "dB ↑", "ab error ↓", "colours", "steps", "minutes"]
     cells = [[f"**{cell['text']}**" if cell["best"] else cell["text"] for cell in row] for row in table["rows"]]
@@ -113,3 +114,48 @@ def test_the_best_variant_of_each_metric_is_bold_and_a_baseline_never():
         ["target", "", "", "12.30", "", ""],
         ["c", "diverged", "diverged", "diverged", "", ""],
     ]
+
+
+def test_each_variant_is_trained_with_several_seeds(study, tmp_path):
+    study.write_text(study.read_text() + "\nseeds: 2\n")
+    given, configs = read_study(study, TASK, [])
+    assert list(configs) == [f"{name}_seed{i}" for name in ("plain", "mixed", "features") for i in (0, 1)]
+    assert [config.train.seed for config in configs.values()] == [0, 1, 0, 1, 7, 8]
+    assert configs["plain_seed0"].loss == configs["plain_seed1"].loss
+    saved = SavedStudy(
+        task="superres", name="mine", command=[], vgg=None, lpips=None, variants=given.variants, seeds=given.seeds
+    )
+    save_study(tmp_path, saved, configs)
+    assert load_study(tmp_path, TASK, []) == (saved, configs)
+
+
+def test_means_over_seeds_and_what_is_clear():
+    runs = run_names(["a", "b"], 2)
+    averages = {"bicubic dB": 30.0, "a_seed0 dB": 31.0, "a_seed1 dB": 31.4, "b_seed0 dB": 32.0}  # one of b diverged
+    means, spreads = over_seeds(averages, runs)
+    assert means == pytest.approx({"bicubic dB": 30.0, "a dB": 31.2, "b dB": 32.0})
+    assert spreads == pytest.approx({"bicubic dB": 0, "a dB": 0.2, "b dB": 0})
+    assert clear_best(means, spreads, ["a", "b"], "dB", higher=True) == "b"
+    assert clear_best({**means, "b dB": 31.3}, spreads, ["a", "b"], "dB", higher=True) is None  # within the range
+    table = study_table(averages, {"dB": True}, runs, {"a_seed0": 3}, {"a_seed0": 0.5, "a_seed1": 0.7})
+    cells = [[f"**{cell['text']}**" if cell["best"] else cell["text"] for cell in row] for row in table["rows"]]
+    assert cells == [
+        ["bicubic", "30.00", "", ""],
+        ["a", "31.20 ± 0.2", "3", "0.6"],
+        ["b", "**32.00 ± 0**", "", ""],
+    ]
+
+
+def test_a_point_for_each_variant_where_two_metrics_were_measured():
+    means = {
+        "a PSNR-Y": 30.0,
+        "a LPIPS": 0.1,
+        "b PSNR-Y": 31.0,
+        "b LPIPS": 0.2,
+        "bicubic PSNR-Y": 29.0,
+        "c PSNR-Y": 3.0,
+    }
+    (chart,) = draw_trade_offs(means, ["a", "b", "c"])
+    assert chart.count("<circle") == 2
+    assert "LPIPS over PSNR-Y: a 30, 0.1; b 31, 0.2" in chart
+    assert draw_trade_offs({"a PSNR-Y": 1.0}, ["a"]) == []
