@@ -62,7 +62,7 @@ def export_command(task: Task, doc: str | None) -> None:
         raise UserError(f"--{flag}: only with --share OUT.safetensors")
     if len(wanted) + (args.output is not None) + (args.share is not None) != 1:
         flags = ["-o FILE.onnx", "--share OUT.safetensors", *(f"--{name} OUT.safetensors" for name in task.formats)]
-        raise UserError(f"give {'one of ' * (len(flags) > 1)}{' and '.join(flags)}")
+        raise UserError(f"give one of {', '.join(flags[:-1])} and {flags[-1]}")
     for path in [*wanted.values(), *([args.share] if args.share is not None else [])]:
         check_output(path, ".safetensors", args.overwrite)
         for flag, given in (("--half", args.half), ("--opset", args.opset is not None)):

@@ -167,6 +167,6 @@ def test_export_writes_a_file_for_others(tmp_path, capsys):
     assert run_here("superres.export", tmp_path / "ours.safetensors", "--spandrel", tmp_path / "x.safetensors") == 2
     assert "--spandrel is for models with network: spandrel" in capsys.readouterr().err
     assert run_here("superres.export", tmp_path / "ours.safetensors") == 2
-    assert "give one of -o FILE.onnx and --spandrel OUT.safetensors" in capsys.readouterr().err
+    assert "give one of -o FILE.onnx, --share OUT.safetensors and --spandrel OUT.safetensors" in capsys.readouterr().err
     assert not run_here("superres.export", tmp_path / "theirs.safetensors", "-o", tmp_path / "model.onnx")
     assert run_here("superres.predict", out, tmp_path / "gone.png", "-o", tmp_path / "y.png") == 2
