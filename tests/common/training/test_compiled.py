@@ -23,7 +23,7 @@ def test_a_compiled_training_ends_as_another(photos, tmp_path):
     for name, expected in weights["false"].items():
         difference = (weights["true"][name] - expected).abs()
         assert difference.max() < 5e-4  # Adam makes half a step of what rounding does to a gradient of nearly nothing
-            assert difference.median() < 1e-5
+        assert difference.median() < 1e-5
 
 
 @pytest.mark.slow
