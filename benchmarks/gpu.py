@@ -104,10 +104,12 @@ def call(words: Sequence[str], seconds: float, log: Path) -> int | None:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             return process.wait(seconds)
-        except subprocess.TimeoutExpired:
+        except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)  # with its loading processes
             process.wait()
-            return None
+            if isinstance(error, subprocess.TimeoutExpired):
+                return None
+            raise
 
 
 def run_part(part: Part, seconds: float, log: Path) -> dict[str, Any]:

@@ -147,6 +147,11 @@ class Task:
     higher_is_better: Mapping[str, bool]  # for each metric whose best value a report marks
     options: Sequence[Option] = ()
     check_options: Callable[[Mapping[str, Any]], None] = lambda options: None  # Raises UserError if they contradict
+    room: Callable[[int, int, int, Mapping[str, Any]], tuple[int, int, int]] = lambda height, width, scale, options: (
+        scale * height,
+        scale * width,
+        scale**2 * height * width,
+    )  # of a photo's result: its sides, and the pixels of the largest picture on the way
     resizing: Sequence[str] = ()  # options that change the size of a result, which no video can have
     baseline: str | None = None  # what `evaluate` measures without a model
     columns: Sequence[str] = ()  # of its tables and pictures besides models: names that no variant may have

@@ -62,6 +62,8 @@ def evaluate(
         loss_config = loss_config.model_copy(update={"vgg": args.vgg})
     elif loss_config.vgg == VGG_FROM_FILE:
         raise UserError(f"{args.model}: was trained with a VGG16 from a file: name it with --vgg")
+    if VGG_FROM_FILE in {getattr(term, "weights", None) for term in loss_config.network_terms().values()}:
+        raise UserError(f"{args.model}: was trained with another network from a file: it cannot be measured")
     names = next(iter(models.values())).styles
     if names and (args.style is not None or args.optimize or args.steps):
         raise UserError("--style, --optimize, --steps: not for a model of several styles, all of which are measured")

@@ -14,18 +14,15 @@ from styletransfer.config import Config, StyleConfig, StyleModelConfig
 from styletransfer.network import Stylizer, get_model
 
 NAME = "styletransfer"  # of the task, in model files
-VGG_FROM_FILE = "file"  # what a model file says in place of the path of loss.vgg
+VGG_FROM_FILE = "file"  # what `LossConfig.without_paths` says in place of a path
 
 
 def save_model(path: Path, model: nn.Module, config: Config) -> None:
     """Writes a model file: the weights, what rebuilds the model, and its loss. No path of this machine is in it."""
-    loss = config.loss.model_dump(mode="json")
-    if loss["vgg"] not in ("torchvision", "random"):
-        loss["vgg"] = VGG_FROM_FILE
     values: dict[str, Any] = {
         "model": config.model.model_dump(mode="json", exclude={"unet": {"pretrained"}}),
         "style": config.style.model_dump(mode="json", exclude={"image", "add", "kept"}),
-        "loss": loss,
+        "loss": config.loss.without_paths(),
     }
     if isinstance(model, Stylizer) and model.styles:
         values["styles"] = model.styles

@@ -20,6 +20,7 @@ from common.losses.loss import PerceptualLoss
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.photos.pixels import round_to_8_bits, to_tensor
+from common.runtime import processes
 from common.runtime.finite import check_finite
 from styletransfer.gatys import Start, optimize
 from styletransfer.metrics import content_kept_metric, warn_if_content_lost
@@ -135,6 +136,8 @@ def evaluate(
         perceptual=perceptual,
     )
     results = evaluate_photos(paths, measure, folder, metric="loss", higher_is_better=False)
+    if processes.sharing.get() and not processes.is_main():
+        return results
     average = results.averages
     for name in models if iterations else ():
         last = iterations[-1]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from common.models.model_file import PICKLE_SUFFIXES
 from common.runtime.errors import UserError
 from superres.architectures import Descriptor, allowed_precision, find_layout, lay_out, precisions_of
+from superres.fused import fuse
 from superres.network import SuperResolver
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ def load_community_model(path: Path) -> SuperResolver:
     log.info("%s: %s%s, %dx, as spandrel reads it", path.name, descriptor.architecture.name, tags, descriptor.scale)
     if descriptor.tiling is not ModelTiling.SUPPORTED:
         log.info("it looks at the photo as a whole: tiles may not match. --tile with the photo's size avoids them")
+    fuse(descriptor.model)  # so that it can be mixed with what was trained on from it
     return SuperResolver(CommunityNetwork(descriptor), descriptor.scale, upsample="after", residual=False).eval()
 
 

@@ -13,6 +13,7 @@ from common.evaluation.metrics import psnr_y
 from common.evaluation.perceptual import get_perceptual_metrics
 from common.evaluation.report import Results
 from common.photos.pixels import to_pixels, to_tensor
+from common.runtime import processes
 from common.runtime.errors import UserError
 from common.runtime.files import check_may_replace
 from common.videos.measure import VideoMeasure
@@ -40,6 +41,8 @@ def evaluate(
         if folder is None or len(models) != 1 or args.low is not None:
             raise UserError("--damages needs a MODEL, and makes its own inputs: leave out --steps and --low")
         check_may_replace([folder / TABLE_FILE], args.overwrite, "give another folder with -o")
+        if not processes.is_main():
+            return None
         measure_damages(photos, degrade.scale, models["prediction"], folder, args.tile)
         return None
     if args.low is not None:

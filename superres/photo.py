@@ -34,7 +34,7 @@ def enlarge_photo(
     if isinstance(model, SuperResolver):
         model.strength = strength
     wanted = wanted_size(*photo.shape[:2], **size)
-    times = 1 if wanted is None else passes_needed(photo, wanted, model.scale)
+    times = 1 if wanted is None else passes_needed((photo.shape[0], photo.shape[1]), wanted, model.scale)
     if times == 2:
         log.info("%d x %d px: twice through the model", *photo.shape[1::-1])
     result = photo

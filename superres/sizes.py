@@ -47,17 +47,18 @@ def wanted_size(
     return height or size[0], width or size[1]
 
 
-def passes_needed(photo: np.ndarray, size: tuple[int, int], scale: int) -> int:
-    """How many times the photo goes through a model: once, or twice. Raises PhotoError if twice is not enough."""
-    factor = max(size[0] / photo.shape[0], size[1] / photo.shape[1])
+def passes_needed(photo: tuple[int, int], size: tuple[int, int], scale: int) -> int:
+    """How many times a photo of (height, width) goes through a model: once, or twice.
+
+    Raises PhotoError if twice is not enough.
+    """
+    factor = max(size[0] / photo[0], size[1] / photo[1])
     if factor <= scale:
         return 1
     if scale > 1 and factor <= scale**2:
         return 2
     limit = f"twice through a {scale}x model make {scale**2}x" if scale > 1 else "this model enlarges nothing"
-    raise PhotoError(
-        f"{photo.shape[1]} x {photo.shape[0]} px to {size[1]} x {size[0]} is {factor:.3g} times as large, and {limit}"
-    )
+    raise PhotoError(f"{photo[1]} x {photo[0]} px to {size[1]} x {size[0]} is {factor:.3g} times as large, and {limit}")
 
 
 def resize(photo: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from common.models.model_file import read_model_file
 from common.models.weights import StateDict
 from common.runtime.errors import UserError
-from superres.config import Config, SuperresModelConfig
+from superres.config import KEYS, Config, SuperresModelConfig
 from superres.files import NAME, is_of_others
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,8 @@ def take_over(config: Config) -> Config:
         return config
     network, scale = read_network(path)
     given = {"data.scale": config.data.scale} if "scale" in config.data.model_fields_set else {}
-    given |= {f"model.{key}": getattr(config.model, key) for key in config.model.model_fields_set}
+    keys = config.model.model_fields_set & {"network", *KEYS["spandrel"]}  # others mean nothing here
+    given |= {f"model.{key}": getattr(config.model, key) for key in keys}
     theirs = {"data.scale": scale, **{f"model.{key}": value for key, value in network.model_dump().items()}}
     for key, value in given.items():
         if key != "model.even" and value != theirs[key]:

@@ -49,6 +49,16 @@ def check_options(options: Mapping[str, Any]) -> None:
     check_sizes(options)
 
 
+def room(height: int, width: int, scale: int, options: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Of a photo's result: its sides, and the pixels of the largest picture on the way."""
+    from superres.sizes import SIZES, passes_needed, wanted_size
+
+    wanted = wanted_size(height, width, **{name: options.get(name) for name in SIZES})
+    largest = scale ** (1 if wanted is None else passes_needed((height, width), wanted, scale))
+    sides = wanted or (scale * height, scale * width)
+    return *sides, largest**2 * height * width
+
+
 def use() -> Use:
     """What applies a model."""
     from superres import files, network, photo
@@ -102,6 +112,7 @@ TASK = Task(
     measuring=measuring,
     options=OPTIONS,
     check_options=check_options,
+    room=room,
     resizing=("scale", "width", "height", "longest", "megapixels"),
     baseline="bicubic",
     columns=("input", "bicubic", "target"),

@@ -43,8 +43,12 @@ def split_words(task: Task, words: list[str]) -> tuple[Path, list[str]]:
         (path / "model.safetensors").exists(),
         path.suffix.lower() in (*READABLE_SUFFIXES, *VIDEO_SUFFIXES),
     )
+    if not is_run and (path / "environment.json").exists():
+        raise UserError(f"{first}: a run that has no model yet (python -m {task.name}.train --resume {first})")
     is_model = is_run or first in box or (path.is_file() and not is_photo) or path.suffix.lower() in MODEL_SUFFIXES
     if is_model or (len(words) > 1 and not path.exists()):
+        if len(words) == 1 and path.exists() and not (is_run or path.suffix.lower() in MODEL_SUFFIXES):
+            raise UserError(f"{first}: neither a photo of a kind that is read nor a model")
         if len(words) == 1:
             raise UserError(f"{first}: a model; name the photos after it")
         if not is_model:

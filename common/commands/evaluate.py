@@ -43,7 +43,7 @@ def evaluate_command(task: Task, doc: str | None) -> None:
     check_arguments(args)
     from common.runtime import processes
 
-    device = processes.join(args.device)
+    device = processes.join(args.device, processes.PATIENCE)
     folder = processes.run_on_main(partial(get_folder, task, args))
     with processes.sharing_photos():
         measure(task, args, folder, device)
@@ -56,6 +56,8 @@ def measure(task: Task, args: argparse.Namespace, folder: Path | None, device: "
     from common.runtime import processes
 
     measuring = task.measuring()
+    if not processes.is_main() and is_video(args.data):
+        return  # the main process measures it alone
     photos = [] if is_video(args.data) else find_photos(args.data)
     models = open_models(args, task.use(), device)
     if is_video(args.data):

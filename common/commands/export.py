@@ -105,7 +105,7 @@ def share_model(task: Task, args: argparse.Namespace, entries: Mapping[str, str]
     if args.card:
         check_may_replace([page], args.overwrite)
     read_model_file(args.model, task.name)  # raises UserError for what is none
-    card = {**entries, **read_card(args.model)}
+    card = {**entries, **read_card(args.model), **entries}
     if figures := read_figures(args.model):
         card["figures"] = figures
     args.share.parent.mkdir(parents=True, exist_ok=True)
@@ -120,9 +120,12 @@ def read_figures(model: Path) -> dict[str, str]:
     """What `evaluate` has measured beside a run's model: {name of the photos' folder: averages of the model}."""
     import pandas as pd
 
+    from common.evaluation.report import average_photos
+
     figures: dict[str, str] = {}
     for table in sorted(model.parent.glob("evaluate_*/results.csv")):
-        means = pd.read_csv(table).mean(numeric_only=True)
+        measured = pd.read_csv(table)
+        means = average_photos(measured)
         ours = {str(key).split(" ", 1)[1]: v for key, v in means.items() if str(key).startswith("prediction ")}
         figures[table.parent.name.removeprefix("evaluate_")] = ", ".join(f"{k} {v:.4g}" for k, v in ours.items())
     return figures

@@ -25,11 +25,12 @@ def lr_find_command(task: Task, doc: str | None) -> None:
     args = parser.parse_intermixed_args()
     config, path = read_config(args.config, task.config, CONFIGS / task.demo)
     output = check_picture("lr_find", args, config, path)
+    from common.runs.balance import with_balance
     from common.runs.prepare import get_learner, prepare
     from common.training.lr_find import find_lr, format_override
 
     config, photos, device = prepare(task, config)
-    learn = get_learner(task, config, photos, device)
+    learn = get_learner(task, with_balance(task, config, photos, device, None), photos, device)
     learn.begin_stage(args.stage)
     log.info("%d steps at learning rates from 1e-7 to 10", args.steps)
     lr = find_lr(learn, output, args.steps)

@@ -42,17 +42,17 @@ def predict(task: Task, doc: str | None) -> NoReturn:
 
 def predict_command(task: Task, doc: str | None) -> int:
     """Enhances photos and videos, with the depth they have, as the command line says; returns the exit status."""
-    args = get_predict_parser(task, doc).parse_args()
+    args = get_predict_parser(task, doc).parse_intermixed_args()
     args.model, photos = split_words(task, args.words)
     args.photos = [user_path(word) for word in photos]
     from common.runtime import processes
 
     if processes.count() > 1:
-        args.device = str(processes.join(args.device))
+        args.device = str(processes.join(args.device, processes.PATIENCE))
     model = open_onnx(task, args) if args.model.suffix.lower() == ".onnx" else open_model(task, args)
     from common.inference.plan import is_video, plan_outputs
     from common.inference.tiles import device_of
-    from common.inference.work import Together, enhance_photos
+    from common.inference.work import Room, Together, enhance_photos
     from common.photos.open import allow_huge_photos
 
     if args.allow_huge:
@@ -65,18 +65,20 @@ def predict_command(task: Task, doc: str | None) -> int:
         plan = processes.my_share(whole_plan)
     videos = [entry for entry in plan if is_video(entry[0])]
     photos = [entry for entry in plan if not is_video(entry[0])]
+    has_videos = any(is_video(path) for path, _ in whole_plan)
     for flag, given in (("--codec", args.codec), ("--steady", args.steady)):
-        if given is not None and not videos:
+        if given is not None and not has_videos:
             raise UserError(f"{flag}: only for videos, and there is none")
     use, options = task.use(), values_of(task.options, args)
     task.check_options(options)
     for name in task.resizing:
-        if options[name] is not None and videos:
+        if options[name] is not None and has_videos:
             raise UserError(f"--{name}: for photos alone; a video's result is {scale} times as large")
     enhance, together = partial(use.enhance, model, tile=args.tile, **options), None
     if device_of(model).type != "cpu":  # which one photo keeps busy
         together = Together(partial(use.enhance_together, model, **options), args.tile**2 // scale**2)
-    failed = enhance_photos(photos, enhance, task.keep_grey, args.quality, scale, together) if photos else 0
+    room = lambda height, width: Room(*task.room(height, width, scale, options))  # noqa: E731
+    failed = enhance_photos(photos, enhance, task.keep_grey, args.quality, room, together) if photos else 0
     if videos:
         failed += predict_videos(task, args, videos, enhance, scale, together)
     if processes.count() > 1:

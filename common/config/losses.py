@@ -1,6 +1,6 @@
 """The `loss` section: a line a term. A term is a weight, or a section with its weight and what else it knows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, create_model, model_validator
@@ -15,6 +15,7 @@ VGG_LAYERS = {
     for net, numbers in CONVOLUTIONS.items()
 }
 LAYER_NAMES = VGG_LAYERS["vgg16"]
+NO_FILES = ("torchvision", "random", "squeeze", "alex")  # words for weights
 SETTINGS = ("vgg", "balance")  # keys of the section that are no terms
 
 NUMBER, SECTION = "a number", "a section"  # what a term is given as
@@ -206,6 +207,27 @@ class LossConfig(Section, frozen=True):
             name: term.model_copy(update={"weight": weights[name]}) if isinstance(term, Term) else weights[name]
             for name, term in terms.items()
         } | {"balance": "none"})  # fmt: skip
+
+    def without_paths(self) -> dict[str, Any]:
+        """As JSON values, with 'file' in place of each file of weights: for others to read."""
+        values = self.model_dump(mode="json")
+        for section, key in (
+            (values, "vgg"),
+            *((term, "weights") for term in values.values() if isinstance(term, dict)),
+        ):
+            if section.get(key) not in (None, *NO_FILES):
+                section[key] = "file"
+        return values
+
+    def with_files(self, find: Callable[[str], str]) -> "LossConfig":
+        """The section with find(weights) in place of all weights that it names."""
+        terms = {name: getattr(self, name) for name in self.active_terms()}
+        changed = {
+            name: term.model_copy(update={"weights": find(term.weights)})
+            for name, term in terms.items()
+            if getattr(term, "weights", None) is not None
+        }
+        return self.model_copy(update={"vgg": find(self.vgg), **changed})
 
     def network_terms(self) -> dict[str, NetworkTerm]:
         """The terms of activations, by name."""

@@ -48,9 +48,14 @@ class Results:
     @property
     def averages(self) -> dict[str, float]:
         """{"name metric": average over the photos}; of lattices the median, since some photos have one of their own."""
-        numbers = self.table.select_dtypes("number")
-        grids = [column for column in numbers if is_lattice(column)]
-        return numbers.mean().to_dict() | numbers[grids].median().to_dict()
+        return average_photos(self.table)
+
+
+def average_photos(table: pd.DataFrame) -> dict[str, float]:
+    """`Results.averages` of a table with a row a photo."""
+    numbers = table.select_dtypes("number")
+    grids = [column for column in numbers if is_lattice(column)]
+    return numbers.mean().to_dict() | numbers[grids].median().to_dict()
 
 
 def is_lattice(column: str) -> bool:

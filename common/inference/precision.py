@@ -19,6 +19,8 @@ from common.runtime.precision import BITS, DTYPES
 
 log = logging.getLogger(__name__)
 
+UNDECIDED = "undecided"  # of a model: whether a CPU runs it in bf16, see `common.inference.trial`
+
 Result = TypeVar("Result")
 
 in_float32: ContextVar[bool] = ContextVar("in_float32", default=False)
@@ -75,6 +77,8 @@ def with_bits(bits: int) -> Iterator[None]:
 def precision_for(model: nn.Module, dtype: npt.DTypeLike) -> AbstractContextManager[None]:
     """The precision for photos of uint8 or uint16: for 16 bits all of float32, unless the user chose another."""
     half, bits = half_of(model), bits_of_uint16.get()
+    if np.dtype(dtype) == np.uint16 and UNDECIDED in vars(model):  # photos of 8 bits decide
+        return float32()
     name = half.name if half else "fp32"
     if np.dtype(dtype) != np.uint16 or bits <= BITS[name]:
         return nullcontext()

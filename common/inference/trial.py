@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from common.inference.precision import Half, forward_in_precision, in_float32
+from common.inference.precision import UNDECIDED, Half, forward_in_precision, in_float32
 from common.photos.pixels import to_pixels
 from common.runtime.precision import WORTH_IT, speed_in_bf16
 
@@ -16,17 +16,20 @@ log = logging.getLogger(__name__)
 
 SIDE = 128  # pixels of the part of a photo that is tried; photos without room for it are left to fp32
 TOLERATED = 1  # of 255
+PLAIN = 0.03  # deviation of values below which nothing is to be seen: a sky, a black frame
 
 
 def try_bf16(model: nn.Module) -> None:
     """Changes the model, on the CPU, in place: the first photo decides whether it computes in bf16 from then on."""
+    vars(model)[UNDECIDED] = True
     model.forward = partial(forward_after_trial, model, model.forward)
 
 
 def forward_after_trial(model: nn.Module, forward: Callable[..., Any], batch: Tensor, *args: Any) -> Any:
-    """The result for `batch`, (N, 3, H, W), after the trial; in float32 if that is demanded, or without room for it."""
-    if in_float32.get() or min(batch.shape[-2:]) < SIDE:
+    """The result for `batch`, (N, 3, H, W), after the trial; in float32 if that is demanded or nothing can be tried."""
+    if in_float32.get() or min(batch.shape[-2:]) < SIDE or middle(batch).std() < PLAIN:
         return forward(batch, *args)
+    vars(model).pop(UNDECIDED)
     if is_good_in_bf16(forward, middle(batch), *args):
         vars(model)["half"] = Half("bf16", chosen=False, device="cpu")
         forward = partial(forward_in_precision, model, forward)

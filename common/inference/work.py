@@ -36,6 +36,22 @@ class Together(NamedTuple):
     pixels: int  # that they may have in all
 
 
+class Room(NamedTuple):
+    """What a photo needs: the sides of its result, and the pixels of the largest picture on the way to it."""
+
+    height: int
+    width: int
+    pixels: int
+
+
+RoomOf = Callable[[int, int], Room]  # of a photo of this height and width
+
+
+def times(scale: int) -> RoomOf:
+    """For results that are so many times larger."""
+    return lambda height, width: Room(scale * height, scale * width, scale**2 * height * width)
+
+
 class Entry(NamedTuple):
     """A photo of a plan: its number, its path, its result's path."""
 
@@ -56,13 +72,13 @@ def enhance_photos(
     enhance: Enhance,
     keep_grey: bool = True,
     quality: int | None = None,
-    scale: int = 1,
+    room: RoomOf = times(1),  # noqa: B008 (a function)
     together: Together | None = None,
 ) -> int:
     """Reads, enhances and writes each photo of `plan_outputs`. enhance: (H, W, 3) uint8 -> (H', W', 3) uint8.
 
     keep_grey: a grey photo's result is saved grey. quality: of `common.photos.write.write_photo`.
-    scale: how many times larger results are. together: for small photos of one size that follow each other.
+    room: what results need. together: for small photos of one size that follow each other.
 
     The next photo is read, and the one before written, while one is enhanced; large ones are alone in memory. A photo
     that cannot be read or written gets one line. Returns how many those were.
@@ -73,16 +89,22 @@ def enhance_photos(
         failed.append(path)
         log.error("failed %s", explain_failure(path, error))
 
+    def is_large(path: Path) -> bool:
+        try:
+            return bytes_of(path, room) > LARGE
+        except PhotoError:  # which reading it tells
+            return False
+
     def read(entry: Entry) -> OpenPhoto | None:
         try:
-            return OpenPhoto(entry, read_to_enhance(entry.path, entry.result, keep_grey, scale))
+            return OpenPhoto(entry, read_to_enhance(entry.path, entry.result, keep_grey, room))
         except FAILURES as error:
             report_failure(entry.path, error)
 
     def read_small_ones() -> Iterator[Entry | OpenPhoto | None]:
         for number, (path, result) in enumerate(plan, start=1):
             entry = Entry(number, path, result)
-            yield entry if bytes_of(path) * scale**2 > LARGE else read(entry)
+            yield entry if is_large(path) else read(entry)
 
     def read_the_rest(entries: Iterable[Entry | OpenPhoto | None]) -> Iterator[OpenPhoto]:
         for entry in entries:
@@ -119,13 +141,14 @@ def enhance_photos(
     return len(failed)
 
 
-def bytes_of(path: Path) -> int:
-    """Of a photo in memory, as its header says; 0 if Pillow cannot read that."""
+def bytes_of(path: Path, room: RoomOf) -> int:
+    """Of the largest picture on the way, as the photo's header says; 0 if Pillow cannot read that."""
     try:
         with Image.open(path) as image:
-            return 3 * image.width * image.height
+            width, height = image.size
     except Exception:  # Pillow's parsers raise errors of many kinds; whoever reads the photo says what is wrong
         return 0
+    return 3 * room(height, width).pixels
 
 
 def group_by_size(photos: Iterable[OpenPhoto], pixels: int) -> Iterator[list[OpenPhoto]]:
@@ -163,24 +186,25 @@ def enhance_photo(
     enhance: Enhance,
     keep_grey: bool = True,
     quality: int | None = None,
-    scale: int = 1,
+    room: RoomOf = times(1),  # noqa: B008 (a function)
 ) -> tuple[int, int]:
     """One photo of `enhance_photos`; returns (height, width) of the result. Raises one of FAILURES."""
-    photo = read_to_enhance(path, result, keep_grey, scale)
+    photo = read_to_enhance(path, result, keep_grey, room)
     pixels = enhance(photo.rgb)
     write_result(result, pixels, photo, quality)
     return pixels.shape[0], pixels.shape[1]
 
 
-def read_to_enhance(path: Path, result: Path, keep_grey: bool, scale: int) -> Photo:
+def read_to_enhance(path: Path, result: Path, keep_grey: bool, room: RoomOf) -> Photo:
     """The photo. Raises one of FAILURES, also if its result is too large for its format or the memory."""
     release_freed_memory()
     photo = read_photo(path)
     if not keep_grey:
         photo = to_srgb_photo(photo)
     height, width = photo.rgb.shape[:2]
-    check_size(result, scale * width, scale * height)
-    check_memory(path, (1 + scale**2) * height * width * photo.rgb.itemsize)
+    needed = room(height, width)
+    check_size(result, needed.width, needed.height)
+    check_memory(path, (height * width + needed.pixels) * photo.rgb.itemsize)
     return photo
 
 

@@ -182,14 +182,17 @@ class PerceptualLoss(nn.Module):
             if name == "contextual":
                 distance = contextual_distance(pred[layer], target[layer], **term.options())
             else:
-                directions = (
-                    random_directions(pred[layer].shape[1], DIRECTIONS, pred[layer]) if name == "sliced" else None
-                )
+                directions = self.directions(pred[layer]) if name == "sliced" else None
                 ours = describe(name, pred[layer], directions)
                 theirs = self.described_target(name, layer, target, directions, *extra)
                 distance = compare(name, ours, theirs, **term.options())
             distances.append(weight * distance)
         return self.parts(*extra) * add_up(distances)
+
+    def directions(self, activation: Tensor) -> Tensor:
+        """Of a sliced distance: others in each step of a training; else the same ones, so that values compare."""
+        is_fixed = self.remembered is not None or not self.training
+        return random_directions(activation.shape[1], DIRECTIONS, activation, seed=0 if is_fixed else None)
 
     def parts(self, *extra: Tensor) -> Tensor | float:
         """(N,) what each picture counts in terms of activations, 1 on average."""

@@ -15,7 +15,8 @@ def measure_pulls(loss: PerceptualLoss, pred: Tensor, *targets: Tensor) -> dict[
 
     Of the terms that count by now. pred: (N, 3, H, W) in [0, 1]; targets: what the loss is called with besides.
     """
-    with torch.enable_grad():
+    # In half precision small gradients would become 0.
+    with torch.enable_grad(), torch.autocast(pred.device.type, enabled=False):
         pred = pred.detach().as_subclass(Tensor).float().requires_grad_()
         terms = loss.compute_terms(pred, *targets)
         pulls = {name: pull_of(term.mean(), pred) for name, term in terms.items()}

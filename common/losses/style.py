@@ -25,9 +25,13 @@ def statistics_distance(pred: Tensor, target: Tensor) -> Tensor:
     return (pred - target).square().sum(dim=1).mean(dim=1)
 
 
-def random_directions(channels: int, n: int, like: Tensor) -> Tensor:
-    """(n, channels) unit vectors, evenly spread, of torch's random numbers on the CPU; of the type of `like`."""
-    return F.normalize(torch.randn(n, channels)).to(like)
+def random_directions(channels: int, n: int, like: Tensor, seed: int | None = None) -> Tensor:
+    """(n, channels) unit vectors, evenly spread, of torch's random numbers on the CPU; of the type of `like`.
+
+    seed: for the same ones each time.
+    """
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    return F.normalize(torch.randn(n, channels, generator=generator)).to(like)
 
 
 def sorted_projections(features: Tensor, directions: Tensor) -> Tensor:

@@ -19,9 +19,9 @@ def write_card(run: Path, task: str, config: TaskConfig, photos: PhotoSplit, res
     """Writes `card.json` into a run's folder."""
     environments = read_json(run / "environment.json")
     last = environments[-1]
-    sections = config.model_dump(
-        mode="json", exclude_defaults=True, exclude={"output": True, "data": {"path", "cache"}}
-    )
+    kept_back: Any = {"output": True, "loss": True, "data": {"path", "cache", "valid"}}
+    sections = without_files(config.model_dump(exclude_defaults=True, exclude=kept_back))
+    sections["loss"] = {name: value for name, value in config.loss.without_paths().items() if value}
     card: dict[str, Any] = {
         "task": task,
         "trained": time.strftime("%Y-%m-%d"),
@@ -32,7 +32,7 @@ def write_card(run: Path, task: str, config: TaskConfig, photos: PhotoSplit, res
         "precision": last["precision"],
         "program": f"perceptual-enhance {last['version']}, commit {last['git_commit'] or 'unknown'}",
         "torch": last["packages"]["torch"],
-        "config": {key: value for key, value in flatten(sections).items() if not is_path(value)},
+        "config": flatten(sections),
         "held-out photos": results.averages,
     }
     write_json(run / CARD_FILE, card)
@@ -43,6 +43,10 @@ def minutes_of(run: Path) -> float:
     return round(sum(pd.read_csv(run / "history.csv")["seconds"].tolist()) / 60, 1)
 
 
-def is_path(value: Any) -> bool:
-    """Whether a value may name a folder of this machine."""
-    return isinstance(value, str) and ("/" in value or "\\" in value)
+def without_files(value: Any) -> Any:
+    """A config's values without what names a file or a folder of this machine."""
+    if isinstance(value, dict):
+        return {key: without_files(each) for key, each in value.items() if not isinstance(each, Path)}
+    if isinstance(value, list | tuple):
+        return [without_files(each) for each in value if not isinstance(each, Path)]
+    return value

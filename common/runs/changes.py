@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from common.config.losses import NO_FILES
 from common.config.sections import TaskConfig
 from common.runtime.errors import UserError
 
@@ -45,6 +46,10 @@ def may_change(key: str, old: TaskConfig, new: TaskConfig, position: Mapping[str
     """Whether a resumed run may change this key, given the position that it has reached."""
     if key == "loss.vgg":
         return not {old.loss.vgg, new.loss.vgg} & {"torchvision", "random"}
+    if key.startswith("loss.") and key.endswith(".weights"):  # where the same file is now
+        name = key.split(".")[1]
+        files = {getattr(getattr(loss, name), "weights", None) for loss in (old.loss, new.loss)}
+        return not files & {None, *NO_FILES}
     if key in resumable_keys(new):
         return True
     if not key.startswith("train.stages."):

@@ -104,7 +104,7 @@ def make_folder_for(output: OutputConfig, default_name: str) -> Path:
 def with_absolute_paths(config: Config) -> Config:
     """Returns the config with absolute paths, so that the run can be continued from any folder."""
     config = absolute_paths_in(config)
-    loss = config.loss.model_copy(update={"vgg": absolute_weights_path(config.loss.vgg)})
+    loss = config.loss.with_files(lambda weights: absolute_weights_path(weights) or weights)
     return config.model_copy(update={"loss": loss})
 
 

@@ -34,6 +34,9 @@ class Timer(Callback):
     order = 90
     learn: Any  # a StageLearner
 
+    def before_batch(self) -> None:
+        self.learn.loss_func.progress = 1.0  # all terms count, as they do in the end
+
     def before_train(self) -> None:
         self.moments = [time.perf_counter()]
 

@@ -23,6 +23,7 @@ Result = TypeVar("Result")
 Item = TypeVar("Item")
 
 TIMEOUT = timedelta(hours=2)  # the others wait while the main one measures a trained model
+PATIENCE = timedelta(days=30)  # where each has its share of photos and videos, which may be very unlike
 
 
 def count() -> int:
@@ -46,8 +47,10 @@ def usable_cores() -> int:
     return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
-def join(device_name: str) -> torch.device:
+def join(device_name: str, timeout: timedelta = TIMEOUT) -> torch.device:
     """Joins the processes, if there are several, and returns this one's device: each on a machine has a GPU of its own.
+
+    timeout: after which a process that waits for the others gives up.
 
     Raises UserError if the device is not available, or accelerate is not installed.
     """
@@ -61,7 +64,7 @@ def join(device_name: str) -> torch.device:
         device_name = best_device_name()
     kind = device_name.partition(":")[0]
     device = get_device(kind if kind in ("cpu", "mps") else f"{kind}:{os.environ.get('LOCAL_RANK', '0')}")
-    PartialState(cpu=device.type == "cpu", timeout=TIMEOUT)
+    PartialState(cpu=device.type == "cpu", timeout=timeout)
     joined = torch.distributed.get_world_size()
     if joined != count():
         raise UserError(f"WORLD_SIZE is {count()}, but {joined} processes joined; start all of them with torchrun")

@@ -22,7 +22,7 @@ from common.runs.prepare import with_fetched_photos
 from common.runs.resume import RESUME_FILE
 from common.runs.train import MODEL_FILE, train
 from common.runtime import processes
-from common.runtime.errors import TrainingDiverged
+from common.runtime.errors import TrainingDiverged, UserError
 from common.runtime.messages import log_to_file
 from common.runtime.precision import choose_precision
 from common.studies.report import write_study_page
@@ -43,6 +43,7 @@ def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], re
     task.check_study(list(configs.values()))
     training, device = task.training(), processes.join(next(iter(configs.values())).train.device)
     configs = {name: with_fetched_photos(training.settle(config)) for name, config in configs.items()}
+    check_same_sections(task, configs)
     study = with_default_weights(study, configs)
     first = next(iter(configs.values()))
     for config in configs.values():  # what is missing or wrong is found before the first training
@@ -81,6 +82,15 @@ def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], re
     status = run_training(f"{task.name}.compare", train_and_compare, lambda: folder)
     # Only the main process reports that one diverged: a launcher ends all when one fails, and it still has to measure.
     return status or int(processes.is_main() and bool(diverged))
+
+
+def check_same_sections(task: Task, configs: Mapping[str, TaskConfig]) -> None:
+    """Raises UserError if what variants start from makes sections differ that must be the same."""
+    first_name, first = next(iter(configs.items()))
+    for name, config in configs.items():
+        for section in task.same_sections:
+            if getattr(config, section) != getattr(first, section):
+                raise UserError(f"variants {first_name} and {name}: {section} differs, by what they start from")
 
 
 def with_default_weights(study: SavedStudy, configs: Mapping[str, TaskConfig]) -> SavedStudy:

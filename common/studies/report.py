@@ -48,9 +48,9 @@ def write_study_page(
     histories = {name: pd.read_csv(folder / name / "history.csv") for name in trained}
     steps = {name: count_steps(len(photos.train), with_steps_of(folder / name, configs[name])) for name in trained}
     minutes = {name: sum(history["seconds"].tolist()) / 60 for name, history in histories.items()}
-    first_runs = [names[0] for names in study.runs().values()]
+    first_runs = [next((run for run in names if run in trained), names[0]) for names in study.runs().values()]
     shown = [name for name in trained if name in first_runs]
-    means, _ = over_seeds(results.averages, study.runs())
+    means = {key: spread.mean for key, spread in over_seeds(results.averages, study.runs()).items()}
     legend = f"↑ the higher the better, ↓ the lower; the best variant is bold{SEEDS_LEGEND * (study.seeds > 1)}. "
     path = folder / REPORT_FILE
     values = {
@@ -64,7 +64,11 @@ def write_study_page(
             name: {key: to_yaml(value) for key, value in flatten(changes).items()}
             for name, changes in study.variants.items()
         },
-        "notes": [*([ONE_RUN] if study.seeds == 1 else []), *notes],
+        "notes": [
+            *([ONE_RUN] if study.seeds == 1 else []),
+            *([f"Diverged: {', '.join(diverged)}."] if diverged else []),
+            *notes,
+        ],
         "charts": [
             *draw_trade_offs(means, list(study.variants)),
             *draw_charts({name: histories[name] for name in shown}, configs, steps),
@@ -114,16 +118,14 @@ def study_table(
 
     runs: {variant: names of its runs}, over which a row's numbers are means.
     """
-    averages, spreads = over_seeds(averages, runs)
-    steps = {name: steps[names[0]] for name, names in runs.items() if names[0] in steps}
+    spreads = over_seeds(averages, runs)
+    steps = {name: steps[run] for name, names in runs.items() for run in reversed(names) if run in steps}
     known = {name: [minutes[run] for run in names if run in minutes] for name, names in runs.items()}
     minutes = {name: mean(each) for name, each in known.items() if each}
     variants = list(runs)
-    measured = list(dict.fromkeys(key.split(" ", 1)[0] for key in averages))
-    metrics = list(dict.fromkeys(key.split(" ", 1)[1] for key in averages))
-    best = {
-        metric: clear_best(averages, spreads, variants, metric, higher) for metric, higher in higher_is_better.items()
-    }
+    measured = list(dict.fromkeys(key.split(" ", 1)[0] for key in spreads))
+    metrics = list(dict.fromkeys(key.split(" ", 1)[1] for key in spreads))
+    best = {metric: clear_best(spreads, runs, metric, higher) for metric, higher in higher_is_better.items()}
 
     def cell(value: float | None, text: str, is_best: bool = False) -> dict[str, Any]:
         return {"text": text, "value": value, "best": is_best}
@@ -132,11 +134,12 @@ def study_table(
     for name in [*measured, *(name for name in variants if name not in measured)]:
         row = [cell(None, name)]
         for metric in metrics:
-            value = averages.get(f"{name} {metric}")
-            missing = "" if name in measured else "diverged"
-            text = missing if value is None else format_figure(value)
-            if value is not None and len(runs.get(name, ())) > 1:
-                text += f" ± {spreads[f'{name} {metric}']:.2g}"
+            spread, n = spreads.get(f"{name} {metric}"), len(runs.get(name, [name]))
+            value = spread and spread.mean
+            text = "" if name in measured else "diverged"
+            if spread is not None:
+                text = format_figure(spread.mean) + f" ± {spread.half_range:.2g}" * (n > 1)
+                text += f" ({spread.runs} of {n})" * (spread.runs < n)
             row.append(cell(value, text, best.get(metric) == name))
         row.append(cell(steps.get(name), f"{steps[name]}" if name in steps else ""))
         row.append(cell(minutes.get(name), f"{minutes[name]:.1f}" if name in minutes else ""))

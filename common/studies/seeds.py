@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
+from typing import NamedTuple
 
 
 def run_names(variants: Sequence[str], seeds: int) -> dict[str, list[str]]:
@@ -11,30 +12,40 @@ def run_names(variants: Sequence[str], seeds: int) -> dict[str, list[str]]:
     return {name: [f"{name}_seed{i}" for i in range(seeds)] for name in variants}
 
 
-def over_seeds(
-    averages: Mapping[str, float], runs: Mapping[str, Sequence[str]]
-) -> tuple[dict[str, float], dict[str, float]]:
-    """({"variant metric": mean over its runs}, the same: half the range); names that are no runs stay as they are.
+class Spread(NamedTuple):
+    """Of a variant's runs: the mean, half the range, and how many have a value."""
 
-    averages: {"run metric": value}. Runs without a value, those that diverged, are left out.
+    mean: float
+    half_range: float
+    runs: int
+
+
+def over_seeds(averages: Mapping[str, float], runs: Mapping[str, Sequence[str]]) -> dict[str, Spread]:
+    """{"variant metric": Spread}; names that are no runs stay as they are.
+
+    averages: {"run metric": value}. Runs that diverged have none.
     """
     variant_of = {run: variant for variant, names in runs.items() for run in names}
     values: dict[str, list[float]] = {}
     for key, value in averages.items():
         name, metric = key.split(" ", 1)
         values.setdefault(f"{variant_of.get(name, name)} {metric}", []).append(value)
-    means = {key: mean(each) for key, each in values.items()}
-    return means, {key: (max(each) - min(each)) / 2 for key, each in values.items()}
+    return {key: Spread(mean(each), (max(each) - min(each)) / 2, len(each)) for key, each in values.items()}
 
 
 def clear_best(
-    means: Mapping[str, float], spreads: Mapping[str, float], names: Sequence[str], metric: str, higher: bool
+    spreads: Mapping[str, Spread], runs: Mapping[str, Sequence[str]], metric: str, higher: bool
 ) -> str | None:
-    """The best of the variants by a metric, if it leads the next by more than the spreads of both; else None."""
-    known = [name for name in names if f"{name} {metric}" in means]
-    ranked = sorted(known, key=lambda name: means[f"{name} {metric}"], reverse=higher)
-    if len(ranked) < 2:
-        return next(iter(ranked), None)
-    first, second = (f"{name} {metric}" for name in ranked[:2])
-    is_clear = abs(means[first] - means[second]) > spreads[first] + spreads[second]
-    return ranked[0] if is_clear or not any(spreads.values()) else None
+    """The best variant by a metric; with several seeds only if all its runs have a value, and if it leads the next by
+    more than both ranges. Else None."""
+    known = [name for name in runs if f"{name} {metric}" in spreads]
+    ranked = sorted(known, key=lambda name: spreads[f"{name} {metric}"].mean, reverse=higher)
+    if not ranked:
+        return None
+    first = spreads[f"{ranked[0]} {metric}"]
+    if first.runs < len(runs[ranked[0]]):
+        return None
+    if len(ranked) == 1 or len(runs[ranked[0]]) == 1:
+        return ranked[0]
+    second = spreads[f"{ranked[1]} {metric}"]
+    return ranked[0] if abs(first.mean - second.mean) > first.half_range + second.half_range else None

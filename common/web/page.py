@@ -16,7 +16,7 @@ from torch import nn
 
 from common.inference.plan import get_writable_path
 from common.inference.tile_layout import TILE
-from common.inference.work import FAILURES, Enhance, enhance_photo, explain_failure
+from common.inference.work import FAILURES, Enhance, Room, RoomOf, enhance_photo, explain_failure
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.runtime.errors import UserError
@@ -62,8 +62,9 @@ class Page:
         self.visitors.hold(session, photos)
         with self.visitors.make_folder(session) as results:
             try:
+                self.task.check_options(options)
                 network = self.load(self.models[model], self.models.get(other), part)
-            except UserError as error:  # models that cannot be mixed
+            except UserError as error:  # models that cannot be mixed, options that contradict each other
                 return None, None, self.without_paths(str(error))
             done, lines = self.enhance_all(photos, results, network, options, session)
             if not done or not self.visitors.holds(session, results):  # the visitor has left
@@ -75,6 +76,7 @@ class Page:
     ) -> tuple[list[tuple[Path, Path]], list[str]]:
         """([(photo, its result)], messages). Stops when the time is over or the visitor has left."""
         scale, enhance = int(getattr(network, "scale", 1)), self.get_enhance(network, **options)
+        room: RoomOf = lambda height, width: Room(*self.task.room(height, width, scale, options))  # noqa: E731
         done, lines, started = [], [], time.monotonic()
         for number, (photo, result) in enumerate(zip(photos, name_results(photos, results), strict=True)):
             if time.monotonic() - started > 60 * self.minutes:
@@ -85,8 +87,8 @@ class Page:
             if not self.visitors.holds(session, results):
                 break
             try:
-                self.check_photo(photo, scale)
-                enhance_photo(photo, result, enhance, self.task.keep_grey, scale=scale)
+                self.check_photo(photo, room)
+                enhance_photo(photo, result, enhance, self.task.keep_grey, room=room)
                 done.append((photo, result))
             except FAILURES as error:
                 lines.append(self.without_paths(explain_failure(photo, error)))
@@ -96,12 +98,13 @@ class Page:
     def get_enhance(self, network: nn.Module, **options: Any) -> Enhance:
         return partial(self.task.use().enhance, network, tile=self.tile, **options)
 
-    def check_photo(self, photo: Path, scale: int) -> None:
+    def check_photo(self, photo: Path, room: RoomOf) -> None:
         """Raises PhotoError if a file is no photo or its result would be too large, before a pixel is decoded."""
         Image.init()  # all kinds, not only the usual ones
         try:
             with Image.open(photo, formats=[kind for kind in FORMATS if kind in Image.OPEN]) as image:
-                size = scale**2 * image.width * image.height / 1e6
+                needed = room(image.height, image.width)
+                size = max(needed.pixels, needed.height * needed.width) / 1e6
                 if image.format == "TIFF" and has_page(image, MAX_PAGES):
                     raise PhotoError(f"{photo}: more than {MAX_PAGES} pages")
         except PhotoError:

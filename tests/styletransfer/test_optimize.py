@@ -54,3 +54,13 @@ def test_a_loss_that_is_not_finite_ends_it(noise):
 
     with pytest.raises(TrainingDiverged, match="the loss is inf in iteration 0"):
         list(optimize(noise[:1], Infinite(), [3]))
+
+
+def test_sliced_distances_of_a_remembered_target_are_of_one_function(noise):
+    loss = StyleLoss(
+        LossConfig.model_validate({"vgg": "random", "sliced": {"weight": 1, "layers": {"relu1_2": 1}}}), noise[:1]
+    )
+    picture = noise[1:].clone()
+    assert loss(picture, picture) != loss(picture, picture)  # others each time
+    loss.remember(picture)
+    assert loss(picture, picture) == loss(picture, picture)

@@ -7,7 +7,7 @@ from PIL import Image
 from torch import nn
 
 from common.inference.plan import plan_outputs
-from common.inference.work import enhance_photos
+from common.inference.work import Room, enhance_photos
 from common.photos.open import PhotoError
 from common.runtime.errors import UserError
 from superres.colors import with_colors_of
@@ -67,11 +67,11 @@ def test_two_sizes_are_refused(photos, tmp_path, capsys):
 
 
 def test_a_photo_goes_through_the_model_as_often_as_it_must(photo):
-    assert [passes_needed(photo, size, 2) for size in ((10, 15), (120, 180), (121, 180), (240, 360))] == [1, 1, 2, 2]
+    assert [passes_needed((60, 90), size, 2) for size in ((10, 15), (120, 180), (121, 180), (240, 360))] == [1, 1, 2, 2]
     with pytest.raises(PhotoError, match=r"90 x 60 px to 361 x 240 is .* times as large, and twice"):
-        passes_needed(photo, (240, 361), 2)
+        passes_needed((60, 90), (240, 361), 2)
     with pytest.raises(PhotoError, match="this model enlarges nothing"):
-        passes_needed(photo, (61, 91), 1)
+        passes_needed((60, 90), (61, 91), 1)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -125,7 +125,8 @@ def test_photos_together_are_as_photos_alone(photo):
 def test_a_photo_that_cannot_become_so_large_is_named_and_stops_no_other(photos, tmp_path, caplog):
     Image.new("RGB", (10, 8), "red").save(photos / "tiny.png")
     plan = plan_outputs([photos], tmp_path / "out")
-    assert enhance_photos(plan, lambda pixels: enlarge_photo(model(), pixels, longest=160), scale=2) == 1
+    room = lambda height, width: Room(*TASK.room(height, width, 2, {"longest": 160}))  # noqa: E731
+    assert enhance_photos(plan, lambda pixels: enlarge_photo(model(), pixels, longest=160), room=room) == 1
     assert f"failed {photos / 'tiny.png'}: 10 x 8 px to 160 x 128 is 16 times as large" in caplog.text
     assert Image.open(tmp_path / "out/0.png").size == (160, 144)
 

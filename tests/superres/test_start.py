@@ -70,7 +70,7 @@ def test_architecture_options_and_scale_come_from_the_file(span, compact):
     ("word", "message"),
     [
         ("data.scale=2", "data.scale = 2: .*4x_others.pth has 4; leave it out, or start from another model"),
-        ("model.encoder=resnet18", "model.encoder = resnet18: .* has resnet34"),
+        ("model.network=unet", "model.network = unet: .* has spandrel"),
         ("train.stages.0.crop=34", r"4x_others.pth, 4x: train.stages.0.crop = 34: must be a multiple"),
     ],
 )

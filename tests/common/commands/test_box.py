@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ import superres
 import superres.config
 from common.commands.box import box_of, find_model, split_words
 from common.commands.models import models_command
+from common.commands.predict import get_predict_parser
 from common.models.card import read_card, to_markdown
+from common.runs.card import without_files
 from common.runtime.errors import UserError
 from common.runtime.files import write_json
 from superres.files import save_model
@@ -132,3 +135,20 @@ def test_a_card_is_asked_for_with_a_file_to_share(run_folder, tmp_path, capsys):
     assert run_here("superres.export", run_folder, "-o", tmp_path / "a.onnx", "--author", "A. Nobody") == 2
     assert "--author: only with --share OUT.safetensors" in capsys.readouterr().err
     assert run_here("superres.export", run_folder, "--share", tmp_path / "a.pth") == 2
+
+
+def test_photos_may_come_after_an_option(photos, tmp_path):
+    args = get_predict_parser(TASK, None).parse_intermixed_args(["m.safetensors", "-o", str(tmp_path), "a.png"])
+    assert args.words == ["m.safetensors", "a.png"]
+
+
+def test_a_run_without_a_model_is_no_folder_of_photos(task, tmp_path):
+    (tmp_path / "unfinished").mkdir()
+    (tmp_path / "unfinished/environment.json").touch()
+    with pytest.raises(UserError, match="a run that has no model yet"):
+        split_words(task, [str(tmp_path / "unfinished"), "0.png"])
+
+
+def test_a_card_names_no_file_of_the_machine():
+    values = {"low": Path("scans"), "styles": [Path("a.jpg"), "kept"], "deep": {"start": Path("/x"), "lr": 1e-3}}
+    assert without_files(values) == {"styles": ["kept"], "deep": {"lr": 1e-3}}

@@ -86,3 +86,19 @@ def test_a_term_that_makes_no_sense_in_a_task_is_refused():
     ):
         with pytest.raises(UserError, match=why):
             load_config(config, None, [STAGES, "loss.input=1", *words])
+
+
+def test_files_of_weights_are_not_told_to_others():
+    config = LossConfig.model_validate({
+        "vgg": "/home/me/vgg.pth", "lpips": {"weight": 1, "weights": "/home/me/sq.pth"}, "l1": 1,
+        "features": {"weight": 1, "net": "vgg19", "weights": "mine.pth", "layers": {"relu1_1": 1}},
+        "gram": {"weight": 1, "net": "vgg19", "weights": "random", "layers": {"relu1_1": 1}},
+    })  # fmt: skip
+    values = config.without_paths()
+    assert [values["vgg"], *(values[name]["weights"] for name in ("lpips", "features", "gram"))] == [
+        "file", "file", "file", "random",
+    ]  # fmt: skip
+    elsewhere = config.with_files(lambda weights: f"there/{weights}")
+    assert elsewhere.lpips.weights == "there//home/me/sq.pth"
+    assert elsewhere.vgg == "there//home/me/vgg.pth"
+    assert elsewhere.weight("l1") == 1

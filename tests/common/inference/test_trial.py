@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from common.inference.precision import half_of
+from common.inference.precision import half_of, with_bits
 from common.inference.ready import ready
 from common.inference.tiles import enhance
 from common.inference.trial import SIDE
@@ -70,4 +70,16 @@ def test_small_photos_and_deep_ones_are_left_to_fp32(photo):
     with trials_that_find(9.0):
         ready(model.__class__(), CPU)
         enhance(model, photo)  # now there is one that decides
+    assert len(model.seen) > 3
+
+
+def test_a_black_frame_decides_nothing_nor_does_a_deep_one(photo):
+    model = ready(Same(2.0), CPU)
+    with trials_that_find(9.0):
+        enhance(model, np.zeros_like(photo))
+        with with_bits(10):
+            enhance(model, photo.astype(np.uint16) * 257)
+        assert [in_bf16 for _, in_bf16 in model.seen] == [False, False]
+        enhance(model, photo)
+    assert half_of(model) is None
     assert len(model.seen) > 3

@@ -8,7 +8,7 @@ from PIL import Image
 from common.batches.folders import RESULTS_MARKER
 from common.inference import work
 from common.inference.plan import plan_outputs
-from common.inference.work import enhance_photos, read_to_enhance
+from common.inference.work import enhance_photos, read_to_enhance, times
 from common.runtime.errors import UserError
 
 
@@ -83,10 +83,10 @@ def test_memory_is_told_before_the_work_and_too_little_refused(photos, tmp_path,
     monkeypatch.setattr("common.inference.work.WORTH_SAYING", 8 * values - 1)
     monkeypatch.setattr("common.inference.work.machine_memory", lambda: 8 * values)
     caplog.set_level("INFO")
-    assert enhance_photos(plan, twice, scale=2) == 0
+    assert enhance_photos(plan, twice, room=times(2)) == 0
     assert "needs about 0.0 GB of memory" in caplog.messages[0]
     monkeypatch.setattr("common.inference.work.machine_memory", lambda: 8 * values - 1)
-    assert enhance_photos(plan, twice, scale=2) == 1
+    assert enhance_photos(plan, twice, room=times(2)) == 1
     assert "of memory, and this machine has" in caplog.text
 
 
@@ -119,7 +119,7 @@ def test_what_the_format_cannot_hold_is_said_before_the_work(photos, tmp_path, c
         raise AssertionError
 
     plan = plan_outputs([photos / "wide.webp", photos / "wide.jpg"], tmp_path / "out")
-    assert enhance_photos(plan, fail, scale=2) == 2
+    assert enhance_photos(plan, fail, room=times(2)) == 2
     advice = "a side; take another, such as --format png"
     assert caplog.messages[:2] == [
         f"failed {tmp_path / 'out/wide.webp'}: 18000 x 2 px, and the format has at most 16,383 {advice}",

@@ -132,17 +132,21 @@ def test_each_variant_is_trained_with_several_seeds(study, tmp_path):
 def test_means_over_seeds_and_what_is_clear():
     runs = run_names(["a", "b"], 2)
     averages = {"bicubic dB": 30.0, "a_seed0 dB": 31.0, "a_seed1 dB": 31.4, "b_seed0 dB": 32.0}  # one of b diverged
-    means, spreads = over_seeds(averages, runs)
-    assert means == pytest.approx({"bicubic dB": 30.0, "a dB": 31.2, "b dB": 32.0})
-    assert spreads == pytest.approx({"bicubic dB": 0, "a dB": 0.2, "b dB": 0})
-    assert clear_best(means, spreads, ["a", "b"], "dB", higher=True) == "b"
-    assert clear_best({**means, "b dB": 31.3}, spreads, ["a", "b"], "dB", higher=True) is None  # within the range
+    spreads = over_seeds(averages, runs)
+    assert spreads["a dB"] == pytest.approx((31.2, 0.2, 2))
+    assert spreads["b dB"] == (32.0, 0, 1)
+    assert clear_best(spreads, runs, "dB", higher=True) is None  # one of the best's runs diverged
+    both = over_seeds({**averages, "b_seed1 dB": 32.2}, runs)
+    assert clear_best(both, runs, "dB", higher=True) == "b"
+    assert clear_best(both, runs, "dB", higher=False) == "a"
+    near = over_seeds({**averages, "b_seed1 dB": 31.1}, runs)
+    assert clear_best(near, runs, "dB", higher=True) is None  # within the ranges
     table = study_table(averages, {"dB": True}, runs, {"a_seed0": 3}, {"a_seed0": 0.5, "a_seed1": 0.7})
     cells = [[f"**{cell['text']}**" if cell["best"] else cell["text"] for cell in row] for row in table["rows"]]
     assert cells == [
         ["bicubic", "30.00", "", ""],
         ["a", "31.20 ± 0.2", "3", "0.6"],
-        ["b", "**32.00 ± 0**", "", ""],
+        ["b", "32.00 ± 0 (1 of 2)", "", ""],
     ]
 
 

@@ -97,3 +97,25 @@ def test_the_loss_knows_how_far_the_training_is():
     assert [len(names) for _, names in trained] == [1] * 4 + [2] * 4
     assert {(progress, len(names)) for training, progress, names in told if not training} == {(1.0, 2)}
     assert learn.loss_func.progress == 1.0
+
+
+def test_what_is_not_finite_is_not_taken_in():
+    balance = Balance()
+    balance.note({"l1": 2.0, "mse": 1.0})
+    balance.note({"l1": 3.0, "mse": float("nan")})
+    assert balance.averages == {"l1": 2.0, "mse": 1.0}
+
+
+def test_a_term_that_counts_later_has_its_factor_from_the_start():
+    learn = learner(mse={"weight": 3, "from": 0.5}, balance="always")
+    told = []
+    learn.add_cb(Told(told))
+    learn.fit_stages()
+    assert set(learn.balance.first) == {"l1", "mse"}
+    assert [len(names) for training, _, names in told if training] == [1] * 4 + [2] * 4
+
+
+def test_looking_for_a_learning_rate_leaves_nothing_behind():
+    learn = learner(mse=3, balance="always")
+    learn.lr_find(num_it=5, show_plot=False)
+    assert (learn.balance.steps, learn.balance.averages) == (0, {})
