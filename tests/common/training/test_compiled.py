@@ -20,10 +20,9 @@ def test_a_compiled_training_ends_as_another(photos, tmp_path):
         done = run("superres.train", *words, f"output.name={compiled}")
         assert done.returncode == 0, done.stdout + done.stderr
         weights[compiled] = safetensors.torch.load_file(tmp_path / compiled / "model.safetensors")
-    for name, expected in weights["false"].items():
-        difference = (weights["true"][name] - expected).abs()
-        assert difference.max() < 5e-4  # Adam makes half a step of what rounding does to a gradient of nearly nothing
-        assert difference.median() < 1e-5
+    differences = torch.cat([(weights["true"][n] - w).abs().flatten() for n, w in weights["false"].items()])
+    assert differences.median() < 1e-5
+    assert differences.max() < 2e-3  # of Adam's five steps of 1e-3, where a gradient is hardly more than its rounding
 
 
 @pytest.mark.slow
