@@ -24,12 +24,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 from PIL import Image
-from safetensors import safe_open
-from safetensors.torch import save_file
 
 from benchmarks.measure import describe_machine
 from common.commands.arguments import number_at_least, user_path
 from common.commands.configs import CONFIGS
+from common.models.card import read_card
+from common.models.share import share
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
 from common.runtime.files import write_json
@@ -147,10 +147,7 @@ def keep_run(run: Path, kept: Path) -> None:
         if sheet.exists():
             Image.open(sheet).convert("RGB").save(kept / f"{run.name}_{sheet.stem}.jpg", quality=90)
     if (run / "model.safetensors").exists():
-        with safe_open(run / "model.safetensors", "pt") as file:
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
-            halves = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
-            save_file(halves, kept / f"{run.name}.safetensors", file.metadata())
+        share(run / "model.safetensors", kept / f"{run.name}.safetensors", read_card(run / "model.safetensors"))
 
 
 def pack(kept: Path, output: Path) -> None:

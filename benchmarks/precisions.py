@@ -64,7 +64,7 @@ def time_predictions(sizes: Sequence[int], device: torch.device, calls: int, com
     for (network, file), size, (precision, is_compiled) in (
         (entry, size, way) for way in ways for entry in NETWORKS.items() for size in sizes
     ):
-        model = ready(trained_like(file), device, precision)
+        model = ready(untrained(file), device, precision)
         if is_compiled:
             model.forward = torch.compile(model.forward)
         noise = np.random.default_rng(0).integers(0, 256, (size // 2, size // 2, 3), dtype=np.uint8)
@@ -74,7 +74,7 @@ def time_predictions(sizes: Sequence[int], device: torch.device, calls: int, com
         accelerator.free_memory()
 
 
-def trained_like(file: str) -> nn.Module:
+def untrained(file: str) -> nn.Module:
     """An untrained network of a shipped config."""
     words = ["model.pretrained=false"] if "light" not in file else []
     return get_model(load_config(Config, CONFIGS / file, words).model, 2)

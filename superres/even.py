@@ -1,48 +1,32 @@
-"""The last convolution before a pixel shuffle, kept from writing a lattice of dots: for any architecture."""
+"""Any architecture's convolution before a pixel shuffle, kept even: see `common.models.even`."""
+
+from collections.abc import Callable
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from common.models.even import even_bias, even_kernels
 
-class EvenKernels(nn.Module):
-    """(out * n, in, 3, 3) -> the same, with one kernel sum for the n pixels that are shuffled from one place.
 
-    As `common.models.unet.EvenConv`; a parametrisation, which folds away when the model is saved.
-    """
+class Even(nn.Module):
+    """A parametrisation, which folds away when the model is saved. make: `even_kernels` or `even_bias`."""
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, make: Callable[[Tensor, int], Tensor], n: int) -> None:
         super().__init__()
-        self.n = n
+        self.make, self.n = make, n
 
-    def forward(self, weight: Tensor) -> Tensor:
-        square = weight.unflatten(0, (-1, self.n))
-        means = square.mean(dim=(-2, -1), keepdim=True)
-        return (square - means + means.mean(dim=1, keepdim=True)).flatten(0, 1)
+    def forward(self, value: Tensor) -> Tensor:
+        return self.make(value, self.n)
 
-    def right_inverse(self, weight: Tensor) -> Tensor:
-        return weight
-
-
-class EvenBias(nn.Module):
-    """(out * n,) -> the same, with one bias for the n pixels that are shuffled from one place."""
-
-    def __init__(self, n: int) -> None:
-        super().__init__()
-        self.n = n
-
-    def forward(self, bias: Tensor) -> Tensor:
-        square = bias.unflatten(0, (-1, self.n))
-        return square.mean(dim=1, keepdim=True).expand_as(square).flatten()
-
-    def right_inverse(self, bias: Tensor) -> Tensor:
-        return bias
+    def right_inverse(self, value: Tensor) -> Tensor:
+        return value
 
 
 def make_even(network: nn.Module) -> int:
     """Parametrises, in place, each convolution that a pixel shuffle follows; returns how many those are."""
-    layers, before = list(network.modules()), None
     found: list[tuple[nn.Conv2d, int]] = []
-    for layer in layers:
+    before: nn.Conv2d | None = None
+    for layer in network.modules():
         if isinstance(layer, nn.PixelShuffle) and before is not None:
             n = layer.upscale_factor**2
             if before.out_channels % n == 0:
@@ -50,7 +34,7 @@ def make_even(network: nn.Module) -> int:
         if isinstance(layer, nn.Conv2d):
             before = layer
     for convolution, n in found:
-        parametrize.register_parametrization(convolution, "weight", EvenKernels(n))
+        parametrize.register_parametrization(convolution, "weight", Even(even_kernels, n))
         if convolution.bias is not None:
-            parametrize.register_parametrization(convolution, "bias", EvenBias(n))
+            parametrize.register_parametrization(convolution, "bias", Even(even_bias, n))
     return len(found)

@@ -39,21 +39,19 @@ def split_words(task: Task, words: list[str]) -> tuple[Path, list[str]]:
     """
     first, box = words[0], box_of(task)
     path = Path(first).expanduser()
-    is_run, is_photo = (
-        (path / "model.safetensors").exists(),
-        path.suffix.lower() in (*READABLE_SUFFIXES, *VIDEO_SUFFIXES),
-    )
+    is_run = (path / "model.safetensors").exists()
     if not is_run and (path / "environment.json").exists():
         raise UserError(f"{first}: a run that has no model yet (python -m {task.name}.train --resume {first})")
-    is_model = is_run or first in box or (path.is_file() and not is_photo) or path.suffix.lower() in MODEL_SUFFIXES
-    if is_model or (len(words) > 1 and not path.exists()):
-        if len(words) == 1 and path.exists() and not (is_run or path.suffix.lower() in MODEL_SUFFIXES):
-            raise UserError(f"{first}: neither a photo of a kind that is read nor a model")
+    if is_run or first in box or path.suffix.lower() in MODEL_SUFFIXES:
         if len(words) == 1:
             raise UserError(f"{first}: a model; name the photos after it")
-        if not is_model:
-            raise UserError(f"{first}: no such model file, photo or folder{did_you_mean(first, box)}")
         return find_model(task, first), words[1:]
+    if path.is_file() and path.suffix.lower() not in (*READABLE_SUFFIXES, *VIDEO_SUFFIXES):
+        if len(words) == 1:
+            raise UserError(f"{first}: neither a photo of a kind that is read nor a model")
+        return path, words[1:]  # whoever opens it says what is wrong
+    if len(words) > 1 and not path.exists():
+        raise UserError(f"{first}: no such model file, photo or folder{did_you_mean(first, box)}")
     choice = next((box[name] for name in task.first_choice if name in box), None)
     if choice is None:
         raise UserError(f"{first}: not a model; give MODEL.safetensors or a run's folder first")

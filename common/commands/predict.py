@@ -52,7 +52,7 @@ def predict_command(task: Task, doc: str | None) -> int:
     model = open_onnx(task, args) if args.model.suffix.lower() == ".onnx" else open_model(task, args)
     from common.inference.plan import is_video, plan_outputs
     from common.inference.tiles import device_of
-    from common.inference.work import Room, Together, enhance_photos
+    from common.inference.work import Together, enhance_photos, room_by
     from common.photos.open import allow_huge_photos
 
     if args.allow_huge:
@@ -77,7 +77,7 @@ def predict_command(task: Task, doc: str | None) -> int:
     enhance, together = partial(use.enhance, model, tile=args.tile, **options), None
     if device_of(model).type != "cpu":  # which one photo keeps busy
         together = Together(partial(use.enhance_together, model, **options), args.tile**2 // scale**2)
-    room = lambda height, width: Room(*task.room(height, width, scale, options))  # noqa: E731
+    room = room_by(task.room, scale, options)
     failed = enhance_photos(photos, enhance, task.keep_grey, args.quality, room, together) if photos else 0
     if videos:
         failed += predict_videos(task, args, videos, enhance, scale, together)

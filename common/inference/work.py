@@ -1,9 +1,9 @@
 """Many photos in, as many photos out: one broken photo stops no other."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -45,6 +45,21 @@ class Room(NamedTuple):
 
 
 RoomOf = Callable[[int, int], Room]  # of a photo of this height and width
+
+
+def room_by(
+    rule: Callable[[int, int, int, Mapping[str, Any]], tuple[int, int, int]], scale: int, options: Mapping[str, Any]
+) -> RoomOf:
+    """By `Task.room`, with a model of this scale and these options."""
+    return lambda height, width: Room(*rule(height, width, scale, options))
+
+
+def room_for(path: Path, height: int, width: int, room: RoomOf) -> Room:
+    """What the photo `path` needs. Raises PhotoError, with its name, if its result cannot be made."""
+    try:
+        return room(height, width)
+    except PhotoError as error:
+        raise PhotoError(f"{path}: {error}") from None
 
 
 def times(scale: int) -> RoomOf:
@@ -202,7 +217,7 @@ def read_to_enhance(path: Path, result: Path, keep_grey: bool, room: RoomOf) -> 
     if not keep_grey:
         photo = to_srgb_photo(photo)
     height, width = photo.rgb.shape[:2]
-    needed = room(height, width)
+    needed = room_for(path, height, width, room)
     check_size(result, needed.width, needed.height)
     check_memory(path, (height * width + needed.pixels) * photo.rgb.itemsize)
     return photo
@@ -240,5 +255,5 @@ def write_result(result: Path, pixels: np.ndarray, like: Photo, quality: int | N
 def explain_failure(path: Path, error: BaseException) -> str:
     """One of FAILURES in a line that begins with the photo's path."""
     if isinstance(error, PhotoError | WriteError):
-        return str(error) if path.stem in str(error) else f"{path}: {error}"
+        return str(error)
     return f"{path}: {getattr(error, 'strerror', None) or str(error) or 'not enough memory'}"

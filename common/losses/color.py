@@ -41,21 +41,19 @@ def opponents(image: Tensor) -> Tensor:
 
 
 def colorfulness(image: Tensor) -> Tensor:
-    """(N,) of (N, 3, H, W) in [0, 1], as Hasler and Suesstrunk 2003 measure it: 0 grey, 33 average, 109 extreme."""
+    """(N,) of (N, 3, H, W) in [0, 1], as Hasler and Suesstrunk 2003 measure it: 0 grey, 33 average, 109 extreme.
+
+    Its roots are lengths of vectors, since the slope of a root is infinite at 0; that of a length counts as 0.
+    """
     pairs = opponents(image)
-    variance = pairs.var(dim=(2, 3), correction=0).sum(dim=0)
-    mean = pairs.mean(dim=(2, 3)).square().sum(dim=0)
-    return variance.sqrt() + 0.3 * mean.sqrt()
+    mean = pairs.mean(dim=(2, 3), keepdim=True)
+    deviation = torch.linalg.vector_norm(pairs - mean, dim=(0, 2, 3)) / pairs[0, 0].numel() ** 0.5
+    return deviation + 0.3 * torch.linalg.vector_norm(mean, dim=(0, 2, 3))
 
 
 def colorfulness_loss(pred: Tensor, target: Tensor) -> Tensor:
     """(N,) 1 - `colorfulness` / 100 of `pred` clamped to [0, 1] (DDColor, Kang et al. 2022, arXiv 2212.11613).
 
-    -2 to 1, which is grey. Its roots are written as lengths of vectors: the slope of a root is infinite at 0, that of a
-    length counts as 0.
+    -2 to 1, which is grey, whatever `target`.
     """
-    pairs = opponents(pred.clamp(0, 1))
-    mean = pairs.mean(dim=(2, 3), keepdim=True)
-    pixels = pairs[0, 0].numel()
-    deviation = torch.linalg.vector_norm(pairs - mean, dim=(0, 2, 3)) / pixels**0.5
-    return 1 - (deviation + 0.3 * torch.linalg.vector_norm(mean, dim=(0, 2, 3))) / 100
+    return 1 - colorfulness(pred.clamp(0, 1)) / 100

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import safe_open
 from torch import Tensor
 
@@ -24,7 +25,7 @@ def share(model: Path, output: Path, card: Mapping[str, Any]) -> dict[str, Any]:
         weights = {name: to_half(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (it is no dictionary)
     digest = hashlib.sha256()
     for name in sorted(weights):
-        digest.update(name.encode() + weights[name].contiguous().numpy().tobytes())
+        digest.update(name.encode() + weights[name].numpy().tobytes())
     header["card"] = {**card, "sha256 of the weights": digest.hexdigest()}
     with atomic_write(output) as temporary:
         temporary.write_bytes(safetensors.torch.save(weights, {METADATA_KEY: json.dumps(header)}))
@@ -32,4 +33,6 @@ def share(model: Path, output: Path, card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_half(value: Tensor) -> Tensor:
-    return value.half().contiguous() if value.is_floating_point() else value
+    """In float16, if that can hold it."""
+    fits = value.is_floating_point() and bool(value.abs().max() <= torch.finfo(torch.float16).max)
+    return (value.half() if fits else value).contiguous()

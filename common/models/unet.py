@@ -16,6 +16,7 @@ from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 from common.config.sections import UNET_STRIDE, ModelConfig
 from common.models.attention import SelfAttention
 from common.models.encoder import get_resnet
+from common.models.even import even_bias, even_kernels
 from common.models.weights import IMAGENET_MEAN, IMAGENET_STD
 
 SKIPS = ("relu", "layer1", "layer2", "layer3")  # the encoder's last layers at 1/2, 1/4, 1/8 and 1/16 of the size
@@ -182,13 +183,7 @@ def shuffle(n_in: int, n_out: int, batch: bool) -> nn.Sequential:
 
 
 class EvenConv(nn.Conv2d):
-    """The 3 x 3 convolution before a pixel shuffle: (N, in, H, W) -> (N, out * upscale**2, H, W), without a grid.
-
-    Where features are constant, the upscale x upscale pixels that are shuffled from one place come out equal, whatever
-    the weights: for each of them the kernel has the same sum, and the bias is one. Else a perceptual loss, to which
-    dots look like texture, makes the network write the same dots everywhere.
-    The condition is that of Sugawara et al. 2019, 'Checkerboard artifacts free convolutional neural networks'.
-    """
+    """The 3 x 3 convolution before a pixel shuffle, (N, in, H, W) -> (N, out * upscale**2, H, W), kept even."""
 
     def __init__(self, in_channels: int, out_channels: int, upscale: int) -> None:
         super().__init__(in_channels, out_channels * upscale**2, kernel_size=3, padding=1)
@@ -197,12 +192,8 @@ class EvenConv(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         if self.upscale == 1 or self.bias is None:
             return super().forward(input)
-        weight = self.weight.unflatten(0, (-1, self.upscale**2))  # out, pixel of the square, in, 3, 3
-        bias = self.bias.unflatten(0, (-1, self.upscale**2))
-        means = weight.mean(dim=(-2, -1), keepdim=True)
-        weight = weight - means + means.mean(dim=1, keepdim=True)
-        bias = bias.mean(dim=1, keepdim=True).expand_as(bias)
-        return F.conv2d(input, weight.flatten(0, 1), bias.flatten(), padding=1)
+        n = self.upscale**2
+        return F.conv2d(input, even_kernels(self.weight, n), even_bias(self.bias, n), padding=1)
 
 
 def add_norm(network: nn.Module, norm: str) -> None:

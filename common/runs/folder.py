@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 
 from common.batches.folders import PhotoSplit
+from common.config.losses import NO_FILES
 from common.config.section import Section
 from common.config.sections import OutputConfig, TaskConfig
 from common.config.yaml_file import load_config, save_config
@@ -121,8 +122,7 @@ def absolute_paths_in(section: AnySection) -> AnySection:
 
 def absolute_weights_path(weights: str | None) -> str | None:
     """Returns the absolute path of a weights file; None and the words for weights stay as they are."""
-    words = (None, "torchvision", "random", "alex", "squeeze")
-    return weights if weights in words else str(Path(weights).expanduser().absolute())
+    return weights if weights in (None, *NO_FILES) else str(Path(weights).expanduser().absolute())
 
 
 def current_run() -> Path | None:

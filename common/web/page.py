@@ -16,7 +16,7 @@ from torch import nn
 
 from common.inference.plan import get_writable_path
 from common.inference.tile_layout import TILE
-from common.inference.work import FAILURES, Enhance, Room, RoomOf, enhance_photo, explain_failure
+from common.inference.work import FAILURES, Enhance, RoomOf, enhance_photo, explain_failure, room_by, room_for
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.runtime.errors import UserError
@@ -76,7 +76,7 @@ class Page:
     ) -> tuple[list[tuple[Path, Path]], list[str]]:
         """([(photo, its result)], messages). Stops when the time is over or the visitor has left."""
         scale, enhance = int(getattr(network, "scale", 1)), self.get_enhance(network, **options)
-        room: RoomOf = lambda height, width: Room(*self.task.room(height, width, scale, options))  # noqa: E731
+        room = room_by(self.task.room, scale, options)
         done, lines, started = [], [], time.monotonic()
         for number, (photo, result) in enumerate(zip(photos, name_results(photos, results), strict=True)):
             if time.monotonic() - started > 60 * self.minutes:
@@ -103,7 +103,7 @@ class Page:
         Image.init()  # all kinds, not only the usual ones
         try:
             with Image.open(photo, formats=[kind for kind in FORMATS if kind in Image.OPEN]) as image:
-                needed = room(image.height, image.width)
+                needed = room_for(photo, image.height, image.width, room)
                 size = max(needed.pixels, needed.height * needed.width) / 1e6
                 if image.format == "TIFF" and has_page(image, MAX_PAGES):
                     raise PhotoError(f"{photo}: more than {MAX_PAGES} pages")

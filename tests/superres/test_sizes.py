@@ -7,7 +7,7 @@ from PIL import Image
 from torch import nn
 
 from common.inference.plan import plan_outputs
-from common.inference.work import Room, enhance_photos
+from common.inference.work import enhance_photos, room_by
 from common.photos.open import PhotoError
 from common.runtime.errors import UserError
 from superres.colors import with_colors_of
@@ -16,6 +16,8 @@ from superres.photo import enlarge_photo, enlarge_together
 from superres.sizes import passes_needed, resize, wanted_size
 from superres.task import TASK
 from tests.commands import run_here
+from tests.common.commands.models import write_model
+from tests.videos import pan, write_video
 
 
 class Nothing(nn.Module):
@@ -125,23 +127,14 @@ def test_photos_together_are_as_photos_alone(photo):
 def test_a_photo_that_cannot_become_so_large_is_named_and_stops_no_other(photos, tmp_path, caplog):
     Image.new("RGB", (10, 8), "red").save(photos / "tiny.png")
     plan = plan_outputs([photos], tmp_path / "out")
-    room = lambda height, width: Room(*TASK.room(height, width, 2, {"longest": 160}))  # noqa: E731
+    room = room_by(TASK.room, 2, {"longest": 160})
     assert enhance_photos(plan, lambda pixels: enlarge_photo(model(), pixels, longest=160), room=room) == 1
     assert f"failed {photos / 'tiny.png'}: 10 x 8 px to 160 x 128 is 16 times as large" in caplog.text
     assert Image.open(tmp_path / "out/0.png").size == (160, 144)
 
 
 def test_no_size_for_videos(tmp_path, capsys):
-    from superres.config import Config
-    from superres.files import save_model
-    from superres.network import get_model
-    from tests.videos import pan, write_video
-
-    config = Config.model_validate({
-        "model": {"network": "srcnn"}, "loss": {"l1": 1},
-        "train": {"stages": [{"crop": 32, "bs": 1, "epochs": 1, "lr": 1e-3}]},
-    })  # fmt: skip
-    save_model(tmp_path / "model.safetensors", get_model(config.model, scale=2), config)
+    write_model(tmp_path / "model.safetensors")
     video = write_video(tmp_path / "a.mp4", pan(2))
     words = [tmp_path / "model.safetensors", video, "-o", tmp_path / "out", "--width", "100"]
     assert run_here("superres.predict", *words) == 2

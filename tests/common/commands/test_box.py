@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 import superres
-import superres.config
 from common.commands.box import box_of, find_model, split_words
 from common.commands.models import models_command
 from common.commands.predict import get_predict_parser
@@ -18,21 +17,16 @@ from common.models.card import read_card, to_markdown
 from common.runs.card import without_files
 from common.runtime.errors import UserError
 from common.runtime.files import write_json
-from superres.files import save_model
-from superres.network import get_model
 from superres.task import TASK
 from tests.commands import run_here
+from tests.common.commands.models import write_model
 
 
 @pytest.fixture
 def run_folder(tmp_path):
-    config = superres.config.Config.model_validate({
-        "data": {"path": tmp_path}, "model": {"network": "srcnn"}, "loss": {"l1": 1},
-        "train": {"stages": [{"crop": 32, "bs": 1, "epochs": 1, "lr": 1e-3}]},
-    })  # fmt: skip
     folder = tmp_path / "run"
     folder.mkdir()
-    save_model(folder / "model.safetensors", get_model(config.model, scale=2), config)
+    write_model(folder / "model.safetensors")
     write_json(
         folder / "card.json", {"task": "superres", "steps": 7, "held-out photos": {"prediction PSNR-Y": 31.2345}}
     )

@@ -7,14 +7,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-import superres.config
 from common.commands.box import split_words
 from common.commands.configs import CONFIGS, find_config
 from common.commands.predict import get_predict_parser
-from superres.files import save_model
-from superres.network import get_model
 from superres.task import TASK
 from tests.commands import run_here
+from tests.common.commands.models import write_model
 
 TASKS = ("superres", "colorize", "styletransfer")
 MODULES = [
@@ -63,11 +61,7 @@ def test_help_imports_neither_torch_nor_fastai(module):
 )
 @pytest.mark.usefixtures("wide")
 def test_to_enlarge_a_photo_imports_nothing_heavy_but_what_makes_the_network(network, needed, tmp_path):
-    config = superres.config.Config.model_validate({
-        "data": {"path": tmp_path}, "model": network, "loss": {"l1": 1},
-        "train": {"stages": [{"crop": 32, "bs": 1, "epochs": 1, "lr": 1e-3}]},
-    })  # fmt: skip
-    save_model(tmp_path / "model.safetensors", get_model(config.model, scale=2), config)
+    write_model(tmp_path / "model.safetensors", **network)
     Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
     ended, printed = status_and_imports("superres.predict", tmp_path, tmp_path / "a.png", "-o", tmp_path / "out")
     assert ended == f"0 {needed}", printed

@@ -7,22 +7,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import superres.config
-from superres.files import save_model
-from superres.network import get_model
 from tests.commands import CAN_FORK, Command, posix_only, run
+from tests.common.commands.models import write_model
 
 pytestmark = [posix_only, pytest.mark.slow, pytest.mark.skipif(not CAN_FORK, reason="needs tests.commands.Command")]
 
 
 @pytest.fixture
 def model(tmp_path):
-    config = superres.config.Config.model_validate({
-        "data": {"path": tmp_path}, "model": {"network": "srcnn"}, "loss": {"l1": 1},
-        "train": {"stages": [{"crop": 32, "bs": 1, "epochs": 1, "lr": 1e-3}]},
-    })  # fmt: skip
-    save_model(tmp_path / "model.safetensors", get_model(config.model, scale=2), config)
-    return tmp_path / "model.safetensors"
+    return write_model(tmp_path / "model.safetensors")
 
 
 def run_two(module, *arguments):

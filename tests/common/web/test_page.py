@@ -3,6 +3,7 @@
 import argparse
 import struct
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import common.web.serve
 from common.commands.app import get_app_parser
 from common.web.page import Page
 from common.web.visitors import Visitors
+from superres.task import TASK as superres_task
 from tests.common.web.conftest import make_task, open_nothing
 
 
@@ -123,3 +125,18 @@ def test_a_root_path_has_no_slash_at_its_end(capsys):
     assert parse("m", "--root-path", "https://example.com/x/").root_path == "https://example.com/x"
     with pytest.raises(SystemExit):
         parse("m", "--root-path", "enhance")
+
+
+def test_the_limit_knows_the_size_that_is_asked_for(tmp_path, two_photos):
+    page = make_page(tmp_path, lambda rgb: rgb.repeat(2, axis=0), megapixels=0.01)
+    page.task = replace(page.task, room=superres_task.room, check_options=superres_task.check_options)
+
+    def said(**options):
+        return page.enhance(two_photos, "a", "none", 0.5, {"scale": None, "width": None, **options}, "s")[2]
+
+    page.get_enhance = lambda network, **options: lambda rgb: rgb
+    assert said().startswith("2 of 2 photos")
+    assert said(scale=2.0).startswith("0.png: 8 x 8 px to 16 x 16 is 2 times as large, and this model enlarges nothing")
+    assert said(scale=1.0, width=3) == "--scale and --width: give one; the other side follows from the photo"
+    page.task = replace(page.task, room=lambda *_: (8, 8, 20_000))  # a large picture on the way to a small result
+    assert said().startswith("0.png: its result would have 0.0 megapixels")
