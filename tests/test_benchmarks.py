@@ -44,6 +44,7 @@ def test_lesson7s_model_enlarges_and_normalises_weights():
     assert sum(name.endswith("weight_g") for name, _ in model.named_parameters()) > 10
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated:FutureWarning")
 @pytest.mark.parametrize("recipe", [Recipe(), replace(ours("bf16"), keep=False)])
 def test_a_step_trains(recipe):

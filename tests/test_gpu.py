@@ -46,6 +46,7 @@ def on_fake_gpu(module):
     return _reparametrize_module(module, {name: torch.empty_like(t, device="cuda") for name, t in tensors.items()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 @pytest.mark.parametrize("precision", HALVES)
 def test_all_that_a_step_needs_meets_on_one_device(name, precision):

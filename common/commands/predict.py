@@ -51,8 +51,9 @@ def predict_command(task: Task, doc: str | None) -> int:
         args.device = str(processes.join(args.device, processes.PATIENCE))
     model = open_onnx(task, args) if args.model.suffix.lower() == ".onnx" else open_model(task, args)
     from common.inference.plan import is_video, plan_outputs
+    from common.inference.room import room_by
     from common.inference.tiles import device_of
-    from common.inference.work import Together, enhance_photos, room_by
+    from common.inference.work import Together, enhance_photos
     from common.photos.open import allow_huge_photos
 
     if args.allow_huge:

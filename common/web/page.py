@@ -15,8 +15,9 @@ from PIL import Image, UnidentifiedImageError
 from torch import nn
 
 from common.inference.plan import get_writable_path
+from common.inference.room import RoomOf, room_by, room_for
 from common.inference.tile_layout import TILE
-from common.inference.work import FAILURES, Enhance, RoomOf, enhance_photo, explain_failure, room_by, room_for
+from common.inference.work import FAILURES, Enhance, enhance_photo, explain_failure
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.runtime.errors import UserError

@@ -128,6 +128,7 @@ def test_validation_is_the_same_middle_in_every_stage(photos):
     torch.testing.assert_close(first[:1].as_subclass(torch.Tensor), middle)
 
 
+@pytest.mark.slow
 def test_crops_come_from_everywhere_and_are_turned(photos):
     config = config_for(photos, "data.crops_per_photo=20", "data.valid=[1.png, 2.png, 3.png, 4.png, 5.png]")
     photos_split = get_photos(config)

@@ -7,7 +7,8 @@ from PIL import Image
 from torch import nn
 
 from common.inference.plan import plan_outputs
-from common.inference.work import enhance_photos, room_by
+from common.inference.room import room_by
+from common.inference.work import enhance_photos
 from common.photos.open import PhotoError
 from common.runtime.errors import UserError
 from superres.colors import with_colors_of

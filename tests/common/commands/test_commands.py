@@ -48,6 +48,7 @@ def test_help_imports_neither_torch_nor_fastai(module):
     assert f"usage: python -m {module}" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "needed"),
     [

@@ -42,6 +42,7 @@ def download(tmp_path, monkeypatch):
     return put
 
 
+@pytest.mark.slow
 def test_vgg_distance_is_that_of_its_formula(vgg_file, noise):
     pred, target = noise[:1], noise[1:]
     vgg = vgg16()
@@ -61,6 +62,7 @@ def test_vgg_distance_is_that_of_its_formula(vgg_file, noise):
 DOWNLOADS = {"alex": "alexnet-owt-7be5be79.pth", "squeeze": "squeezenet1_1-b8a52dc0.pth"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("net", "name", "title"), [("alex", "LPIPS", "AlexNet"), ("squeeze", "LPIPS-squeeze", "SqueezeNet")]
 )

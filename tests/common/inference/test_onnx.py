@@ -129,6 +129,7 @@ class Wrong(nn.Module):
         return image + self.by if torch.compiler.is_exporting() else image
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("by", "said"), [(0.2, r"\d"), (torch.nan, "nan")])
 def test_a_file_that_differs_is_not_kept(tmp_path, by, said):
     with pytest.raises(UserError, match=f"not written: its results differ from torch's by {said}"):

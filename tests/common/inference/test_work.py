@@ -8,7 +8,8 @@ from PIL import Image
 from common.batches.folders import RESULTS_MARKER
 from common.inference import work
 from common.inference.plan import plan_outputs
-from common.inference.work import enhance_photos, read_to_enhance, times
+from common.inference.room import times
+from common.inference.work import enhance_photos, read_to_enhance
 from common.runtime.errors import UserError
 
 

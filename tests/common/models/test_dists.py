@@ -11,7 +11,7 @@ from common.models.dists import DISTS, L2Pool, similarities
 from common.models.vgg16 import init_random_filters
 from common.runtime.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("wide")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("wide")]
 
 
 @pytest.fixture(scope="module")

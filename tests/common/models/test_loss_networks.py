@@ -12,7 +12,7 @@ from common.models.loss_networks import get_features, layer_names
 from common.models.vgg16 import VGG16Features
 from common.runtime.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("wide")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("wide")]
 
 
 def normalized(picture):

@@ -46,11 +46,12 @@ def fastais(encoder, norm, attention):
     return unet.eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoder", "norm", "attention"),
     [
         ("resnet18", "batch", True), ("resnet18", "weight", False), ("resnet18", "spectral", True),
-        *(pytest.param("resnet34", *row, marks=pytest.mark.slow)
+        *(pytest.param("resnet34", *row, marks=pytest.mark.every)
           for row in (("batch", False), ("weight", True), ("spectral", False))),
     ],
 )  # fmt: skip
@@ -134,6 +135,7 @@ def test_norm_covers_the_decoder_and_only_it(norm):
     assert bool(live_norms) == (norm == "batch")
 
 
+@pytest.mark.slow
 def test_spectral_norm_makes_the_largest_singular_value_one():
     unet = build(norm="spectral").eval()
     weight = unet.middle[0][0].weight.flatten(1)

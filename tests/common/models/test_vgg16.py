@@ -28,6 +28,7 @@ def test_encoders_are_torchvisions_resnets():
     )
 
 
+@pytest.mark.slow
 def test_features_are_those_of_torchvisions_vgg16(tmp_path, noise):
     torch.manual_seed(1)
     vgg = vgg16(weights=None).eval()

@@ -131,6 +131,7 @@ def test_the_pictures_of_a_run_follow_the_slider_over_epochs(tmp_path, open_page
     assert page.locator(".epochs img").first.get_attribute("alt") == "input of the crops"
 
 
+@pytest.mark.slow
 def test_a_page_being_written_reads_itself_again_until_training_ends(tmp_path, open_page):
     run = make_run(tmp_path / "run", 2)
     write_run_page(run, "training", reload_seconds=1)

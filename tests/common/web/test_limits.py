@@ -22,6 +22,7 @@ def bomb():
     return bytes(data)
 
 
+@pytest.mark.slow
 def test_uploads_are_limited_in_bytes_and_number(site, visitor, monkeypatch):
     assert visitor.send(("a.png", bytes(99_000))).status_code == 200
     assert visitor.send(("a.png", bytes(110_000))).status_code == 413
