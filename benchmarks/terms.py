@@ -10,6 +10,7 @@ from copy import copy
 from itertools import islice
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,11 +21,12 @@ import superres
 from benchmarks.measure import describe_machine, print_table
 from common.commands.arguments import number_at_least
 from common.commands.configs import find_config
-from common.config.losses import LossConfig, NetworkTerm
+from common.config.losses import NetworkTerm
 from common.losses.loss import PerceptualLoss
 from common.losses.pulls import measure_pulls
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
+from common.training.loss_context import take_output
 
 GET_LEARNER = {
     "superres": superres.get_learner,
@@ -47,12 +49,12 @@ def main() -> None:
     learn = GET_LEARNER[task](args.config, *args.overrides)
     print(describe_machine(learn.dls.device))
     learn.model.eval()
-    pairs: list[tuple[Tensor, ...]] = []
+    pairs: list[tuple[Any, ...]] = []
     for batch in islice(learn.dls.train, args.batches):
         pictures = [tensor.as_subclass(Tensor) for tensor in batch]
         inputs, targets = pictures[: learn.dls.n_inp], pictures[learn.dls.n_inp :]
         with torch.no_grad():
-            pairs.append((inputs[0], learn.model(*inputs), *targets))
+            pairs.append((inputs[0], learn.model(*inputs), take_output(learn.model), *targets))
     rows = [(name, *pull(part, pairs)) for name, part in split(learn.loss_func)]
     total = sum(row[2] for row in rows)
     print_table(["term", "value", "pull", "percent"], [[name, v, p, 100 * p / total] for name, v, p in rows])
@@ -71,16 +73,20 @@ def split(loss: PerceptualLoss) -> Iterator[tuple[str, PerceptualLoss]]:
             }
         for row, value in of_layers.items():
             part = copy(loss)
-            others = {other: LossConfig.model_fields[other].default for other in loss.names if other != name}
+            others = {other: type(config).model_fields[other].default for other in loss.names if other != name}
             part.config, part.names = config.model_copy(update={**others, name: value}), [name]
             yield row, part
 
 
-def pull(loss: PerceptualLoss, batches: Sequence[tuple[Tensor, ...]]) -> tuple[float, float]:
-    """(value, `measure_pulls`) of a loss of one term, averaged over batches of (input, prediction, target, ...)."""
+def pull(loss: PerceptualLoss, batches: Sequence[tuple[Any, ...]]) -> tuple[float, float]:
+    """(value, `measure_pulls`) of a loss of one term, averaged over batches.
+
+    Those are (input, prediction, what the network put out before that became a picture, target, ...).
+    """
     values, pulls = [], []
-    for network_input, *pictures in batches:
-        loss.input = network_input
+    for network_input, pred, output, *targets in batches:
+        loss.input, loss.output = network_input, output
+        pictures = pred, *targets
         pulls += measure_pulls(loss, *pictures).values()
         with torch.no_grad():
             values.append(loss(*pictures).item())

@@ -6,9 +6,10 @@ python -m colorize.config > configs/colorize.schema.json    writes the JSON sche
 import json
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, Tag, model_validator
 
 from common.config.damages import JpegConfig
+from common.config.losses import SECTION, By, LossConfig, Number, Term
 from common.config.sections import Encoder, ModelConfig, Norm, RandomPartsConfig, TaskConfig
 
 
@@ -28,16 +29,47 @@ class DataConfig(RandomPartsConfig, frozen=True):
 class ColorizeModelConfig(ModelConfig, frozen=True):
     encoder: Encoder = Field(default="resnet18", description="torchvision ResNet that reads the picture")
     norm: Norm = Field(default="weight", description="of the decoder: batch, weight, spectral or none")
+    half: bool = Field(
+        default=False, description="find colours at half the size, which eyes hardly see; a step takes less time"
+    )
+    hints: bool = Field(default=False, description="learn to take hints as well: true colours of a few places")
+    vividness: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0,
+        description="with loss.color_classes: 0 the mean of all colours that a thing may have, 1 the likeliest",
+    )
+
+
+class ColorClassesTerm(Term, frozen=True):
+    rebalance: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.5, description="how much rare colours count more: 0 as often as they are, 1 all alike"
+    )
+
+
+class ColorLossConfig(LossConfig, frozen=True):
+    color_classes: Annotated[Number | Annotated[ColorClassesTerm, Tag(SECTION)], By] = Field(
+        default=0.0, description="cross entropy of colours as classes: the network says how likely each is"
+    )
+
+    def rebalance(self) -> float:
+        """Of the colours as classes."""
+        return self.options("color_classes").get("rebalance", ColorClassesTerm.model_fields["rebalance"].default)
 
 
 class Config(TaskConfig, frozen=True):
     data: DataConfig = DataConfig()
     model: ColorizeModelConfig = ColorizeModelConfig()
+    loss: ColorLossConfig
 
     @model_validator(mode="after")
     def lightness_is_left_alone(self) -> "Config":
         if self.loss.input:
             raise ValueError("loss.input: the network leaves lightness alone, so the result always becomes its input")
+        return self
+
+    @model_validator(mode="after")
+    def vividness_is_of_classes(self) -> "Config":
+        if self.model.vividness and not self.loss.color_classes:
+            raise ValueError("model.vividness: chooses among colours, which only loss.color_classes teaches to name")
         return self
 
 

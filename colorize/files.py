@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from colorize.config import ColorizeModelConfig, Config, DataConfig
 from colorize.network import Colorizer, get_model
 from common.models.model_file import fill_weights, read_model_file, validate_section, write_model_file
+from common.models.weights import StateDict
 from common.runtime.errors import UserError
 
 NAME = "colorize"  # of the task, in model files
@@ -30,8 +31,13 @@ def load_model(path: Path) -> Colorizer:
     validate_section(path, DataConfig, values.get("data"))
     if not isinstance(size := values.get("size"), int) or size < 1:
         raise UserError(f"{path}: its config lacks the size that the model was trained at")
-    model = get_model(config.without_pretrained(), size)
+    model = get_model(config.without_pretrained(), size, colors_in(state))
     return fill_weights(path, model, state)
+
+
+def colors_in(state: StateDict) -> tuple[Tensor, Tensor] | None:
+    """(centres, weights) of the colours that the model of a file names, if it does."""
+    return (state["centres"], state["weights"]) if {"centres", "weights"} <= set(state) else None
 
 
 def to_onnx(model: Colorizer) -> tuple[nn.Module, dict[str, int]]:

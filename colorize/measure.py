@@ -95,7 +95,8 @@ def evaluate(
 
 
 def color_as(args: Namespace, model: Colorizer) -> ColorPhoto:
-    return partial(color_photo, model, size=args.size, saturation=args.saturation, tile=args.tile)
+    dials = {name: getattr(args, name) for name in ("size", "saturation", "vividness")}
+    return partial(color_photo, model, tile=args.tile, **dials)
 
 
 def measure_video(args: Namespace, model: Colorizer) -> VideoMeasure:

@@ -1,14 +1,17 @@
 """The colourisation network: a U-Net that sees the grey photo and predicts a* and b* for each of its pixels."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from colorize.bins import mean_color
 from colorize.config import ColorizeModelConfig
 from colorize.lab import set_ab, to_grey
-from common.models.unet import get_unet
+from common.models.unet import Unet, get_unet
 from common.photos.pixels import as_plain
 
-AB_SCALE = 100  # of a* and b* for each 1 that the U-Net puts out
+AB_SCALE = 100  # of a* and b* for each 1 that the U-Net puts out, and of the hints for each 1 that it is given
+HINTS = 3  # channels: a*, b*, and where there is one
 
 
 class Colorizer(nn.Module):
@@ -16,21 +19,55 @@ class Colorizer(nn.Module):
 
     Untrained it gives the grey photo. size: short side in pixels of the crops that it was trained on, and therefore of
     the copy of a photo on which it finds colours best.
+    colors: (centres, weights) of those that the U-Net names instead, with a logit for each: (Q, 2), a* and b*, and
+    (Q,), what its loss multiplied them by. `vividness` chooses between their mean, 0, and the likeliest, 1.
+    A second input are hints, if it was built for them: (N, 3, H, W), a* and b* in hundreds, and 1 where they are known.
+    With `remembers` it keeps what the U-Net put out as `output`, for a loss; who takes it sets it to None.
     """
 
-    def __init__(self, unet: nn.Module, size: int) -> None:
-        super().__init__()
-        self.unet, self.size = unet, size
+    centres: Tensor | None
+    weights: Tensor | None
 
-    def forward(self, photo: Tensor) -> Tensor:
+    def __init__(
+        self,
+        unet: Unet,
+        size: int,
+        colors: tuple[Tensor, Tensor] | None = None,
+        vividness: float = 0.0,
+        hints: bool = False,
+    ) -> None:
+        super().__init__()
+        self.unet, self.size, self.vividness, self.hints = unet, size, vividness, hints
+        centres, weights = colors or (None, None)
+        self.register_buffer("centres", centres)
+        self.register_buffer("weights", weights)
+        self.remembers = False
+        self.output: Tensor | None = None
+
+    def forward(self, photo: Tensor, hints: Tensor | None = None) -> Tensor:
         photo = as_plain(photo)
         with torch.autocast(photo.device.type, enabled=False):
             grey = to_grey(photo.float())
-        ab = AB_SCALE * self.unet(grey)
+        out = self.unet(grey) if hints is None else self.unet(grey, as_plain(hints))
+        if self.remembers:
+            self.output = out
         with torch.autocast(photo.device.type, enabled=False):
-            return set_ab(grey, ab.float())
+            out = out.float()
+            if self.centres is None or self.weights is None:
+                return paint(grey, AB_SCALE * out)
+            return paint(grey, mean_color(out, self.centres.float(), self.weights.float(), self.vividness))
 
 
-def get_model(config: ColorizeModelConfig, size: int) -> Colorizer:
-    """A Colorizer as `config` describes it."""
-    return Colorizer(get_unet(config, n_out=2), size)
+def paint(grey: Tensor, ab: Tensor) -> Tensor:
+    """The colours (N, 2, h, w), if need be enlarged, on a grey picture (N, 3, H, W)."""
+    height, width = grey.shape[-2:]
+    if ab.shape[-2:] != (height, width):  # half the size, rounded up
+        ab = F.interpolate(ab, scale_factor=2, mode="bilinear", align_corners=False)[..., :height, :width]
+    return set_ab(grey, ab)
+
+
+def get_model(config: ColorizeModelConfig, size: int, colors: tuple[Tensor, Tensor] | None = None) -> Colorizer:
+    """A Colorizer as `config` describes it. colors: (centres, weights) of those that it names, if it does."""
+    n_out = 2 if colors is None else len(colors[0])
+    unet = get_unet(config, n_out=n_out, half=config.half, n_hints=HINTS if config.hints else 0)
+    return Colorizer(unet, size, colors, config.vividness, config.hints)

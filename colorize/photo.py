@@ -4,7 +4,9 @@ Eyes see colour coarsely. Given the true colours of a copy with 128 pixels a sho
 onto the sharp lightness, the error in a* and b* is 0.6 on average (BSD100; of the grey photos 10.3).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,27 +14,44 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from colorize.hints import Hint, read_hints, to_map
 from colorize.lab import get_ab, set_ab, to_grey
 from colorize.network import Colorizer
+from common.inference.precision import finite_result
 from common.inference.tile_layout import TILE
-from common.inference.tiles import enhance, enhance_together
+from common.inference.tiles import device_of, enhance, enhance_together
 from common.models.onnx_model import OnnxModel
 from common.photos.flat import shrunk_size
 from common.photos.pixels import to_8_bits, to_pixels, to_tensor
+from common.runtime.errors import UserError
+from common.runtime.finite import check_finite
 
 BAND = 2**20  # pixels that are converted at once
 
 
 def color_photo(
-    model: Colorizer | OnnxModel, photo: np.ndarray, size: int | None = None, saturation: float = 1.0, tile: int = TILE
+    model: Colorizer | OnnxModel,
+    photo: np.ndarray,
+    size: int | None = None,
+    saturation: float = 1.0,
+    vividness: float | None = None,
+    hints: str | list[Hint] | None = None,
+    tile: int = TILE,
 ) -> np.ndarray:
     """(H, W, 3) uint8 or uint16 -> the same, coloured by `model` (in eval mode, on the device to run on).
 
     size: short side in pixels of the copy on which colours are found; None: the model's. saturation: what a* and b* are
-    multiplied by. The photo's L* stays, within the rounding of three channels to 8 bits (0.3); its own colours are
-    ignored.
+    multiplied by. vividness: in place of the model's own, see `Colorizer`. hints: true colours of some places, or a
+    file of them. The photo's L* stays, within the rounding of three channels to 8 bits (0.3); its own colours are
+    ignored. Raises UserError for a vividness or hints that the model does not know, or hints that are wrong.
     """
-    small = enhance(model, shrink_to_grey(photo, size or usual_size(model)), tile=tile)
+    grey = shrink_to_grey(photo, size or usual_size(model))
+    with at_vividness(model, vividness):
+        if hints is None:
+            small = enhance(model, grey, tile=tile)
+        else:
+            hints = read_hints(Path(hints).expanduser()) if isinstance(hints, str) else hints
+            small = color_with_hints(model, grey, to_map(hints, photo.shape[:2], grey.shape[:2]))
     return lay_colors(photo, small, saturation)
 
 
@@ -41,11 +60,48 @@ def usual_size(model: Colorizer | OnnxModel) -> int:
     return int(model.values["size"]) if isinstance(model, OnnxModel) else model.size
 
 
+@torch.inference_mode()
+def color_with_hints(model: Colorizer | OnnxModel, grey: np.ndarray, told: Tensor) -> np.ndarray:
+    """(h, w, 3) uint8 -> the same, coloured in one piece. Raises UserError if the model was not trained with hints."""
+    if isinstance(model, OnnxModel) or not model.hints:
+        raise UserError("--hints: this model was not trained to take any (model.hints=true)")
+    device = device_of(model)
+    picture, told = to_tensor(grey).to(device), told.to(device)
+    result, _ = finite_result(model, lambda: check_finite(model(picture, told)))
+    return to_pixels(result)
+
+
+@contextmanager
+def at_vividness(model: Colorizer | OnnxModel, vividness: float | None) -> Iterator[None]:
+    """Within it the model has another vividness. Raises UserError if it names no colours to choose among."""
+    if vividness is None:
+        yield
+        return
+    if isinstance(model, OnnxModel) or model.centres is None:
+        raise UserError(
+            f"--vividness {vividness:g}: this model gives each pixel one colour; one that was trained with "
+            "loss.color_classes has several to choose among (--saturation works with both)"
+        )
+    own, model.vividness = model.vividness, vividness
+    try:
+        yield
+    finally:
+        model.vividness = own
+
+
 def color_together(
-    model: Colorizer, photos: list[np.ndarray], size: int | None = None, saturation: float = 1.0
+    model: Colorizer,
+    photos: list[np.ndarray],
+    size: int | None = None,
+    saturation: float = 1.0,
+    vividness: float | None = None,
+    hints: str | None = None,
 ) -> list[np.ndarray]:
-    """`color_photo` for photos of one size and depth, all of them in one pass of the model."""
-    small = enhance_together(model, [shrink_to_grey(photo, size or model.size) for photo in photos])
+    """`color_photo` for photos of one size and depth, all of them in one pass of the model, unless they have hints."""
+    if hints is not None:
+        return [color_photo(model, photo, size, saturation, vividness, hints) for photo in photos]
+    with at_vividness(model, vividness):
+        small = enhance_together(model, [shrink_to_grey(photo, size or model.size) for photo in photos])
     return [lay_colors(photo, colored, saturation) for photo, colored in zip(photos, small, strict=True)]
 
 

@@ -16,12 +16,24 @@ OPTIONS = [
         "saturation", float, 1.0, 0.0, None,
         "what the colours are multiplied by. Unsure between colours, a network gives a pale one: try 1.5",
     ),
+    Option(
+        "vividness", float, None, 0.0, 1.0,
+        "of a model trained with loss.color_classes: 0 the mean of all colours that a thing may have, pale and seldom "
+        "far off; 1 the likeliest one [as trained]",
+        fits_onnx=False,
+    ),
+    Option(
+        "hints", str, None, None, None,
+        "JSON file of true colours of some places, in pixels of the photo, of a model trained with model.hints: "
+        '[{"x": 120, "y": 80, "color": "#e07b39"}]',
+        fits_onnx=False,
+    ),
 ]  # fmt: skip
 
 
 def add_evaluate_arguments(parser: ArgumentParser) -> None:
     """What `evaluate` can be told here besides."""
-    add_options(parser, OPTIONS)
+    add_options(parser, [option for option in OPTIONS if option.name != "hints"])
     add_perceptual_arguments(parser)
 
 

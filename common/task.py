@@ -87,8 +87,9 @@ class Training:
     get_dls: "Callable[[PhotoSplit, Any, StageConfig, torch.device], DataLoaders]"
     """(photos, Config, stage, device) -> the batches of a stage."""
 
-    build: "Callable[[Any, Path | None], tuple[Any, PerceptualLoss]]"
-    """(Config, run) -> a new Model and its loss; seed before. run: to continue, with copies of what it began with."""
+    build: "Callable[[Any, Path | None, PhotoSplit], tuple[Any, PerceptualLoss]]"
+    """(Config, run, photos) -> a new Model and its loss; seed before. run: to continue, with copies of what it began
+    with. photos: those that are trained on, if a model depends on them."""
 
     get_metrics: "Callable[[Any, PerceptualLoss], Sequence[Callable[..., Tensor]]]"
     """What is measured on held-out crops after each epoch: (pred, target) -> (N,)."""

@@ -46,7 +46,7 @@ def with_styles_named(config: Config) -> Config:
     return config.model_copy(update={"style": style})
 
 
-def build(config: Config, run: Path | None = None) -> tuple[Stylizer, StyleLoss]:
+def build(config: Config, run: Path | None = None, _: object = None) -> tuple[Stylizer, StyleLoss]:
     """A new model and its loss; seed before. run: the folder of a stopped run, whose copies of the styles are taken."""
     config = with_styles_named(config)
     styles = open_styles(config.style, run)

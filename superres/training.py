@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -25,7 +24,7 @@ def settle(config: Config) -> Config:
     return config
 
 
-def build(config: Config, run: Path | None = None) -> tuple[SuperResolver, PerceptualLoss]:
+def build(config: Config, *_: object) -> tuple[SuperResolver, PerceptualLoss]:
     """A new model and its loss; seed before."""
     return get_model(config.model, config.data.scale), PerceptualLoss(config.loss)
 

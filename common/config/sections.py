@@ -15,6 +15,7 @@ UNET_STRIDE = 32  # a ResNet halves its input five times
 Encoder = Literal[
     "resnet101", "resnet152", "resnet18", "resnet34", "resnet50",
     "resnext101_32x8d", "resnext101_64x4d", "resnext50_32x4d",
+    "vgg16", "vgg16_bn",
     "wide_resnet101_2", "wide_resnet50_2",
 ]  # fmt: skip
 
@@ -68,7 +69,10 @@ class NetworkConfig(Section, frozen=True):
 class ModelConfig(NetworkConfig, frozen=True):
     """The U-Net."""
 
-    encoder: Encoder = Field(default="resnet34", description="torchvision ResNet that reads the picture")
+    encoder: Encoder = Field(default="resnet34", description="torchvision ResNet, or VGG16, that reads the picture")
+    width: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0, description="channels of the decoder, as a part of lesson 7's"
+    )
     pretrained: bool | YamlPath = Field(
         default=True,
         description="start the encoder from torchvision's ImageNet weights, or from a .pth or .safetensors file in its "

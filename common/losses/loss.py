@@ -61,8 +61,8 @@ class PerceptualLoss(nn.Module):
     extra: what a task's batches have besides pictures, for losses made of this one.
 
     `common.training.loss_context` says before each batch what the pictures do not: `progress`, the part of the training
-    that is done (terms with `from` count later), `input`, what the network was given, and `factors`, what `balance`
-    multiplies the terms by.
+    that is done (terms with `from` count later), `input`, what the network was given, `output`, what it put out before
+    that became a picture, if it keeps it, and `factors`, what `balance` multiplies the terms by.
     """
 
     reduction: Literal["mean", "none"] = "mean"
@@ -82,6 +82,7 @@ class PerceptualLoss(nn.Module):
         self.remembered: tuple[Tensor, dict[str, Activations]] | None = None  # a target and its activations
         self.progress = 1.0
         self.input: Tensor | None = None
+        self.output: Tensor | None = None
         self.factors: Mapping[str, float] = {}
 
     def build_networks(self, config: LossConfig) -> None:
@@ -146,6 +147,11 @@ class PerceptualLoss(nn.Module):
             for name in self.names
             if name in terms
         }
+
+    def pulled(self, pred: Tensor) -> tuple[Tensor, Tensor]:
+        """(the prediction, what of it the terms pull at): a picture without a history, twice."""
+        pred = pred.detach().as_subclass(Tensor).float().requires_grad_()
+        return pred, pred
 
     def counts(self, name: str) -> bool:
         """Whether a term counts by now."""

@@ -17,6 +17,7 @@ from common.runtime import processes
 from common.runtime.errors import UserError
 from common.task import Task
 from common.training.learner import StageLearner, without_progress_bars
+from common.training.loss_context import take_output
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ def first_pulls(learn: StageLearner) -> dict[str, float]:
         learn.loss_func.input = inputs[0]
         with torch.no_grad():
             pred = model(*inputs)
+        learn.loss_func.output = take_output(model)
         for name, pull in measure_pulls(learn.loss_func, pred, *targets).items():
             sums[name] = sums.get(name, 0.0) + pull
         n += 1

@@ -52,7 +52,7 @@ def get_learner(
     training = task.training()
     if resume is not None and (resume / RESUME_FILE).exists():
         config = without_first_weights(config)
-    model, loss = training.build(config, resume)
+    model, loss = training.build(config, resume, photos)
     start_from(model, config.train.start_from, task.name, training.read_weights)
     training.begin(config, model)
     if config.train.compile:

@@ -50,7 +50,7 @@ def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], re
         check_precision(config.train, processes.join(config.train.device))
     photos = get_study_photos(task, resume, configs)
     for config in configs.values():
-        model, _ = training.build(config, None)
+        model, _ = training.build(config, None, photos)
         choose_precision(config.train.precision, device, model, "train.precision =")
     perceptual, notes = get_perceptual_metrics(study.vgg, study.lpips, device)
     folder = resume or processes.run_on_main(partial(start_study, study.name, first, photos))

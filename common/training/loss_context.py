@@ -1,12 +1,18 @@
-"""What the loss is told before each batch: how far the training is, and what the network was given."""
+"""What the loss is told of each batch: how far the training is, what the network was given, what it put out."""
 
 from typing import Any
 
 from fastai.callback.core import Callback
+from torch import Tensor, nn
+
+from common.runtime import processes
 
 
 class LossContext(Callback):
-    """Sets `progress` and `input` of a `PerceptualLoss`. On held-out photos all terms count, so that epochs compare."""
+    """Sets `progress`, `input` and `output` of a `PerceptualLoss`.
+
+    On held-out photos all terms count, so that epochs compare.
+    """
 
     order = -5
     learn: Any  # a StageLearner
@@ -16,6 +22,9 @@ class LossContext(Callback):
         loss.input = self.learn.xb[0]
         loss.progress = self.part_done() if self.training else 1.0
 
+    def after_pred(self) -> None:
+        self.learn.loss_func.output = take_output(self.learn.model)
+
     def part_done(self) -> float:
         """Of the training's epochs, all stages together."""
         learn = self.learn
@@ -23,4 +32,14 @@ class LossContext(Callback):
         return min(1.0, (learn.epochs_before + learn.epoch + learn.iter / max(1, learn.n_iter)) / epochs)
 
     def after_fit(self) -> None:
-        self.learn.loss_func.progress, self.learn.loss_func.input = 1.0, None
+        loss = self.learn.loss_func
+        loss.progress, loss.input, loss.output = 1.0, None, None
+
+
+def take_output(model: nn.Module) -> Tensor | None:
+    """What a network put out before it became a picture, if it keeps that for its loss; it does not keep it longer."""
+    network = processes.unwrap_model(model)
+    output = getattr(network, "output", None)
+    if output is not None:
+        vars(network)["output"] = None
+    return output

@@ -4,15 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from colorize.config import Config
+from colorize.config import ColorizeModelConfig, Config
 from colorize.files import save_model
 from colorize.lab import get_ab, to_grey
 from colorize.network import get_model
 from common.commands.configs import CONFIGS
-from common.config.sections import ModelConfig
 from common.config.yaml_file import load_config
 
-CONFIG = ModelConfig(encoder="resnet18", pretrained=False, norm="weight")
+CONFIG = ColorizeModelConfig(encoder="resnet18", pretrained=False, norm="weight")
 
 
 def wake(model):

@@ -50,7 +50,7 @@ def test_saved_config_loads_as_it_was(file, tmp_path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("model.nrm=batch", "command line: model.nrm: unknown key; must be one of encoder, pretrained, norm, "
+        ("model.nrm=batch", "command line: model.nrm: unknown key; must be one of encoder, width, pretrained, norm, "
                             "attention, blur, network, upsample, architecture, options, on_bicubic, "
                             "fused, even; did you mean 'norm'?"),
         ("model.norm=spectrl", "command line: model.norm = spectrl: must be one of batch, weight, spectral, none; "

@@ -10,9 +10,10 @@ from torch import nn
 from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
 
 from common.models.attention import SelfAttention
+from common.models.decoder import EvenConv
 from common.models.format_2 import with_new_names
 from common.models.model_file import fold_norms
-from common.models.unet import EvenConv, Unet, parameter_groups
+from common.models.unet import Unet, parameter_groups
 from common.runtime.errors import UserError
 
 

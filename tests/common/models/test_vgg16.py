@@ -22,9 +22,9 @@ def test_layer_names_are_the_relus_of_torchvisions_vgg16():
     assert names[:5] == ["conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1"]
 
 
-def test_encoders_are_torchvisions_resnets():
+def test_encoders_are_torchvisions_resnets_and_vgg16s():
     assert list(get_args(Encoder)) == torchvision.models.list_models(
-        torchvision.models, include=["*resnet*", "*resnext*"]
+        torchvision.models, include=["*resnet*", "*resnext*", "vgg16*"]
     )
 
 

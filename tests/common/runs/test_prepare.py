@@ -30,7 +30,7 @@ def config_built_from(task, config, resume):
     """The config that `get_learner` builds the network from."""
     seen = []
 
-    def build(config, run):
+    def build(config, run, _):
         assert run == resume
         seen.append(config)
         raise InterruptedError

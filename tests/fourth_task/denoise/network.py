@@ -20,7 +20,7 @@ class Denoiser(nn.Module):
         return as_plain(noisy) + self.unet(as_plain(noisy))
 
 
-def build(config, run=None):
+def build(config, run, photos):
     return Denoiser(config.model, config.data.noise), PerceptualLoss(config.loss)
 
 

@@ -1,0 +1,110 @@
+"""Colours as classes: squares of a* and b*, which of them photos have, and what a network that names them means.
+
+Zhang et al. 2016 (arXiv 1603.08511): one mean colour for all that a thing may have is pale; a likelihood for each of
+many colours is not.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from colorize.lab import get_ab
+from common.photos.flat import open_photo_for_crops
+from common.photos.open import PhotoError
+from common.photos.pixels import to_tensor
+
+STEP = 10  # of a* and b*, from one bin to the next
+LEAST = 1e-4  # part of the pixels that a colour must have to be a class
+PHOTOS, SIDE = 300, 64  # that are looked at, at most, and how small
+REACH = 110  # of a* and b* in sRGB, to either side
+NEAREST, SIGMA = 5, 5.0  # bins that share a colour, and the Gaussian by which they do, as in the paper
+
+
+class Bins(NamedTuple):
+    """Classes of colour."""
+
+    centres: Tensor
+    """(Q, 2), a* and b*."""
+
+    parts: Tensor
+    """(Q,) of all pixels; they add up to 1."""
+
+    def weights(self, rebalance: float) -> Tensor:
+        """(Q,), what each counts in a loss, on average 1: inverse to a mix of its part, smoothed, and of an equal one.
+
+        rebalance: of the equal one: 0 as often as it is, 1 all colours alike.
+        """
+        if rebalance == 0:
+            return torch.ones_like(self.parts)
+        near = (-torch.cdist(self.centres, self.centres).square() / (2 * SIGMA**2)).exp() @ self.parts
+        weights = 1 / ((1 - rebalance) * near / near.sum() + rebalance / len(near))
+        return weights / (weights * self.parts).sum()
+
+
+def measure_bins(paths: Sequence[Path]) -> Bins:
+    """The colours of photos: the squares of STEP x STEP that a ten-thousandth of their pixels has. A few seconds."""
+    return measured(tuple(paths[:: max(1, len(paths) // PHOTOS)][:PHOTOS]))
+
+
+@lru_cache(maxsize=1)
+def measured(paths: tuple[Path, ...]) -> Bins:
+    places = 2 * REACH // STEP + 1
+    counts = np.zeros((places, places))
+    for path in paths:
+        try:
+            photo = open_photo_for_crops(path, min_side=1, least_side=8 * SIDE)
+        except PhotoError:  # what is trained on is checked elsewhere
+            continue
+        photo.thumbnail((SIDE, SIDE), reducing_gap=2)
+        ab = get_ab(to_tensor(photo))[0].flatten(1)
+        i, j = ((ab + REACH) / STEP).round().long().clamp(0, places - 1).numpy()
+        np.add.at(counts, (i, j), 1 / ab.shape[1])
+    counts /= counts.sum()
+    i, j = np.nonzero(counts >= LEAST)
+    centres = torch.from_numpy(np.stack([i, j], axis=1) * STEP - REACH).float()
+    parts = torch.from_numpy(counts[i, j]).float()
+    return Bins(centres, parts / parts.sum())
+
+
+def mean_color(logits: Tensor, centres: Tensor, weights: Tensor, vividness: float) -> Tensor:
+    """(N, Q, H, W) logits -> (N, 2, H, W), the annealed mean of the colours.
+
+    A loss that multiplies colours by `weights`, (Q,), makes them as much likelier. At vividness 0 that is undone: the
+    mean colour of all that a thing may have. The higher, the less of it is, and the more the likeliest count: the
+    likelihoods to the power 1 / (1 - vividness), over the weights. At 1 the likeliest alone.
+    """
+    if vividness == 1:
+        return centres[logits.argmax(dim=1)].movedim(-1, 1)
+    likely = (logits.float() / (1 - vividness) - weights.log()[:, None, None]).softmax(dim=1)
+    return torch.einsum("nqhw,qc->nchw", likely, centres)
+
+
+class Classes:
+    """What a loss asks of a network that names colours. centres: (Q, 2); weights: (Q,), what each colour counts."""
+
+    def __init__(self, centres: Tensor, weights: Tensor) -> None:
+        self.weights = weights
+        # For each whole a* and b*: the nearest bins, and what each has of it.
+        line = torch.arange(-REACH, REACH + 1).float()
+        apart = torch.cdist(torch.cartesian_prod(line, line), centres).square()
+        nearest, self.which = apart.topk(min(NEAREST, len(centres)), largest=False)
+        shares = (-(nearest - nearest[:, :1]) / (2 * SIGMA**2)).exp()
+        self.shares = shares / shares.sum(dim=1, keepdim=True)
+
+    def loss(self, logits: Tensor, ab: Tensor) -> Tensor:
+        """(N,) the mean over pixels of the cross entropy, times the weight of a pixel's nearest bin, in nats.
+
+        logits: (N, Q, H, W); ab: (N, 2, H, W), the true colours.
+        """
+        device = logits.device
+        self.which, self.shares, self.weights = (t.to(device) for t in (self.which, self.shares, self.weights))
+        a, b = (ab.round().long().clamp(-REACH, REACH) + REACH).unbind(dim=1)
+        place = a * (2 * REACH + 1) + b
+        which, shares = self.which[place].movedim(-1, 1), self.shares[place].movedim(-1, 1)
+        entropy = -(logits.float().log_softmax(dim=1).gather(1, which) * shares).sum(dim=1)
+        return (entropy * self.weights[which[:, 0]]).mean(dim=(1, 2))

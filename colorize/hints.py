@@ -1,0 +1,79 @@
+"""Hints: what a person knows of a photo's colours, in a file, and as the network is told it."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from colorize.lab import get_ab
+from colorize.network import AB_SCALE
+from common.runtime.errors import UserError
+
+SIDE = 3  # pixels of the square that a hint fills on the copy on which colours are found
+EXAMPLE = '[{"x": 120, "y": 80, "color": "#e07b39"}]'
+
+
+class Hint(NamedTuple):
+    """A true colour of one place."""
+
+    x: float
+    """Pixels of the photo from the left, its first pixel's middle at .5."""
+
+    y: float
+    """From the top."""
+
+    color: str
+    """#rrggbb, of which a* and b* count: lightness is the photo's."""
+
+
+def read_hints(path: Path) -> list[Hint]:
+    """The hints of a JSON file, a list as `EXAMPLE`. Raises UserError if it is none."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--hints {path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise UserError(f"--hints {path}: no JSON ({error}); a list such as {EXAMPLE}") from error
+    if not isinstance(values, list):
+        raise UserError(f"--hints {path}: no list; write {EXAMPLE}")
+    return [to_hint(f"--hints {path}, entry {number}", value) for number, value in enumerate(values, 1)]
+
+
+def to_hint(where: str, value: Any) -> Hint:
+    """A Hint of JSON values. Raises UserError, which begins with `where`."""
+    if not isinstance(value, dict) or set(value) != {"x", "y", "color"}:
+        raise UserError(f"{where}: must have x, y and color, and nothing else: {EXAMPLE}")
+    for key in ("x", "y"):
+        number = value[key]
+        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < float("inf"):
+            raise UserError(f"{where}: {key} = {number!r}: must be pixels from the photo's left or top edge")
+    if not isinstance(value["color"], str) or not re.fullmatch("#[0-9a-fA-F]{6}", value["color"]):
+        raise UserError(f"{where}: color = {value['color']!r}: must be #rrggbb, as #e07b39")
+    return Hint(value["x"], value["y"], value["color"])
+
+
+def to_map(hints: list[Hint], photo: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """(1, 3, h, w) as `Colorizer` takes them. photo: (height, width) that the places are of; size: (h, w) of the copy.
+
+    Raises UserError if a place is not in the photo.
+    """
+    told = torch.zeros(1, 3, *size)
+    for hint in hints:
+        if hint.x >= photo[1] or hint.y >= photo[0]:
+            raise UserError(
+                f"--hints: x = {hint.x:g}, y = {hint.y:g} is not in the photo of {photo[1]} x {photo[0]} px"
+            )
+        middle = int(hint.y * size[0] / photo[0]), int(hint.x * size[1] / photo[1])
+        square = [slice(max(0, at - SIDE // 2), at + SIDE // 2 + 1) for at in middle]
+        told[0, :2, *square] = ab_of(hint.color)[:, None, None] / AB_SCALE
+        told[0, 2, *square] = 1
+    return told
+
+
+def ab_of(color: str) -> Tensor:
+    """(2,) of #rrggbb."""
+    rgb = torch.tensor([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return get_ab(rgb[None, :, None, None])[0, :, 0, 0]

@@ -1,0 +1,140 @@
+"""The layers of a U-Net's decoder, as fastai has them."""
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
+
+from common.models.attention import SelfAttention
+from common.models.even import even_bias, even_kernels
+
+EIGHTS = 8  # numbers of channels are multiples of it where they are no longer fastai's
+
+
+def thin(n: int, width: float) -> int:
+    """So many channels, or a part of them."""
+    return n if width == 1 else max(EIGHTS, round(n * width / EIGHTS) * EIGHTS)
+
+
+class UnetBlock(nn.Module):
+    """(N, n_in, H, W) and the encoder's (N, n_skip, 2 H, 2 W) -> (N, n_out, 2 H, 2 W).
+
+    n_hints: channels of hints of the picture's size, or none.
+    """
+
+    def __init__(
+        self, n_in: int, n_skip: int, n_out: int, batch: bool, blur: bool, attention: bool, n_hints: int
+    ) -> None:
+        super().__init__()
+        self.shuf = shuffle(n_in, n_in // 2, batch)
+        if blur:
+            self.shuf.append(Blur())
+        self.bn = batch_norm(n_skip)
+        self.n_hints = n_hints
+        self.conv1 = conv_layer(n_in // 2 + n_skip + n_hints, n_out, batch)
+        self.conv2 = conv_layer(n_out, n_out, batch)
+        if attention:
+            self.conv2.append(SelfAttention(n_out))
+
+    def forward(self, x: Tensor, skip: Tensor, hints: Tensor | None = None) -> Tensor:
+        x = torch.cat([self.shuf(x), self.bn(skip)], dim=1).relu()
+        if self.n_hints:
+            few = x.new_zeros(len(x), self.n_hints, *x.shape[-2:]) if hints is None else shrink_hints(hints, x)
+            x = torch.cat([x, few.to(x.dtype)], dim=1)
+        return self.conv2(self.conv1(x))
+
+
+def shrink_hints(hints: Tensor, like: Tensor) -> Tensor:
+    """(N, n, H, W), the last channel 1 where the others have values -> the same at the size of `like`.
+
+    A value is the mean of those in its square, and the last channel 1 where there is one, however small.
+    """
+    values, where = (
+        F.adaptive_avg_pool2d(part, (like.shape[-2], like.shape[-1])) for part in (hints[:, :-1], hints[:, -1:])
+    )
+    return torch.cat([values / where.clamp_min(1e-6), (where > 0).to(values.dtype)], dim=1)
+
+
+def spread_layer(n: int, by: int) -> nn.Sequential:
+    """A convolution whose pixels lie `by` apart, for what is known of one place to reach others."""
+    layer = nn.Sequential(nn.Conv2d(n, n, 3, padding=by, dilation=by), nn.ReLU())
+    nn.init.kaiming_normal_(cast(nn.Conv2d, layer[0]).weight)
+    return layer
+
+
+class Blur(nn.Module):
+    """Each pixel's mean with those to the left, above, and above to the left, as far as they are in the picture.
+
+    As fastai's, which repeats the border for it: a copy of everything, whose gradient torch.compile gets wrong.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 2, stride=1, padding=1, count_include_pad=False)[..., :-1, :-1]
+
+
+class ResBlock(nn.Module):
+    """(N, n, H, W) + two convolutions of it, whose last BatchNorm, if any, starts at zero."""
+
+    def __init__(self, n: int, batch: bool) -> None:
+        super().__init__()
+        last = conv_layer(n, n, batch)[:-1]
+        for norm in last:
+            if isinstance(norm, nn.BatchNorm2d):
+                nn.init.zeros_(norm.weight)
+        self.convpath = nn.Sequential(conv_layer(n, n, batch), last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x + self.convpath(x)).relu()
+
+
+def conv_layer(n_in: int, n_out: int, batch: bool, size: int = 3) -> nn.Sequential:
+    """A convolution, a BatchNorm if wanted, a ReLU; initialised as fastai's U-Net is."""
+    conv = nn.Conv2d(n_in, n_out, size, padding=size // 2, bias=not batch)
+    nn.init.kaiming_normal_(conv.weight)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return nn.Sequential(conv, *([batch_norm(n_out)] if batch else []), nn.ReLU())
+
+
+def batch_norm(n: int) -> nn.BatchNorm2d:
+    """A BatchNorm that starts as fastai's."""
+    norm = nn.BatchNorm2d(n)
+    nn.init.constant_(norm.bias, 1e-3)
+    return norm
+
+
+def shuffle(n_in: int, n_out: int, batch: bool) -> nn.Sequential:
+    """(N, n_in, H, W) -> (N, n_out, 2 H, 2 W): a 1 x 1 convolution, a ReLU and a pixel shuffle.
+
+    At the start the four pixels that are shuffled from one place are equal: ICNR (Aitken et al. 2017, arXiv
+    1707.02937).
+    """
+    layer = conv_layer(n_in, 4 * n_out, batch, size=1)
+    weight = cast(nn.Conv2d, layer[0]).weight
+    with torch.no_grad():
+        weight.copy_(weight[::4].repeat_interleave(4, dim=0))
+    return nn.Sequential(layer, nn.PixelShuffle(2))
+
+
+class EvenConv(nn.Conv2d):
+    """The 3 x 3 convolution before a pixel shuffle, (N, in, H, W) -> (N, out * upscale**2, H, W), kept even."""
+
+    def __init__(self, in_channels: int, out_channels: int, upscale: int) -> None:
+        super().__init__(in_channels, out_channels * upscale**2, kernel_size=3, padding=1)
+        self.upscale = upscale
+
+    def forward(self, input: Tensor) -> Tensor:
+        if self.upscale == 1 or self.bias is None:
+            return super().forward(input)
+        n = self.upscale**2
+        return F.conv2d(input, even_kernels(self.weight, n), even_bias(self.bias, n), padding=1)
+
+
+def add_norm(network: nn.Module, norm: str) -> None:
+    """Gives every Conv2d of `network` weight or spectral norm, in place; 'batch' and 'none' change nothing here."""
+    apply_norm = {"weight": weight_norm, "spectral": spectral_norm}.get(norm)
+    for module in list(network.modules()):
+        if apply_norm and isinstance(module, nn.Conv2d):
+            apply_norm(module)
