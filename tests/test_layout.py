@@ -71,6 +71,8 @@ GENERAL = {  # words of a task that `common` has for something of its own
     '"height"': "an axis of it",
     "--size": "of common.heatmaps",
     "--megapixels": "of the page: the largest photo that it takes",
+    '"half"': "a precision",
+    '"loss"': "the section that all tasks have",
     '"detail"': "of an answer in JSON, as gradio words a refusal",
 }
 
