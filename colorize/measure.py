@@ -15,6 +15,7 @@ from colorize.lab import to_grey
 from colorize.metrics import ab_error, ciede2000, psnr_ab
 from colorize.network import Colorizer
 from colorize.photo import color_photo, shrink
+from common.evaluation.dial import write_curve
 from common.evaluation.metrics import psnr, ssim
 from common.evaluation.perceptual import MeasurePerceptual, get_perceptual_metrics
 from common.evaluation.report import Results, evaluate_photos
@@ -22,8 +23,12 @@ from common.losses.color import colorfulness
 from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.photos.pixels import round_to_8_bits, to_pixels, to_tensor
+from common.runtime import processes
+from common.runtime.errors import UserError
+from common.runtime.files import check_may_replace
 from common.videos.measure import VideoMeasure
 
+DIAL = "vividness"  # an option, and the name of its table and plot
 SHOWN_SIZE = 256  # short side of the photos in pictures, in pixels
 
 ColorPhoto = Callable[[np.ndarray], np.ndarray]  # (H, W, 3) uint8 -> the same, coloured
@@ -86,17 +91,43 @@ def measure(
 
 def evaluate(
     args: Namespace, models: Mapping[str, Colorizer], photos: list[Path], folder: Path | None, device: torch.device
-) -> Results:
-    """Measures models, or none, as the arguments of `colorize.evaluate` say."""
+) -> Results | None:
+    """Measures models, or none, as the arguments of `colorize.evaluate` say; None with --dial, which has its own table.
+
+    Raises UserError if they contradict each other.
+    """
+    if args.dial is not None:
+        measure_dial(args, models, photos, folder or Path(), device)
+        return None
     perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, device)
     return measure_all(
-        photos, {name: color_as(args, model) for name, model in models.items()}, folder, perceptual=perceptual
+        photos,
+        {name: color_as(args, model, args.vividness) for name, model in models.items()},
+        folder,
+        perceptual=perceptual,
     )
 
 
-def color_as(args: Namespace, model: Colorizer) -> ColorPhoto:
-    dials = {name: getattr(args, name) for name in ("size", "saturation", "vividness")}
-    return partial(color_photo, model, tile=args.tile, **dials)
+def measure_dial(
+    args: Namespace, models: Mapping[str, Colorizer], photos: list[Path], folder: Path, device: torch.device
+) -> None:
+    """Writes `vividness.csv` and `vividness.png`: error and colourfulness as --vividness is turned from 0 to 1.
+
+    Raises UserError if there is no such dial, or results exist.
+    """
+    if len(models) != 1 or args.vividness is not None:
+        raise UserError("--dial: turns --vividness of a MODEL; leave out --vividness, --baseline and --steps")
+    check_may_replace([folder / f"{DIAL}.csv"], args.overwrite, "give another folder with -o")
+    (model,) = models.values()
+    turns = {f"{turn:.4g}": color_as(args, model, turn) for turn in np.linspace(0, 1, args.dial)}
+    perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, device)
+    results = measure_all(photos, turns, None, perceptual=perceptual)
+    if processes.is_main():
+        write_curve(results, list(turns), folder, DIAL, DIAL, ("ab error", "colorfulness"))
+
+
+def color_as(args: Namespace, model: Colorizer, vividness: float | None) -> ColorPhoto:
+    return partial(color_photo, model, size=args.size, saturation=args.saturation, vividness=vividness, tile=args.tile)
 
 
 def measure_video(args: Namespace, model: Colorizer) -> VideoMeasure:
@@ -108,4 +139,4 @@ def measure_video(args: Namespace, model: Colorizer) -> VideoMeasure:
     def error(result: np.ndarray, true: np.ndarray) -> float:
         return ab_error(to_tensor(result), to_tensor(true)).item()
 
-    return VideoMeasure(prepare, color_as(args, model), {"ab error": error}, "a* and b*")
+    return VideoMeasure(prepare, color_as(args, model, args.vividness), {"ab error": error}, "a* and b*")

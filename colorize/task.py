@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 
 from colorize.config import Config
-from common.commands.arguments import DISTANCES, add_options, add_perceptual_arguments
+from common.commands.arguments import DISTANCES, add_options, add_perceptual_arguments, number_at_least
 from common.task import Measuring, Option, Task, Training, Use
 
 OPTIONS = [
@@ -34,6 +34,11 @@ OPTIONS = [
 def add_evaluate_arguments(parser: ArgumentParser) -> None:
     """What `evaluate` can be told here besides."""
     add_options(parser, [option for option in OPTIONS if option.name != "hints"])
+    parser.add_argument(
+        "--dial",
+        type=number_at_least(2, int),
+        help="measure so many turns of --vividness: vividness.csv, vividness.png",
+    )
     add_perceptual_arguments(parser)
 
 

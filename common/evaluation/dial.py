@@ -1,4 +1,6 @@
-"""The curve between two models of one shape: how faithful against how sharp, as their weights are mixed.
+"""The curve of a dial that is turned after training: between two models of one shape, whose weights are mixed.
+
+How faithful against how sharp; or of whatever else a task lets one turn.
 
 A model cannot be the best in both (Blau & Michaeli 2018, arXiv 1711.06077); the dial chooses after training.
 """
@@ -21,8 +23,6 @@ log = logging.getLogger(__name__)
 
 Model = TypeVar("Model", bound=nn.Module)
 
-CURVE_FILE, PLOT_FILE = "blend.csv", "blend.png"
-
 
 def mixtures(model: Model, other: Model, other_path: Path, steps: int) -> dict[str, Model]:
     """{part of the other: mixture}, `steps` of them from the first model to the other.
@@ -36,32 +36,43 @@ def mixtures(model: Model, other: Model, other_path: Path, steps: int) -> dict[s
     return mixed
 
 
-def write_curve(results: Results, parts: list[str], folder: Path) -> pd.DataFrame:
-    """A table of what was measured of each mixture, which becomes `blend.csv` in the folder; returns it.
+def write_curve(
+    results: Results,
+    turns: list[str],
+    folder: Path,
+    dial: str = "part",
+    stem: str = "blend",
+    axes: tuple[str, str] | None = None,
+) -> pd.DataFrame:
+    """A table of what was measured at each turn of a dial, which becomes `stem.csv` in the folder; returns it.
 
-    The first metric over the last one, if that is a distance, becomes `blend.png`.
+    axes: (x, y), two metrics of which a plot becomes `stem.png`. None: the last one, if that is a distance, and the
+    first.
     """
     averages = results.averages
-    metrics = [key.split(" ", 1)[1] for key in averages if key.startswith(f"{parts[0]} ")]
-    rows = [{"part": float(part), **{metric: averages[f"{part} {metric}"] for metric in metrics}} for part in parts]
+    metrics = [key.split(" ", 1)[1] for key in averages if key.startswith(f"{turns[0]} ")]
+    rows = [{dial: float(turn), **{metric: averages[f"{turn} {metric}"] for metric in metrics}} for turn in turns]
     table = pd.DataFrame(rows)
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / CURVE_FILE) as temporary:
+    with atomic_write(folder / f"{stem}.csv") as temporary:
         table.to_csv(temporary, index=False)
-    if metrics[-1].startswith(("LPIPS", "VGG")):
-        draw_curve(table, metrics[0], metrics[-1], folder / PLOT_FILE)
-    log.info("curve: %s", folder / CURVE_FILE)
+    if axes is None and metrics[-1].startswith(("LPIPS", "VGG")):
+        axes = metrics[-1], metrics[0]
+    if axes is not None:
+        draw_curve(table, dial, axes, folder / f"{stem}.png")
+    log.info("curve: %s", folder / f"{stem}.csv")
     return table
 
 
-def draw_curve(table: pd.DataFrame, metric: str, distance: str, path: Path) -> None:
-    """Draws a metric over a perceptual distance, a point a mixture."""
+def draw_curve(table: pd.DataFrame, dial: str, metrics: tuple[str, str], path: Path) -> None:
+    """Draws one metric over another, a point a turn of the dial."""
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axes = figure.subplots()
-    axes.plot(table[distance], table[metric], marker="o")
-    for part, x, y in table[["part", distance, metric]].itertuples(index=False):
-        axes.annotate(f"{part:g}", (x, y), textcoords="offset points", xytext=(8, -12))
-    axes.set(xlabel=f"{distance} (lower: more like photos)", ylabel=metric)
+    axes.plot(table[metrics[0]], table[metrics[1]], marker="o")
+    for turn, x, y in table[[dial, *metrics]].itertuples(index=False):
+        axes.annotate(f"{turn:g}", (x, y), textcoords="offset points", xytext=(8, -12))
+    is_distance = metrics[0].startswith(("LPIPS", "VGG"))
+    axes.set(xlabel=f"{metrics[0]}{' (lower: more like photos)' * is_distance}", ylabel=metrics[1])
     axes.grid(alpha=0.3)
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=120, format="png")

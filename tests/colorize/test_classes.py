@@ -1,23 +1,29 @@
 """Colours as classes: bins, what a network that names them means, what the loss asks of it."""
 
 import math
+from functools import partial
 
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
 
 from colorize.bins import REACH, Bins, Classes, mean_color, measure_bins
-from colorize.config import ColorizeModelConfig
+from colorize.config import ColorizeModelConfig, Config
+from colorize.files import load_model, save_model
 from colorize.lab import get_ab, to_grey
+from colorize.measure import measure_photo
 from colorize.network import get_model, paint
 from colorize.photo import color_photo
 from colorize.task import TASK
 from common.commands.notebook import get_learner
+from common.config.yaml_file import load_config
 from common.losses.pulls import shares
 from common.photos.pixels import to_pixels, to_tensor
 from common.runs.balance import first_pulls
 from common.runtime.errors import UserError
+from tests.commands import run_here
 
 CENTRES = torch.tensor([[0.0, 0.0], [50.0, 0.0], [0.0, -40.0]])
 BINS = Bins(CENTRES, torch.tensor([0.7, 0.2, 0.1]))
@@ -130,6 +136,51 @@ def test_classes_and_pictures_pull_as_balance_says(photos):
     loss = "loss={vgg: random, l1: 1, color_classes: 3, balance: start}"
     learn = get_learner(TASK, "colorize_demo.yaml", [f"data.path={photos}", "data.valid=[0.png]", *LIGHT, loss])
     assert shares(first_pulls(learn)) == pytest.approx({"l1": 0.25, "color_classes": 0.75}, rel=1e-3)
+
+
+@pytest.fixture
+def model_file(tmp_path, photos):
+    words = [f"data.path={photos}", "loss={color_classes: 1}", "model.encoder=resnet18", *LIGHT, "model.vividness=0.3"]
+    config = load_config(Config, None, words)
+    model = get_model(config.model, 32, (CENTRES, torch.tensor([0.5, 2.0, 4.0])))
+    torch.nn.init.normal_(model.unet.last.weight, std=0.5)
+    save_model(tmp_path / "model.safetensors", model, config)
+    return tmp_path / "model.safetensors"
+
+
+def test_the_colours_and_the_dial_are_in_the_model_file(model_file):
+    again = load_model(model_file)
+    assert torch.equal(again.centres, CENTRES)
+    assert again.weights.tolist() == [0.5, 2, 4]
+    assert again.vividness == pytest.approx(0.3)
+    assert not again.remembers
+
+
+def test_evaluate_turns_the_dial(model_file, photos, tmp_path):
+    words = [model_file, "--data", photos, "--vgg=random", "-o", tmp_path / "curve"]
+    assert not run_here("colorize.evaluate", *words, "--dial", 3)
+    table = pd.read_csv(tmp_path / "curve/vividness.csv")
+    assert table["vividness"].tolist() == [0, 0.5, 1]
+    model, vivid = load_model(model_file), []
+    for path in photos.iterdir():
+        color = partial(color_photo, model, vividness=1.0)
+        vivid.append(measure_photo(path, {"x": color})[0]["x colorfulness"])
+    assert table["colorfulness"][2] == pytest.approx(sum(vivid) / len(vivid), abs=1e-3)
+    assert table["colorfulness"][0] < table["colorfulness"][2]
+    assert (tmp_path / "curve/vividness.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--baseline", "grey", "--dial", 3], "--dial: turns --vividness of a MODEL"),
+        (["MODEL", "--dial", 3, "--vividness", 0.5], "leave out --vividness"),
+    ],
+)
+def test_a_dial_needs_a_model_and_nothing_else(model_file, photos, tmp_path, words, said, capsys):
+    words = [model_file if word == "MODEL" else word for word in words]
+    assert run_here("colorize.evaluate", *words, "--data", photos, "-o", tmp_path / "none") == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.slow
