@@ -12,7 +12,7 @@ from fasttransform import ItemTransform
 from torch import Tensor
 
 from colorize.lab import get_ab
-from colorize.network import AB_SCALE
+from colorize.network import HINT_SCALE
 from common.photos.pixels import checksums
 from common.runtime.seeds import derive_seed
 
@@ -76,6 +76,6 @@ def place(ab: Tensor, places: list[tuple[int, int, int]]) -> Tensor:
     for row, column, side in places:
         half = side // 2
         square = (slice(max(0, row - half), row + half + 1), slice(max(0, column - half), column + half + 1))
-        hints[:2, *square] = ab[:, *square].mean(dim=(1, 2), keepdim=True) / AB_SCALE
+        hints[:2, *square] = ab[:, *square].mean(dim=(1, 2), keepdim=True) / HINT_SCALE
         hints[2, *square] = 1
     return hints

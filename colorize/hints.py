@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from colorize.lab import get_ab
-from colorize.network import AB_SCALE
+from colorize.network import HINT_SCALE
 from common.runtime.errors import UserError
 
 SIDE = 3  # pixels of the square that a hint fills on the copy on which colours are found
@@ -68,7 +68,7 @@ def to_map(hints: list[Hint], photo: tuple[int, int], size: tuple[int, int]) -> 
             )
         middle = int(hint.y * size[0] / photo[0]), int(hint.x * size[1] / photo[1])
         square = [slice(max(0, at - SIDE // 2), at + SIDE // 2 + 1) for at in middle]
-        told[0, :2, *square] = ab_of(hint.color)[:, None, None] / AB_SCALE
+        told[0, :2, *square] = ab_of(hint.color)[:, None, None] / HINT_SCALE
         told[0, 2, *square] = 1
     return told
 

@@ -10,7 +10,8 @@ from colorize.lab import set_ab, to_grey
 from common.models.unet import Unet, get_unet
 from common.photos.pixels import as_plain
 
-AB_SCALE = 100  # of a* and b* for each 1 that the U-Net puts out, and of the hints for each 1 that it is given
+AB_SCALE = 100  # of a* and b* for each 1 that the U-Net puts out
+HINT_SCALE = 25  # of a* and b* for each 1 of a hint, as large as what else the decoder is given
 HINTS = 3  # channels: a*, b*, and where there is one
 
 
@@ -21,7 +22,7 @@ class Colorizer(nn.Module):
     the copy of a photo on which it finds colours best.
     colors: (centres, weights) of those that the U-Net names instead, with a logit for each: (Q, 2), a* and b*, and
     (Q,), what its loss multiplied them by. `vividness` chooses between their mean, 0, and the likeliest, 1.
-    A second input are hints, if it was built for them: (N, 3, H, W), a* and b* in hundreds, and 1 where they are known.
+    A second input are hints, if it was built for them: (N, 3, H, W), a* and b* over HINT_SCALE, and 1 where known.
     With `remembers` it keeps what the U-Net put out as `output`, for a loss; who takes it sets it to None.
     """
 

@@ -28,6 +28,9 @@ class Encoder(NamedTuple):
     channels: tuple[int, ...]
     """Of those, and of the result at 1/32."""
 
+    normed: bool
+    """Whether all of them are about as large, as batch norm makes them."""
+
 
 def get_encoder(name: str, pretrained: bool | Path) -> Encoder:
     """A ResNet without its pooling and classifier, or the convolutions of a VGG16.
@@ -42,12 +45,12 @@ def get_encoder(name: str, pretrained: bool | Path) -> Encoder:
             [layer.out_channels for layer in layers.get_submodule(skip).modules() if isinstance(layer, nn.Conv2d)][-1]
             for skip in skips
         ]
-        return Encoder(layers, skips, (*widths, widths[-1]))
+        return Encoder(layers, skips, (*widths, widths[-1]), normed=name == "vgg16_bn")
     resnet = get_resnet(name, pretrained)
     layers = nn.Sequential(OrderedDict(list(resnet.named_children())[:-2]))
     n = resnet.fc.in_features
     channels = (resnet.conv1.out_channels, n // 8, n // 4, n // 2, n)
-    return Encoder(layers, ("relu", "layer1", "layer2", "layer3"), channels)
+    return Encoder(layers, ("relu", "layer1", "layer2", "layer3"), channels, normed=True)
 
 
 def get_vgg16(name: str, pretrained: bool | Path) -> nn.Sequential:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from common.config.sections import UNET_STRIDE, ModelConfig
 from common.models.decoder import (
     EvenConv,
+    PixelNorm,
     ResBlock,
     UnetBlock,
     add_norm,
@@ -69,9 +70,9 @@ class Unet(nn.Module):
         self.upscale, self.at_half = upscale, half
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
-        self.encoder, self.skips, channels = get_encoder(encoder, pretrained)
+        self.encoder, self.skips, channels, normed = get_encoder(encoder, pretrained)
         n, batch = channels[-1], norm == "batch"
-        self.bn = batch_norm(n)
+        self.bn = batch_norm(n) if normed else PixelNorm()
         wide, narrow = thin(2 * n, width), thin(n, width)
         self.middle = nn.Sequential(conv_layer(n, wide, batch), conv_layer(wide, narrow, batch))
         self.blocks, n_full = nn.ModuleList(), n  # n_full: fastai's
@@ -81,7 +82,7 @@ class Unet(nn.Module):
             if len(self.blocks) == len(channels) - 2:
                 n_full //= 2
             n_block, with_attention = thin(n_full, width), attention and len(self.blocks) == 1
-            self.blocks.append(UnetBlock(n, n_skip, n_block, batch, blur, with_attention, n_hints))
+            self.blocks.append(UnetBlock(n, n_skip, n_block, batch, blur, with_attention, normed, n_hints))
             n = n_block
         n_last = n if half else n + 3
         self.spread = nn.ModuleList(spread_layer(n, by) for by in SPREAD[: n_hints and len(SPREAD)])

@@ -25,8 +25,8 @@ def test_a_hint_is_the_mean_of_its_square_and_says_where():
     ab = torch.arange(2 * 6 * 6).float().reshape(2, 6, 6)
     hints = place(ab, [(3, 2, 3), (0, 5, 3)])
     assert hints[2].sum() == 9 + 4  # the second is cut off at the corner
-    torch.testing.assert_close(hints[:2, 3, 2], ab[:, 2:5, 1:4].mean(dim=(1, 2)) / 100)
-    torch.testing.assert_close(hints[:2, 0, 5], ab[:, 0:2, 4:6].mean(dim=(1, 2)) / 100)
+    torch.testing.assert_close(hints[:2, 3, 2], ab[:, 2:5, 1:4].mean(dim=(1, 2)) / 25)
+    torch.testing.assert_close(hints[:2, 0, 5], ab[:, 0:2, 4:6].mean(dim=(1, 2)) / 25)
     assert torch.count_nonzero(hints[:, hints[2] == 0]) == 0
 
 
@@ -65,7 +65,7 @@ def test_batches_hold_the_true_colours_of_some_places_and_of_held_out_photos_non
     known = hints[:, 2] > 0
     assert known.any()
     assert (hints[:, :2].movedim(1, -1)[~known] == 0).all()
-    errors = (100 * hints[:, :2] - get_ab(color)).abs().mean(dim=1)[known]
+    errors = (25 * hints[:, :2] - get_ab(color)).abs().mean(dim=1)[known]
     assert errors.median() < get_ab(color).std()  # a square's mean is near its pixels
     assert torch.count_nonzero(dls.valid.one_batch()[1]) == 0
 
@@ -77,7 +77,7 @@ def test_a_file_says_what_is_where_in_pixels_of_the_photo(tmp_path):
     assert hint == Hint(90, 10, "#ff0000")
     told = to_map([hint], (50, 100), (25, 50))[0]
     assert told[2].nonzero().tolist() == [[i, j] for i in (4, 5, 6) for j in (44, 45, 46)]
-    assert (100 * told[:2, 5, 45]).tolist() == pytest.approx((80.1, 67.2), abs=0.1)  # sRGB's red
+    assert (25 * told[:2, 5, 45]).tolist() == pytest.approx((80.1, 67.2), abs=0.1)  # sRGB's red
     assert ab_of("#808080").tolist() == pytest.approx((0, 0), abs=0.01)
 
 

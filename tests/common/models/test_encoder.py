@@ -25,7 +25,7 @@ def vgg_file(tmp_path_factory):
 
 @torch.no_grad()
 def test_a_vgg16_shows_the_decoder_what_it_shows_a_loss(vgg_file):
-    layers, skips, channels = get_encoder("vgg16", vgg_file)
+    layers, skips, channels, _ = get_encoder("vgg16", vgg_file)
     seen, x = {}, torch.rand(1, 3, 64, 96)
     features = VGG16Features(("relu2_2", "relu3_3", "relu4_3", "relu5_3"), str(vgg_file))
     expected = features(x)
@@ -62,6 +62,18 @@ def test_half_of_any_size_is_rounded_up(encoder, size):
     out = build(encoder, n_out=5, half=True)(torch.rand(2, 3, *size))
     assert out.shape == (2, 5, -(-size[0] // 2), -(-size[1] // 2))
     assert torch.count_nonzero(out) == 0
+
+
+@torch.no_grad()
+def test_the_decoder_is_given_activations_of_one_size_at_each_pixel():
+    unet = build()
+    seen = []
+    for block in unet.blocks:
+        block.bn.register_forward_hook(lambda *call: seen.append(call[2].square().mean(dim=1)))
+    unet(torch.rand(1, 3, 64, 64))
+    assert len(seen) == 4
+    for squares in seen:
+        torch.testing.assert_close(squares, torch.ones_like(squares), rtol=1e-2, atol=0)
 
 
 def test_a_thin_decoder_has_a_part_of_the_channels():
