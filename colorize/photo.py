@@ -5,6 +5,7 @@ onto the sharp lightness, the error in a* and b* is 0.6 on average (BSD100; of t
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +35,11 @@ def color_photo(
     """
     small = enhance(model, shrink_to_grey(photo, size or usual_size(model)), tile=tile)
     return lay_colors(photo, small, saturation)
+
+
+def leave_grey(photo: np.ndarray, times: int, **options: Any) -> tuple[str, np.ndarray]:
+    """What stands beside results of `color_photo`: ('grey', (H, W, 3)), the photo without its colours."""
+    return "grey", in_bands(to_grey, photo)
 
 
 def usual_size(model: Colorizer | OnnxModel) -> int:

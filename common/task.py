@@ -64,6 +64,9 @@ class Use:
     enhance_together: "Callable[..., list[np.ndarray]]"
     """(Model, photos of one size and depth, **options) -> the results, made in one pass."""
 
+    plain: "Callable[..., tuple[str, np.ndarray]]" = lambda photo, times, **options: ("photo", photo)
+    """(photo, the models' scale, **options) -> what stands beside results: its name, and a picture of their size."""
+
     choose: "Callable[..., Any]" = lambda model: model
     """(Model, **options at opening) -> the Model of those that a file has."""
 

@@ -68,6 +68,7 @@ def use() -> Use:
         model_class=network.SuperResolver,
         enhance=photo.enlarge_photo,
         enhance_together=photo.enlarge_together,
+        plain=photo.enlarge_plainly,
         to_onnx=files.to_onnx,
         formats={"spandrel": files.export_spandrel},
     )
