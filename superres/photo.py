@@ -12,7 +12,7 @@ from common.inference.tiles import enhance_together as enhance_all
 from common.models.onnx_model import OnnxModel
 from superres.colors import with_colors_of
 from superres.network import SuperResolver
-from superres.sizes import SIZES, passes_needed, resize, wanted_size
+from superres.sizes import passes_needed, resize, size_by, wanted_size
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def enlarge_plainly(photo: np.ndarray, times: int, **options: Any) -> tuple[str,
     photo: (H, W, 3) uint8. times: the scale of the models; if they enlarge nothing, it is ('photo', the photo itself).
     """
     height, width = photo.shape[:2]
-    wanted = wanted_size(height, width, **{name: options.get(name) for name in SIZES})
+    wanted = size_by(options, height, width)
     if wanted is None and times == 1:
         return "photo", photo
     height, width = wanted or (times * height, times * width)

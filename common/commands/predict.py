@@ -26,6 +26,8 @@ from common.runtime.errors import UserError
 from common.task import Task
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from common.inference.work import Together
 
 
@@ -75,8 +77,13 @@ def predict_command(task: Task, doc: str | None) -> int:
     enhance, together = partial(use.enhance, model, tile=args.tile, **options), None
     if device_of(model).type != "cpu":  # which one photo keeps busy
         together = Together(partial(use.enhance_together, model, **options), args.tile**2 // scale**2)
+
+    def remark(path: Path, photo: "np.ndarray") -> None:
+        if line := use.remark(model, photo, **options):
+            log.info("%s: %s", path, line)
+
     room = room_by(task.room, scale, options)
-    failed = enhance_photos(photos, enhance, task.keep_grey, args.quality, room, together) if photos else 0
+    failed = enhance_photos(photos, enhance, task.keep_grey, args.quality, room, together, remark) if photos else 0
     if videos:
         failed += predict_videos(task, args, videos, enhance, scale, together)
     if processes.count() > 1:
