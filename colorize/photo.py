@@ -7,6 +7,7 @@ onto the sharp lightness, the error in a* and b* is 0.6 on average (BSD100; of t
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,6 +54,11 @@ def color_photo(
             hints = read_hints(Path(hints).expanduser()) if isinstance(hints, str) else hints
             small = color_with_hints(model, grey, to_map(hints, photo.shape[:2], grey.shape[:2]))
     return lay_colors(photo, small, saturation)
+
+
+def leave_grey(photo: np.ndarray, times: int, **options: Any) -> tuple[str, np.ndarray]:
+    """What stands beside results of `color_photo`: ('grey', (H, W, 3)), the photo without its colours."""
+    return "grey", in_bands(to_grey, photo)
 
 
 def usual_size(model: Colorizer | OnnxModel) -> int:

@@ -51,6 +51,7 @@ def use() -> Use:
         model_class=network.Colorizer,
         enhance=photo.color_photo,
         enhance_together=photo.color_together,
+        plain=photo.leave_grey,
         mixing={"split": photo.colors_of, "join": photo.with_colors},
         to_onnx=files.to_onnx,
     )

@@ -64,6 +64,12 @@ class Use:
     enhance_together: "Callable[..., list[np.ndarray]]"
     """(Model, photos of one size and depth, **options) -> the results, made in one pass."""
 
+    plain: "Callable[..., tuple[str, np.ndarray]]" = lambda photo, times, **options: ("photo", photo)
+    """(photo, the models' scale, **options) -> what stands beside results: its name, and a picture of their size."""
+
+    remark: "Callable[..., str | None]" = lambda model, photo, **options: None
+    """(Model or OnnxModel, photo, **options) -> what a person should know before it is enhanced, if anything."""
+
     choose: "Callable[..., Any]" = lambda model: model
     """(Model, **options at opening) -> the Model of those that a file has."""
 

@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance
@@ -11,7 +12,7 @@ from common.inference.tiles import enhance_together as enhance_all
 from common.models.onnx_model import OnnxModel
 from superres.colors import with_colors_of
 from superres.network import SuperResolver
-from superres.sizes import passes_needed, resize, wanted_size
+from superres.sizes import passes_needed, resize, size_by, wanted_size
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,19 @@ def enlarge_once(model: SuperResolver | OnnxModel, photo: np.ndarray, tile: int,
             result = np.rot90(enlarge(np.ascontiguousarray(picture)), -turns)
             total += result[:, ::-1] if flipped else result
     return ((total + 4) // 8).astype(photo.dtype)
+
+
+def enlarge_plainly(photo: np.ndarray, times: int, **options: Any) -> tuple[str, np.ndarray]:
+    """What stands beside results of `enlarge_photo`: ('bicubic', (times H, times W, 3)), or the size of its options.
+
+    photo: (H, W, 3) uint8. times: the scale of the models; if they enlarge nothing, it is ('photo', the photo itself).
+    """
+    height, width = photo.shape[:2]
+    wanted = size_by(options, height, width)
+    if wanted is None and times == 1:
+        return "photo", photo
+    height, width = wanted or (times * height, times * width)
+    return "bicubic", np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def enlarge_together(

@@ -47,6 +47,11 @@ def wanted_size(
     return height or size[0], width or size[1]
 
 
+def size_by(options: Mapping[str, Any], photo_height: int, photo_width: int) -> tuple[int, int] | None:
+    """`wanted_size` as options say, among which are others."""
+    return wanted_size(photo_height, photo_width, **{name: options.get(name) for name in SIZES})
+
+
 def passes_needed(photo: tuple[int, int], size: tuple[int, int], scale: int) -> int:
     """How many times a photo of (height, width) goes through a model: once, or twice.
 

@@ -51,9 +51,9 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 def room(height: int, width: int, scale: int, options: Mapping[str, Any]) -> tuple[int, int, int]:
     """Of a photo's result: its sides, and the pixels of the largest picture on the way."""
-    from superres.sizes import SIZES, passes_needed, wanted_size
+    from superres.sizes import passes_needed, size_by
 
-    wanted = wanted_size(height, width, **{name: options.get(name) for name in SIZES})
+    wanted = size_by(options, height, width)
     largest = scale ** (1 if wanted is None else passes_needed((height, width), wanted, scale))
     sides = wanted or (scale * height, scale * width)
     return *sides, largest**2 * height * width
@@ -61,13 +61,15 @@ def room(height: int, width: int, scale: int, options: Mapping[str, Any]) -> tup
 
 def use() -> Use:
     """What applies a model."""
-    from superres import files, network, photo
+    from superres import blurred, files, network, photo
 
     return Use(
         load=files.load_any_model,
         model_class=network.SuperResolver,
         enhance=photo.enlarge_photo,
         enhance_together=photo.enlarge_together,
+        plain=photo.enlarge_plainly,
+        remark=blurred.remark,
         to_onnx=files.to_onnx,
         formats={"spandrel": files.export_spandrel},
     )

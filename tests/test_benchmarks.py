@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from benchmarks.lesson7 import FeatureLoss, Lesson7Model
@@ -104,10 +105,22 @@ def test_a_process_that_dies_counts_as_none():
     worker.close()
 
 
-@pytest.mark.parametrize("name", ["train_step", "predict", "loader", "cost", "tiling", "damages", "precisions", "gpu"])
+@pytest.mark.parametrize(
+    "name", ["train_step", "predict", "loader", "cost", "tiling", "damages", "precisions", "gpu", "blurred"]
+)
 def test_every_benchmark_shows_its_help(name, capsys):
     assert run_here(f"benchmarks.{name}", "--help") == 0
     assert capsys.readouterr().out.startswith("usage: ")
+
+
+def test_noise_is_told_from_noise_that_was_enlarged_or_blurred(tmp_path, capsys):
+    noise = np.random.default_rng(0).integers(0, 256, (260, 256, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    Image.fromarray(noise[:100]).save(tmp_path / "small.png")
+    assert not run_here("benchmarks.blurred", "--data", tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 14
+    assert all("right:    1 of 1, not told: 1" in line for line in lines)
 
 
 def test_figures_are_short():

@@ -88,7 +88,7 @@ def run_line(line, number, results, photos):
     words = [word.replace("~/photos", str(photos)).replace("~/set5", str(photos)) for word in words]
     words = [re.sub(r"runs/(RUN|OTHER|first|second)", str(results.get(task)), word) for word in words]
     words = [{"50": "1", "100": "2"}.get(word, word) for word in words]  # iterations
-    words = ["old.jpg" if word == "out/photo.jpg" else word for word in words]
+    words = ["old.jpg" if word in ("out/photo.jpg", "small/photo.jpg") else word for word in words]
     short = ["loss.vgg=random", "data.valid=[0.png]", "data.crops_per_photo=1", f"data.path={photos}"]
     if task == "styletransfer":
         short.append("style.size=48")

@@ -15,21 +15,20 @@ from common.commands.arguments import (
     add_steady_argument,
     add_tile_argument,
     get_parser,
-    mix_models,
     number_at_least,
     user_path,
     values_of,
 )
 from common.commands.box import split_words
+from common.commands.opening import open_any_model
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
 from common.task import Task
 
 if TYPE_CHECKING:
-    from torch import nn
+    import numpy as np
 
     from common.inference.work import Together
-    from common.models.onnx_model import OnnxModel
 
 
 log = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ def predict_command(task: Task, doc: str | None) -> int:
 
     if processes.count() > 1:
         args.device = str(processes.join(args.device, processes.PATIENCE))
-    model = open_onnx(task, args) if args.model.suffix.lower() == ".onnx" else open_model(task, args)
+    model = open_any_model(task, args.model, args)
     from common.inference.plan import is_video, plan_outputs
     from common.inference.room import room_by
     from common.inference.tiles import device_of
@@ -78,8 +77,13 @@ def predict_command(task: Task, doc: str | None) -> int:
     enhance, together = partial(use.enhance, model, tile=args.tile, **options), None
     if device_of(model).type != "cpu":  # which one photo keeps busy
         together = Together(partial(use.enhance_together, model, **options), args.tile**2 // scale**2)
+
+    def remark(path: Path, photo: "np.ndarray") -> None:
+        if line := use.remark(model, photo, **options):
+            log.info("%s: %s", path, line)
+
     room = room_by(task.room, scale, options)
-    failed = enhance_photos(photos, enhance, task.keep_grey, args.quality, room, together) if photos else 0
+    failed = enhance_photos(photos, enhance, task.keep_grey, args.quality, room, together, remark) if photos else 0
     if videos:
         failed += predict_videos(task, args, videos, enhance, scale, together)
     if processes.count() > 1:
@@ -153,36 +157,3 @@ def get_predict_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:
     add_device_argument(parser)
     add_options(parser, task.options)
     return parser
-
-
-def open_model(task: Task, args: argparse.Namespace) -> "nn.Module":
-    """The MODEL of `predict`, mixed with --blend, ready on its --device."""
-    from common.inference.ready import ready
-    from common.runtime.devices import get_device
-
-    use = task.use()
-    if args.trust_pickle:
-        from common.models.fastai_export import import_exported_model  # fastai takes seconds to import
-
-        model = import_exported_model(args.model, use.model_class)
-    else:
-        model = use.load(args.model)
-    model = use.choose(mix_models(args, model, use.load), **values_of(task.options, args, at_opening=True))
-    return ready(model, get_device(args.device), args.precision)
-
-
-def open_onnx(task: Task, args: argparse.Namespace) -> "OnnxModel":
-    """The MODEL of `predict`, an ONNX file. Raises UserError for options that need a torch model."""
-    from common.models.onnx_model import OnnxModel
-
-    fixed = [option for option in task.options if not option.fits_onnx]
-    for flag, given in (
-        ("--blend", args.blend is not None),
-        ("--part", args.part is not None),
-        ("--precision", args.precision != "auto"),
-        ("--trust-pickle", args.trust_pickle),
-        *((option.flag, getattr(args, option.name) != option.default) for option in fixed),
-    ):
-        if given:
-            raise UserError(f"{flag}: not for an ONNX file; give the model.safetensors that it was made from")
-    return OnnxModel(args.model, task.name, args.device)

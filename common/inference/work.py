@@ -28,6 +28,7 @@ LARGE = 200e6  # bytes; of a photo and its result, if they are to wait in memory
 FAILURES = (PhotoError, WriteError, ResultNotFinite, MemoryError, OSError)  # of one photo; the others go on
 
 Enhance = Callable[[np.ndarray], np.ndarray]  # (H, W, 3) uint8 or uint16 -> (scale H, scale W, 3)
+Remark = Callable[[Path, np.ndarray], None]  # says what there is to know of a photo, (H, W, 3) uint8 or uint16
 
 
 class Together(NamedTuple):
@@ -59,11 +60,12 @@ def enhance_photos(
     quality: int | None = None,
     room: RoomOf = times(1),  # noqa: B008 (a function)
     together: Together | None = None,
+    remark: Remark = lambda path, photo: None,
 ) -> int:
     """Reads, enhances and writes each photo of `plan_outputs`. enhance: (H, W, 3) uint8 -> (H', W', 3) uint8.
 
     keep_grey: a grey photo's result is saved grey. quality: of `common.photos.write.write_photo`.
-    room: what results need. together: for small photos of one size that follow each other.
+    room: what results need. together: for small photos of one size that follow each other. remark: is shown each photo.
 
     The next photo is read, and the one before written, while one is enhanced; large ones are alone in memory. A photo
     that cannot be read or written gets one line. Returns how many those were.
@@ -82,7 +84,7 @@ def enhance_photos(
 
     def read(entry: Entry) -> OpenPhoto | None:
         try:
-            return OpenPhoto(entry, read_to_enhance(entry.path, entry.result, keep_grey, room))
+            return OpenPhoto(entry, read_to_enhance(entry.path, entry.result, keep_grey, room, remark))
         except FAILURES as error:
             report_failure(entry.path, error)
 
@@ -172,16 +174,19 @@ def enhance_photo(
     keep_grey: bool = True,
     quality: int | None = None,
     room: RoomOf = times(1),  # noqa: B008 (a function)
+    remark: Remark = lambda path, photo: None,
 ) -> tuple[int, int]:
     """One photo of `enhance_photos`; returns (height, width) of the result. Raises one of FAILURES."""
-    photo = read_to_enhance(path, result, keep_grey, room)
+    photo = read_to_enhance(path, result, keep_grey, room, remark)
     pixels = enhance(photo.rgb)
     write_result(result, pixels, photo, quality)
     return pixels.shape[0], pixels.shape[1]
 
 
-def read_to_enhance(path: Path, result: Path, keep_grey: bool, room: RoomOf) -> Photo:
-    """The photo. Raises one of FAILURES, also if its result is too large for its format or the memory."""
+def read_to_enhance(
+    path: Path, result: Path, keep_grey: bool, room: RoomOf, remark: Remark = lambda path, photo: None
+) -> Photo:
+    """The photo, shown to `remark`. Raises one of FAILURES, also for a result too large for its format or memory."""
     release_freed_memory()
     photo = read_photo(path)
     if not keep_grey:
@@ -190,6 +195,7 @@ def read_to_enhance(path: Path, result: Path, keep_grey: bool, room: RoomOf) -> 
     needed = room_for(path, height, width, room)
     check_size(result, needed.width, needed.height)
     check_memory(path, (height * width + needed.pixels) * photo.rgb.itemsize)
+    remark(path, photo.rgb)
     return photo
 
 

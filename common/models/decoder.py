@@ -68,7 +68,8 @@ def spread_layer(n: int, by: int) -> nn.Sequential:
 class PixelNorm(nn.Module):
     """(N, C, H, W) -> the same, its root mean square over the channels 1 at each pixel.
 
-    Karras et al. 2018 (arXiv 1710.10196). The activations of a VGG16 without batch norm are some 4 at relu3_3 and .1 at relu5_3, which knows what is seen.
+    Karras et al. 2018 (arXiv 1710.10196). The activations of a VGG16 without batch norm are some 4 at relu3_3 and .1 at
+    relu5_3, which knows what is seen.
     """
 
     def forward(self, x: Tensor) -> Tensor:

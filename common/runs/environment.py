@@ -14,6 +14,7 @@ from common.batches.block import choose_workers
 from common.config.sections import TaskConfig, TrainConfig
 from common.pages.page import flatten
 from common.runtime import processes
+from common.runtime.devices import describe_device
 from common.runtime.files import read_json
 
 PACKAGES = ("torch", "torchvision", "fastai", "kornia", "numpy", "pillow", "safetensors")
@@ -32,9 +33,7 @@ def describe_environment(task_name: str, config: TaskConfig, device: torch.devic
         "command": sys.orig_argv,
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
-        "device": torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"{device} ({torch.get_num_threads()} threads)",
+        "device": describe_device(device),
         "precision": precision,
         "workers": choose_workers(config.train, device),
         "version": own_version(),

@@ -22,3 +22,10 @@ def best_device_name() -> str:
     """The accelerator that torch finds on this machine ('cuda', Apple's 'mps', Intel's 'xpu'), else 'cpu'."""
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     return accelerator.type if accelerator is not None else "cpu"
+
+
+def describe_device(device: torch.device) -> str:
+    """What a person calls it: a GPU's name, or how many threads a CPU has."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device} ({torch.get_num_threads()} threads)"

@@ -79,6 +79,11 @@ class Page:
         scale, enhance = int(getattr(network, "scale", 1)), self.get_enhance(network, **options)
         room = room_by(self.task.room, scale, options)
         done, lines, started = [], [], time.monotonic()
+
+        def remark(photo: Path, pixels: np.ndarray) -> None:
+            if line := self.task.use().remark(network, pixels, **options):
+                lines.append(self.without_paths(f"{photo}: {line}"))
+
         for number, (photo, result) in enumerate(zip(photos, name_results(photos, results), strict=True)):
             if time.monotonic() - started > 60 * self.minutes:
                 lines.append(
@@ -89,7 +94,7 @@ class Page:
                 break
             try:
                 self.check_photo(photo, room)
-                enhance_photo(photo, result, enhance, self.task.keep_grey, room=room)
+                enhance_photo(photo, result, enhance, self.task.keep_grey, room=room, remark=remark)
                 done.append((photo, result))
             except FAILURES as error:
                 lines.append(self.without_paths(explain_failure(photo, error)))

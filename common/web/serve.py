@@ -22,6 +22,7 @@ from torch import nn
 
 from common.inference.ready import ready
 from common.models.blend import blend
+from common.models.names import name_models
 from common.runtime.devices import get_device
 from common.runtime.errors import UserError
 from common.task import Option, Task
@@ -193,14 +194,3 @@ def is_this_computer(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:  # a name
         return host == "localhost"
-
-
-def name_models(paths: list[Path]) -> dict[str, Path]:
-    """{name on the page: file}: a run's folder, or the file's name; where two are alike, the end of the path."""
-    names = [path.parent.name if path.name == "model.safetensors" else path.stem for path in paths]
-    for length in range(2, max(len(path.parts) for path in paths) + 1):
-        again = {name for name in names if names.count(name) > 1}
-        names = [
-            "/".join(path.parts[-length:]) if name in again else name for name, path in zip(names, paths, strict=True)
-        ]
-    return dict(zip(names, paths, strict=True))

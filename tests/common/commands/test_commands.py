@@ -17,7 +17,7 @@ from tests.common.commands.models import write_model
 TASKS = ("superres", "colorize", "styletransfer")
 MODULES = [
     *(f"{task}.{command}" for task in TASKS
-      for command in ("train", "predict", "evaluate", "compare", "export", "app")),
+      for command in ("train", "predict", "evaluate", "compare", "gallery", "export", "app")),
     "styletransfer.optimize",
 ]  # fmt: skip
 

@@ -130,7 +130,7 @@ def test_only_an_accelerator_takes_several(device, several, photos, tmp_path, mo
     save_model(tmp_path / "model.safetensors", get_super_resolver(config.model, 2), config)
     given = []
     monkeypatch.setattr("common.inference.tiles.device_of", lambda model: torch.device(device))
-    monkeypatch.setattr("common.inference.work.enhance_photos", lambda *args: given.append(args[-1]) or 0)
+    monkeypatch.setattr("common.inference.work.enhance_photos", lambda *args: given.append(args[5]) or 0)
     assert run_here("superres.predict", tmp_path / "model.safetensors", photos, "-o", tmp_path / "out") == 0
     assert [together is not None for together in given] == [several]
     if several:

@@ -14,8 +14,10 @@ from PIL import Image
 from common.batches.folders import PhotoSplit
 from common.config.losses import LossConfig
 from common.config.sections import StageConfig, TaskConfig, TrainConfig
+from common.evaluation.gallery import Candidate, show_photos, write_gallery
 from common.evaluation.grid import save_grid
 from common.evaluation.report import evaluate_photos, write_evaluation_page
+from common.inference.room import times
 from common.pages.page import MAX_BYTES
 from common.runs.page import write_run_page
 from common.studies.report import write_study_page
@@ -190,6 +192,35 @@ def test_the_page_of_a_study_sorts_and_compares_any_two(tmp_path, open_page):
     assert color_at(page, ".stage", x=0.75) == (0, 255, 0)
     page.locator(".compare select").first.select_option("bicubic")
     assert color_at(page, ".stage", x=0.25) == (255, 0, 0)
+
+
+def test_the_page_of_a_gallery_chooses_two_models_for_all_pictures_or_for_one(tmp_path, open_page):
+    def paint(color):
+        return lambda photo, **_: np.full((60, 60, 3), [255 * value for value in color], np.uint8)
+
+    candidates = [Candidate(name, paint(color), 1.0, None) for name, color in (("a", RED), ("b", BLUE))]
+    for name in ("first.png", "second.png"):
+        Image.new("RGB", (30, 30)).save(tmp_path / name)
+    paths = [tmp_path / "first.png", tmp_path / "second.png"]
+    shown = show_photos(paths, candidates, lambda photo: ("grey", paint(GREEN)(photo)), times(2), {})
+    write_gallery(tmp_path / "page.html", "Which model?", "a machine", candidates, shown)
+    page = open_page(tmp_path / "page.html", width=400)
+
+    def colors():
+        return [color_at(page, f".compare >> nth={i} >> .stage", x) for i in (0, 1) for x in (0.25, 0.75)]
+
+    red, green, blue = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    assert colors() == [red, blue, red, blue]
+    page.locator(".all select").nth(1).select_option("grey")
+    assert colors() == [red, green, red, green]
+    page.locator(".compare select").first.select_option("b")
+    assert colors() == [blue, green, red, green]
+    page.locator(".compare input").nth(1).focus()
+    page.keyboard.press("End")
+    assert colors() == [blue, green, red, red]
+    page.locator(".all select").first.select_option("b")
+    assert colors() == [blue, green, blue, blue]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
 @pytest.mark.slow

@@ -175,12 +175,3 @@ def test_without_gradio_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(common.web.serve, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"pip install \"perceptual-enhance\[app\]\""):
         common.web.serve.serve(None, None, {})
-
-
-def test_models_have_different_names():
-    from common.web.serve import name_models
-
-    paths = [Path("runs/a/model.safetensors"), Path("b.safetensors"), Path("x/c.safetensors"), Path("y/c.safetensors")]
-    assert list(name_models(paths)) == ["a", "b", "x/c.safetensors", "y/c.safetensors"]
-    runs = [Path(f"/home/me/{x}/run/model.safetensors") for x in "xy"]
-    assert list(name_models(runs)) == ["x/run/model.safetensors", "y/run/model.safetensors"]

@@ -35,6 +35,14 @@ def test_photos_are_left_when_the_time_is_over(tmp_path, two_photos):
     assert said.startswith("After 0 minutes 2 photos were left: start them again.\n\n0 of 2 photos in ")
 
 
+def test_what_there_is_to_know_of_a_photo_is_said_without_its_path(tmp_path, two_photos):
+    task = make_task(lambda rgb: rgb)
+    use = replace(task.use(), remark=lambda model, photo, **options: f"looks {photo.shape} {options}")
+    page = Page(replace(task, use=lambda: use), {"a": Path("/x/a")}, Visitors(tmp_path), open_nothing)
+    said = page.enhance(two_photos[:1], "a", "none", 0.5, {"scale": 2}, "s")[2]
+    assert said.startswith("0.png: looks (8, 8, 3) {'scale': 2}\n\n1 of 1 photos in ")
+
+
 def test_work_ends_and_leaves_nothing_when_its_visitor_has_left(tmp_path, two_photos):
     seen = []
 

@@ -1,0 +1,10 @@
+from pathlib import Path
+
+from common.models.names import name_models
+
+
+def test_models_have_different_names():
+    paths = [Path("runs/a/model.safetensors"), Path("b.safetensors"), Path("x/c.safetensors"), Path("y/c.safetensors")]
+    assert list(name_models(paths)) == ["a", "b", "x/c.safetensors", "y/c.safetensors"]
+    runs = [Path(f"/home/me/{x}/run/model.safetensors") for x in "xy"]
+    assert list(name_models(runs)) == ["x/run/model.safetensors", "y/run/model.safetensors"]
