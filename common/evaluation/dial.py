@@ -48,7 +48,7 @@ def write_curve(results: Results, parts: list[str], folder: Path) -> pd.DataFram
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / CURVE_FILE) as temporary:
         table.to_csv(temporary, index=False)
-    if metrics[-1].startswith(("LPIPS", "VGG")):
+    if metrics[-1].startswith(("LPIPS", "DISTS", "VGG")):
         draw_curve(table, metrics[0], metrics[-1], folder / PLOT_FILE)
     log.info("curve: %s", folder / CURVE_FILE)
     return table

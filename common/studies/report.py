@@ -24,7 +24,7 @@ from common.studies.seeds import clear_best, over_seeds
 from common.studies.study import SavedStudy
 
 MAX_CHARTS = 4
-DISTORTIONS, PERCEPTIONS = ("PSNR-Y", "PSNR"), ("LPIPS", "LPIPS-squeeze", "VGG")
+DISTORTIONS, PERCEPTIONS = ("PSNR-Y", "PSNR"), ("LPIPS", "LPIPS-squeeze", "DISTS", "DISTS-like", "VGG")
 ONE_RUN = "One run each: differences no larger than between two seeds of one config are chance."
 SEEDS_LEGEND = " where it leads by more than the ranges; ± is half the range over the seeds"
 

@@ -31,7 +31,7 @@ def test_models_of_another_shape_are_not_mixed():
         mixtures(line(1.0), nn.Linear(2, 1), Path("other"), 3)
 
 
-@pytest.mark.parametrize(("last", "drawn"), [("LPIPS", True), ("VGG", True), ("SSIM-Y", False)])
+@pytest.mark.parametrize(("last", "drawn"), [("LPIPS", True), ("DISTS", True), ("VGG", True), ("SSIM-Y", False)])
 def test_the_curve_is_a_row_a_mixture_and_a_plot_where_a_distance_was_measured(last, drawn, tmp_path):
     values = {"input PSNR-Y": 1.0, "0 PSNR-Y": 30.0, f"0 {last}": 0.5, "1 PSNR-Y": 20.0, f"1 {last}": 0.2}
     results = Results(pd.DataFrame([values, {name: value + 2 for name, value in values.items()}]), {}, {}, None, {})
