@@ -40,7 +40,7 @@ def get_perceptual_metrics(
     cache, else the metric is left out. All notes are logged. Raises UserError if the given weights cannot be read or
     downloaded.
     """
-    vgg = vgg or ("torchvision" if is_cached(VGG16_Weights.IMAGENET1K_V1) else None)
+    vgg = vgg16_at_hand(vgg)
     if lpips is None and find_spec("torchmetrics"):
         lpips = next((net for net, backbone in BACKBONES.items() if is_cached(backbone.weights)), None)
     metrics: dict[str, Metric] = {}
@@ -51,6 +51,11 @@ def get_perceptual_metrics(
     for note in notes:
         log.info("%s", note)
     return partial(measure_perceptual, metrics, device), notes
+
+
+def vgg16_at_hand(vgg: str | None) -> str | None:
+    """The weights themselves, or if there are none 'torchvision' if it was downloaded before."""
+    return vgg or ("torchvision" if is_cached(VGG16_Weights.IMAGENET1K_V1) else None)
 
 
 def through_vgg(vgg: str | None, device: torch.device) -> tuple[dict[str, Metric], list[str]]:
