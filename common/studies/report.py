@@ -19,6 +19,7 @@ from common.evaluation.report import PHOTOS_ON_PAGE, Results, photos_of_page
 from common.pages.charts import line_chart
 from common.pages.page import REPORT_FILE, flatten, format_figure, to_yaml, write_page, write_within_limit
 from common.pages.scatter import scatter_chart
+from common.runs.callbacks import PULL
 from common.runs.minutes import with_steps_of
 from common.runtime.files import read_json
 from common.studies.fairness import MARK, describe_trained_on, find_trained_on
@@ -183,7 +184,9 @@ def draw_charts(
     shared = [
         column
         for column in next(iter(histories.values()), pd.DataFrame()).columns
-        if column not in left_out and all(column in history.columns for history in histories.values())
+        if column not in left_out
+        and not column.startswith(PULL)
+        and all(column in history.columns for history in histories.values())
     ]
     charts: list[Markup] = []
     for metric in shared[: MAX_CHARTS // 2]:
