@@ -39,7 +39,7 @@ def mixtures(model: Model, other: Model, other_path: Path, steps: int) -> dict[s
 def write_curve(results: Results, parts: list[str], folder: Path) -> pd.DataFrame:
     """A table of what was measured of each mixture, which becomes `blend.csv` in the folder; returns it.
 
-    The first metric over the last one, if that is a distance, becomes `blend.png`.
+    The first metric over the last distance becomes `blend.png`.
     """
     averages = results.averages
     metrics = [key.split(" ", 1)[1] for key in averages if key.startswith(f"{parts[0]} ")]
@@ -48,8 +48,9 @@ def write_curve(results: Results, parts: list[str], folder: Path) -> pd.DataFram
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / CURVE_FILE) as temporary:
         table.to_csv(temporary, index=False)
-    if metrics[-1].startswith(("LPIPS", "DISTS", "VGG")):
-        draw_curve(table, metrics[0], metrics[-1], folder / PLOT_FILE)
+    distances = [metric for metric in metrics if metric.startswith(("LPIPS", "DISTS", "VGG"))]
+    if distances:
+        draw_curve(table, metrics[0], distances[-1], folder / PLOT_FILE)
     log.info("curve: %s", folder / CURVE_FILE)
     return table
 
