@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from colorize.config import Config
+from colorize.frechet import SetDistance, get_set_distance
 from colorize.lab import to_grey
 from colorize.metrics import ab_error, ciede2000, psnr_ab
 from colorize.network import Colorizer
 from colorize.photo import color_photo, shrink
 from common.evaluation.dial import write_curve
 from common.evaluation.metrics import psnr, ssim
-from common.evaluation.perceptual import MeasurePerceptual, get_perceptual_metrics
+from common.evaluation.perceptual import MeasurePerceptual, get_perceptual_metrics, vgg16_at_hand
 from common.evaluation.report import Results, evaluate_photos
 from common.losses.color import colorfulness
 from common.photos.flat import open_photo
@@ -39,12 +40,13 @@ def measure_photo(
     models: Mapping[str, ColorPhoto],
     perceptual: MeasurePerceptual | None = None,
     shown_size: int = SHOWN_SIZE,
+    together: SetDistance | None = None,
 ) -> tuple[dict[str, float], dict[str, Tensor]]:
     """PSNR and SSIM over RGB and colour errors of the grey photo and of `models` on one colour photo, and the pictures.
 
-    perceptual: measures more, see `common.evaluation.perceptual`. All are measured in 8 bits at full size, and returned
-    shrunk to `shown_size` pixels a short side. 'off by' is the distance of the colourfulness from the true photo's.
-    Raises PhotoError if the photo cannot be measured.
+    perceptual: measures more, see `common.evaluation.perceptual`. together: takes the pictures, too. All are measured
+    in 8 bits at full size, and returned shrunk to `shown_size` pixels a short side. 'off by' is the distance of the
+    colourfulness from the true photo's. Raises PhotoError if the photo cannot be measured.
     """
     pixels = np.asarray(open_photo(path))
     if min(pixels.shape[:2]) < 11:
@@ -66,14 +68,23 @@ def measure_photo(
     figures["target colorfulness"] = true_colorfulness
     if perceptual is not None:
         figures |= perceptual(results, target)
+    if together is not None:
+        together.add({**results, "target": target})
     pictures = {**results, "target": target}
     return figures, {name: shrink(picture, shown_size)[0] for name, picture in pictures.items()}
 
 
-def measure_all(paths: list[Path], models: Mapping[str, ColorPhoto], folder: Path | None, **options: Any) -> Results:
+def measure_all(
+    paths: list[Path],
+    models: Mapping[str, ColorPhoto],
+    folder: Path | None,
+    together: SetDistance | None = None,
+    **options: Any,
+) -> Results:
     """`common.evaluation.report.evaluate_photos` for colourisation; options: of `measure_photo`."""
-    measure = partial(measure_photo, models=models, **options)
-    return evaluate_photos(paths, measure, folder, metric="ab error", higher_is_better=False)
+    measure = partial(measure_photo, models=models, together=together, **options)
+    of_all = dict if together is None else together.figures
+    return evaluate_photos(paths, measure, folder, metric="ab error", higher_is_better=False, measure_all=of_all)
 
 
 def measure(
@@ -85,8 +96,10 @@ def measure(
 ) -> Results:
     """Measures models on photos, each at its own size; a study's pictures are smaller."""
     colorizers = {name: partial(color_photo, model) for name, model in models.items()}
-    shown_size = SHOWN_SIZE if perceptual is None else 192
-    return measure_all(photos, colorizers, folder, perceptual=perceptual, shown_size=shown_size)
+    if perceptual is None:
+        return measure_all(photos, colorizers, folder)
+    together = get_set_distance(config.loss.vgg, processes.join(config.train.device))
+    return measure_all(photos, colorizers, folder, together, perceptual=perceptual, shown_size=192)
 
 
 def evaluate(
@@ -100,12 +113,9 @@ def evaluate(
         measure_dial(args, models, photos, folder or Path(), device)
         return None
     perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, device)
-    return measure_all(
-        photos,
-        {name: color_as(args, model, args.vividness) for name, model in models.items()},
-        folder,
-        perceptual=perceptual,
-    )
+    together = get_set_distance(vgg16_at_hand(args.vgg), device)
+    colorizers = {name: color_as(args, model, args.vividness) for name, model in models.items()}
+    return measure_all(photos, colorizers, folder, together, perceptual=perceptual)
 
 
 def measure_dial(

@@ -96,7 +96,7 @@ TASK = Task(
     columns=("grey", "target"),
     higher_is_better={
         **dict.fromkeys(("PSNR", "PSNR-ab", "SSIM"), True),
-        **dict.fromkeys(("ab error", "CIEDE2000", "off by", *DISTANCES), False),
+        **dict.fromkeys(("ab error", "CIEDE2000", "off by", "Fréchet VGG16", *DISTANCES), False),
     },
     keep_grey=False,
     steady=0.9,

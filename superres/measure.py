@@ -12,6 +12,7 @@ from torch import Tensor
 
 from common.evaluation.lattice import lattice
 from common.evaluation.metrics import psnr_y, ssim_y
+from common.evaluation.niqe import niqe
 from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import Results, evaluate_photos
 from common.inference.tile_layout import TILE
@@ -54,7 +55,8 @@ def measure_photo(
 
     The photo is cropped to a multiple of the scale, made small by `degrade`, enlarged, and compared as
     `common.evaluation.metrics` describes, with `scale` pixels shaved. models: {name: SuperResolver}. perceptual:
-    measures more, see `common.evaluation.perceptual`. Raises PhotoError if the photo cannot be read or is too small.
+    measures more, see `common.evaluation.perceptual`; with it comes NIQE, of the photo itself too. Raises PhotoError if
+    the photo cannot be read or is too small.
     """
     scale = degrade.scale
     sharp = to_tensor(open_photo(path))
@@ -71,12 +73,17 @@ def measure_photo(
     for name, result in results.items():
         figures[f"{name} PSNR-Y"] = psnr_y(result, sharp, border).item()
         figures[f"{name} SSIM-Y"] = ssim_y(result, sharp, border).item()
-        grids = {f"{name} grid-{period}": lattice(result, sharp, period) for period in periods(scale)}
-        figures |= {key: value for key, value in grids.items() if not math.isnan(value)}  # of photos that are too small
+        figures |= measured({f"{name} grid-{period}": lattice(result, sharp, period) for period in periods(scale)})
     if perceptual is not None:
-        figures |= perceptual(results, sharp)
+        natural = {f"{name} NIQE": niqe(picture) for name, picture in (results | {"target": sharp}).items()}
+        figures |= measured(natural) | perceptual(results, sharp)
     pictures = {"input": low, **results, "target": sharp}
     return figures, crop_detail({name: picture[0] for name, picture in pictures.items()}, PAGE_SIDE)
+
+
+def measured(figures: Mapping[str, float]) -> dict[str, float]:
+    """Those that are numbers: photos that are too small have no others."""
+    return {key: value for key, value in figures.items() if not math.isnan(value)}
 
 
 def crop_detail(pictures: Mapping[str, Tensor], side: int = DETAIL_SIDE) -> dict[str, Tensor]:

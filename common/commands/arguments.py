@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound="nn.Module")
 Number = TypeVar("Number", int, float)
 
-DISTANCES = ("VGG", "VGG-random", "LPIPS", "LPIPS-squeeze")  # what `add_perceptual_arguments` may measure
+# What `add_perceptual_arguments` may measure.
+DISTANCES = ("VGG", "VGG-random", "DISTS", "DISTS-like", "LPIPS", "LPIPS-squeeze")
 
 
 def get_parser(module: str, doc: str | None, **options: Any) -> argparse.ArgumentParser:
@@ -98,8 +99,8 @@ def add_perceptual_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--vgg",
         metavar="WEIGHTS",
-        help="VGG16 to measure the VGG distance with: torchvision (downloaded once, 528 MB), random, or a .pth or "
-        ".safetensors file [torchvision if it was downloaded before]",
+        help="VGG16 to measure the VGG distance and DISTS with: torchvision (downloaded once, 528 MB), random, or a "
+        ".pth or .safetensors file [torchvision if it was downloaded before]",
     )
     parser.add_argument(
         "--lpips",

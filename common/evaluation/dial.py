@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 Model = TypeVar("Model", bound=nn.Module)
 
+DISTANCES = ("LPIPS", "DISTS", "VGG")  # how names of metrics begin that are lower for what looks more like a photo
+
 
 def mixtures(model: Model, other: Model, other_path: Path, steps: int) -> dict[str, Model]:
     """{part of the other: mixture}, `steps` of them from the first model to the other.
@@ -46,8 +48,8 @@ def write_curve(
 ) -> pd.DataFrame:
     """A table of what was measured at each turn of a dial, which becomes `stem.csv` in the folder; returns it.
 
-    axes: (x, y), two metrics of which a plot becomes `stem.png`. None: the last one, if that is a distance, and the
-    first.
+    axes: (x, y), two metrics of which a plot becomes `stem.png`. None: the last distance, if there is one, and the
+    first metric.
     """
     averages = results.averages
     metrics = [key.split(" ", 1)[1] for key in averages if key.startswith(f"{turns[0]} ")]
@@ -56,8 +58,9 @@ def write_curve(
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / f"{stem}.csv") as temporary:
         table.to_csv(temporary, index=False)
-    if axes is None and metrics[-1].startswith(("LPIPS", "VGG")):
-        axes = metrics[-1], metrics[0]
+    distances = [metric for metric in metrics if metric.startswith(DISTANCES)]
+    if axes is None and distances:
+        axes = distances[-1], metrics[0]
     if axes is not None:
         draw_curve(table, dial, axes, folder / f"{stem}.png")
     log.info("curve: %s", folder / f"{stem}.csv")
@@ -71,7 +74,7 @@ def draw_curve(table: pd.DataFrame, dial: str, metrics: tuple[str, str], path: P
     axes.plot(table[metrics[0]], table[metrics[1]], marker="o")
     for turn, x, y in table[[dial, *metrics]].itertuples(index=False):
         axes.annotate(f"{turn:g}", (x, y), textcoords="offset points", xytext=(8, -12))
-    is_distance = metrics[0].startswith(("LPIPS", "VGG"))
+    is_distance = metrics[0].startswith(DISTANCES)
     axes.set(xlabel=f"{metrics[0]}{' (lower: more like photos)' * is_distance}", ylabel=metrics[1])
     axes.grid(alpha=0.3)
     with atomic_write(path) as temporary:

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,18 @@ class Results:
     example: Pictures  # of the first photo, as measured
     metric: str  # by which photos are sorted
     higher_is_better: bool
+    of_all: Mapping[str, float] = field(default_factory=dict)  # {"name metric": value} of all photos together
 
     @property
     def averages(self) -> dict[str, float]:
-        """{"name metric": average over the photos}; of lattices the median, since some photos have one of their own."""
-        return average_photos(self.table)
+        """{"name metric": average over the photos}, of lattices the median, as some photos have one; and `of_all`."""
+        return {**average_photos(self.table), **self.of_all}
+
+    @property
+    def notes(self) -> list[str]:
+        """What figures are no averages."""
+        metrics = dict.fromkeys(key.split(" ", 1)[1] for key in self.of_all)
+        return [f"{metric} is one figure for all photos together." for metric in metrics]
 
 
 def average_photos(table: pd.DataFrame) -> dict[str, float]:
@@ -70,14 +77,16 @@ def evaluate_photos(
     metric: str = "PSNR-Y",
     higher_is_better: bool = True,
     get_detail: Callable[[Pictures], Pictures] = lambda pictures: pictures,
+    measure_all: Callable[[], Mapping[str, float]] = dict,
 ) -> Results:
     """Measures all photos, logs a table and writes `results.csv` and `comparison.png` into `folder` (unless None).
 
     measure(path) -> ({"name metric": value}, {name: picture (3, H, W) in [0, 1]}), such as "bicubic PSNR-Y". A photo
     for which it raises PhotoError or MemoryError is skipped, and logged. What it draws at random follows from the
     photo's name. The comparison shows get_detail(pictures) of the first MAX_PICTURES photos, enlarged `zoom` times.
-    metric: by which a page sorts photos. Within `processes.sharing_photos` each process measures its share, and the
-    main one has all. Raises UserError if no photo could be measured.
+    metric: by which a page sorts photos. measure_all(), called after all photos, measures them together:
+    `Results.of_all`. Within `processes.sharing_photos` each process measures its share, and the main one has all.
+    Raises UserError if no photo could be measured.
     """
     rows: dict[int, dict[str, str | float]] = {}  # by the photo's number, and so are the others
     details: dict[int, Pictures] = {}
@@ -104,7 +113,7 @@ def evaluate_photos(
         raise UserError(f"none of {len(paths)} photos could be measured")
     places = {number: place for place, number in enumerate(rows)}  # in the table
     pictures = {places[number]: shown for number, shown in pictures.items()}
-    results = Results(pd.DataFrame(list(rows.values())), pictures, example, metric, higher_is_better)
+    results = Results(pd.DataFrame(list(rows.values())), pictures, example, metric, higher_is_better, measure_all())
     if processes.sharing.get() and not processes.is_main():
         return results
     log.info("%s", format_table(results.averages, f"average of {len(rows)}"))
@@ -138,7 +147,7 @@ def write_evaluation_page(folder: Path, results: Results, title: str, subtitle: 
             path,
             "evaluation.html",
             title=title,
-            subtitle=subtitle,
+            subtitle=" · ".join([subtitle, *results.notes]),
             table=averages_table(results.averages),
             **photos_of_page(results, n),
         )

@@ -4,6 +4,7 @@ Ding et al. 2020 (arXiv 2004.07728). The network is torchvision's VGG16, the wei
 torchmetrics ships.
 """
 
+from collections.abc import Sequence
 from typing import Self
 
 import torch
@@ -63,7 +64,14 @@ class DISTS(nn.Module):
         return super().train(False)
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        ours, theirs = ([picture.float(), *self.vgg(picture).values()] for picture in (pred, target))
+        return self.distance(self.activations(pred), self.activations(target))
+
+    def activations(self, picture: Tensor) -> list[Tensor]:
+        """The picture and the activations (N, C, h, w) of the `STAGES`, in float32."""
+        return [picture.float(), *self.vgg(picture).values()]
+
+    def distance(self, ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> Tensor:
+        """(N,) of such activations."""
         pairs = [similarities(a, b) for a, b in zip(ours, theirs, strict=True)]
         means, structures = (torch.cat(parts, dim=1) for parts in zip(*pairs, strict=True))
         return 1 - (self.alpha * means + self.beta * structures).sum(dim=1)

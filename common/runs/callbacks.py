@@ -25,8 +25,13 @@ from common.training.learner import MakeColumns, SaveModel
 log = logging.getLogger(__name__)
 
 
+PULL = "pull_"  # before a term's name: its share of the pull on the picture
+
+
 class History(Callback):
     """Writes one row per epoch into `path` (CSV, all stages) and logs it: every metric and loss term by name.
+
+    With `loss.balance: always` the row has the terms' shares of the pull, too.
 
     Raises TrainingDiverged if the validation loss is not finite, before anything of the epoch is written.
     """
@@ -53,6 +58,8 @@ class History(Callback):
         if not math.isfinite(row["valid_loss"]):
             terms = {name: row[name] for name in self.learn.loss_func.names}
             raise loss_diverged(self.learn, row["valid_loss"], f"on held-out photos, epoch {row['epoch']}", terms)
+        if (balance := getattr(self.learn, "balance", None)) is not None:
+            row |= {f"{PULL}{name}": share for name, share in balance.end_epoch().items()}
         row["skipped"] = skipped = self.finite_steps.total - sum(earlier.get("skipped", 0) for earlier in self.rows)
         row["seconds"] = round(time.time() - self.recorder.start_epoch, 2)
         self.rows.append(row)

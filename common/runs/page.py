@@ -1,6 +1,7 @@
 """A run's page, `report.html`: written after each epoch from what is in the run's folder, so that it can be watched."""
 
 import math
+import re
 import shlex
 import time
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from common.evaluation.report import PHOTOS_ON_PAGE, Results, averages_table, ph
 from common.pages.charts import line_chart
 from common.pages.page import REPORT_FILE, format_figure, spread, to_yaml, write_page, write_within_limit
 from common.pages.pictures import to_data_uri
+from common.runs.callbacks import PULL
 from common.runs.photos import PHOTOS_FILE
 from common.runtime import processes
 from common.runtime.durations import format_duration
@@ -109,7 +111,7 @@ def describe_progress(history: pd.DataFrame, config: dict[str, Any]) -> str:
 
 
 def draw_charts(history: pd.DataFrame, config: dict[str, Any]) -> list[Markup]:
-    """Losses, weighted terms, metrics and the learning rate, over the epochs."""
+    """Losses, weighted terms, their shares of the pull, metrics and the learning rate, over the epochs."""
     if history.empty:
         return []
     stages, epochs = config["train"]["stages"], history["epoch"].tolist()
@@ -128,19 +130,29 @@ def draw_charts(history: pd.DataFrame, config: dict[str, Any]) -> list[Markup]:
 
     # Terms without a weight are not in the history.
     terms = [name for name in config["loss"] if name in history.columns]
-    others = [
-        name for name in history.columns[4:] if name not in terms and name not in ("skipped", "seconds")
-    ]  # after epoch, stage, train_loss, valid_loss
+    others = [name for name in figures_of(history)[1:] if name not in terms]  # after valid_loss
     charts = [chart("Loss", ["train_loss", "valid_loss"])]
     if terms:
         stacked = bool((history[terms].to_numpy() >= 0).all()) and len(terms) > 1
         charts.append(chart("Weighted terms of the validation loss", terms, stacked=stacked))
+    shares = {
+        name.removeprefix(PULL): [(epoch, 100 * share) for epoch, share in points(name)]
+        for name in history.columns
+        if name.startswith(PULL)
+    }
+    charts.append(line_chart("Shares of the pull on the picture, %", shares, "epoch", bands, mark))
     charts += [chart(name, [name]) for name in others]
     rates = rate_points(stages, ends)
     highest = max(rate for _, rate in rates)
     rates = {"learning rate": [(epoch, rate) for epoch, rate in rates if rate > highest / 1e4]}
     charts.append(line_chart("Learning rate", rates, "epoch", bands, log=True))
     return [drawn for drawn in charts if drawn]
+
+
+def figures_of(history: pd.DataFrame) -> list[str]:
+    """The columns of held-out photos: valid_loss, terms, metrics."""
+    columns = history.columns[3:]  # after epoch, stage, train_loss
+    return [name for name in columns if name not in ("skipped", "seconds") and not name.startswith(PULL)]
 
 
 def rate_points(stages: Sequence[dict[str, Any]], ends: Sequence[int]) -> list[tuple[float, float]]:
@@ -187,14 +199,14 @@ def list_facts(run: Path, starts: Sequence[dict[str, Any]], history: pd.DataFram
         ("photos", f"{len(photos['train'])} to train on, {len(photos['held out'])} held out"),
         ("begun", starts[0]["time"] + (f", continued {len(starts) - 1} times" if len(starts) > 1 else "")),
         ("device", last["device"] + (f", {last['processes']} processes" if last["processes"] > 1 else "")),
+        *([("pull at the start", balance)] if (balance := read_balance(run / "log.txt")) else []),
         *([("precision", last["precision"])] if "precision" in last else []),  # not of earlier versions' runs
         ("versions", ", ".join(f"{name} {number}" for name, number in last["packages"].items())),
         ("Python", last["python"]),
     ]
     if not history.empty:
         best = history.loc[history["valid_loss"].idxmin()]
-        names = [name for name in history.columns[3:] if name not in ("skipped", "seconds")]  # after valid_loss
-        figures = [f"{name} {format_figure(best[name])}" for name in names]
+        figures = [f"{name} {format_figure(best[name])}" for name in figures_of(history)]
         facts.append(("best epoch", f"{best['epoch']:.0f}: {', '.join(figures)}"))
         if "skipped" in history and (skipped := sum(history["skipped"].tolist())):
             facts.append(("skipped steps", f"{skipped:.0f}, as their gradient was not finite"))
@@ -205,6 +217,13 @@ def list_facts(run: Path, starts: Sequence[dict[str, Any]], history: pd.DataFram
     elif last.get("version"):
         facts.append(("version", last["version"]))
     return facts
+
+
+def read_balance(log_file: Path) -> str:
+    """'l1 25 %, ssim 75 %': the shares that `loss.balance: start` gave the terms; empty without it."""
+    text = log_file.read_text(encoding="utf-8", errors="replace") if log_file.exists() else ""
+    found = dict(re.findall(r" loss\.(\w+): (\d+ %) of the pull, a weight of", text))
+    return ", ".join(f"{name} {share}" for name, share in found.items())
 
 
 def read_messages(log_file: Path) -> list[str]:

@@ -70,8 +70,6 @@ def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], re
             for name in configs
             if name not in diverged
         }
-        if study.vgg in {config.loss.vgg for config in configs.values() if config.loss.uses_vgg()}:
-            notes.append("Variants with a VGG16 loss were trained with this same VGG16, which favours them.")
         measured_by = first.model_copy(update={"loss": first.loss.model_copy(update={"vgg": study.vgg})})
         results = task.measuring().measure(
             models, photos.to_measure(first.train.measure), measured_by, folder, perceptual

@@ -1,5 +1,6 @@
 """The page of a study, `report.html`: what was measured, what each variant changes, what to bear in mind."""
 
+import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -18,13 +19,17 @@ from common.evaluation.report import PHOTOS_ON_PAGE, Results, photos_of_page
 from common.pages.charts import line_chart
 from common.pages.page import REPORT_FILE, flatten, format_figure, to_yaml, write_page, write_within_limit
 from common.pages.scatter import scatter_chart
+from common.runs.callbacks import PULL
 from common.runs.minutes import with_steps_of
 from common.runtime.files import read_json
+from common.studies.fairness import MARK, describe_trained_on, find_trained_on
 from common.studies.seeds import clear_best, over_seeds
 from common.studies.study import SavedStudy
 
+log = logging.getLogger(__name__)
+
 MAX_CHARTS = 4
-DISTORTIONS, PERCEPTIONS = ("PSNR-Y", "PSNR"), ("LPIPS", "LPIPS-squeeze", "VGG")
+DISTORTIONS, PERCEPTIONS = ("PSNR-Y", "PSNR"), ("LPIPS", "LPIPS-squeeze", "DISTS", "DISTS-like", "VGG")
 ONE_RUN = "One run each: differences no larger than between two seeds of one config are chance."
 SEEDS_LEGEND = " where it leads by more than the ranges; ± is half the range over the seeds"
 
@@ -52,11 +57,17 @@ def write_study_page(
     shown = [name for name in trained if name in first_runs]
     means = {key: spread.mean for key, spread in over_seeds(results.averages, study.runs()).items()}
     legend = f"↑ the higher the better, ↓ the lower; the best variant is bold{SEEDS_LEGEND * (study.seeds > 1)}. "
+    losses = {variant: configs[names[0]].loss for variant, names in study.runs().items()}
+    metrics = dict.fromkeys(key.split(" ", 1)[1] for key in means)
+    trained_on = find_trained_on(metrics, losses, study.vgg)
+    favoured = describe_trained_on(trained_on)
+    for line in favoured:
+        log.info("%s", line)
     path = folder / REPORT_FILE
     values = {
         "title": study.name,
         "paragraphs": describe_study(study, configs, photos, folder, results, set(steps.values())),
-        "table": study_table(results.averages, higher_is_better, study.runs(), steps, minutes),
+        "table": study_table(results.averages, higher_is_better, study.runs(), steps, minutes, trained_on),
         "legend": legend
         + "A click on a heading sorts. Minutes are those of training and of measuring crops after each "
         "epoch.",
@@ -67,7 +78,9 @@ def write_study_page(
         "notes": [
             *([ONE_RUN] if study.seeds == 1 else []),
             *([f"Diverged: {', '.join(diverged)}."] if diverged else []),
+            *favoured,
             *notes,
+            *results.notes,
         ],
         "charts": [
             *draw_trade_offs(means, list(study.variants)),
@@ -113,10 +126,12 @@ def study_table(
     runs: Mapping[str, Sequence[str]],
     steps: Mapping[str, int],
     minutes: Mapping[str, float],
+    trained_on: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
     """The averages as the page's template takes them: a row a name, the best variant's marked.
 
-    runs: {variant: names of its runs}, over which a row's numbers are means.
+    runs: {variant: names of its runs}, over which a row's numbers are means. trained_on: {metric: variants that were
+    trained on it}, which says so beside their figures; such a metric has no best variant.
     """
     spreads = over_seeds(averages, runs)
     steps = {name: steps[run] for name, names in runs.items() for run in reversed(names) if run in steps}
@@ -125,7 +140,8 @@ def study_table(
     variants = list(runs)
     measured = list(dict.fromkeys(key.split(" ", 1)[0] for key in spreads))
     metrics = list(dict.fromkeys(key.split(" ", 1)[1] for key in spreads))
-    best = {metric: clear_best(spreads, runs, metric, higher) for metric, higher in higher_is_better.items()}
+    fair = {metric: higher for metric, higher in higher_is_better.items() if not trained_on.get(metric)}
+    best = {metric: clear_best(spreads, runs, metric, higher) for metric, higher in fair.items()}
 
     def cell(value: float | None, text: str, is_best: bool = False) -> dict[str, Any]:
         return {"text": text, "value": value, "best": is_best}
@@ -140,6 +156,7 @@ def study_table(
             if spread is not None:
                 text = format_figure(spread.mean) + f" ± {spread.half_range:.2g}" * (n > 1)
                 text += f" ({spread.runs} of {n})" * (spread.runs < n)
+                text += f", {MARK}" * (name in trained_on.get(metric, ()))
             row.append(cell(value, text, best.get(metric) == name))
         row.append(cell(steps.get(name), f"{steps[name]}" if name in steps else ""))
         row.append(cell(minutes.get(name), f"{minutes[name]:.1f}" if name in minutes else ""))
@@ -167,7 +184,9 @@ def draw_charts(
     shared = [
         column
         for column in next(iter(histories.values()), pd.DataFrame()).columns
-        if column not in left_out and all(column in history.columns for history in histories.values())
+        if column not in left_out
+        and not column.startswith(PULL)
+        and all(column in history.columns for history in histories.values())
     ]
     charts: list[Markup] = []
     for metric in shared[: MAX_CHARTS // 2]:

@@ -19,7 +19,10 @@ DECAY = 0.9  # of the running average, from one measurement to the next
 
 
 class Balance(Callback):
-    """Sets the `factors` of a PerceptualLoss. On held-out photos they stay the first ones, so that epochs compare."""
+    """Sets the `factors` of a PerceptualLoss. On held-out photos they stay the first ones, so that epochs compare.
+
+    `end_epoch` says what shares of the pull the terms had.
+    """
 
     order = 20  # after the precision's callback, which makes the prediction float32
     learn: Any  # a StageLearner
@@ -28,12 +31,18 @@ class Balance(Callback):
         self.averages: dict[str, float] = {}
         self.first: dict[str, float] = {}
         self.steps = 0
+        self.sums: dict[str, float] = {}  # of the shares since the epoch began
+        self.shares: dict[str, float] = {}  # in the epoch before
 
     def state_dict(self) -> dict[str, Any]:
-        return {"averages": dict(self.averages), "first": dict(self.first), "steps": self.steps}
+        return {
+            "averages": dict(self.averages), "first": dict(self.first), "steps": self.steps,
+            "sums": dict(self.sums), "shares": dict(self.shares),
+        }  # fmt: skip
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.averages, self.first, self.steps = dict(state["averages"]), dict(state["first"]), state["steps"]
+        self.sums, self.shares = dict(state.get("sums", {})), dict(state.get("shares", {}))  # not of earlier versions
 
     def after_pred(self) -> None:
         loss = self.learn.loss_func
@@ -42,21 +51,40 @@ class Balance(Callback):
             return
         if self.steps % EVERY == 0:
             progress, loss.factors, loss.progress = loss.progress, {}, 1.0  # of all terms, those that count later too
-            self.note(measure_pulls(loss, self.learn.pred, *self.learn.yb))
+            pulls = self.note(measure_pulls(loss, self.learn.pred, *self.learn.yb))
             loss.progress = progress
+            self.add_shares({name: pull for name, pull in pulls.items() if loss.counts(name)})
         self.steps += 1
         loss.factors = self.factors()
         self.first = {**loss.factors, **self.first}
 
-    def note(self, pulls: Mapping[str, float]) -> None:
-        """Takes new pulls into the running averages: the means of all processes. Not of a step that will be skipped,
-        since something in it is not finite."""
+    def note(self, pulls: Mapping[str, float]) -> dict[str, float]:
+        """Takes new pulls into the running averages: the means of all processes, which it returns. None of a step that
+        will be skipped, since something in it is not finite."""
         sums = processes.all_reduce_sum(list(pulls.values()))
         if not all(map(math.isfinite, sums)):
-            return
-        for name, total in zip(pulls, sums, strict=True):
-            pull, before = total / processes.count(), self.averages.get(name)
+            return {}
+        means = {name: total / processes.count() for name, total in zip(pulls, sums, strict=True)}
+        for name, pull in means.items():
+            before = self.averages.get(name)
             self.averages[name] = DECAY * before + (1 - DECAY) * pull if before else pull
+        return means
+
+    def add_shares(self, pulls: Mapping[str, float]) -> None:
+        """Adds the shares that pulls have with the factors of now to those of the epoch."""
+        factors = self.factors()
+        balanced = {name: factors[name] * pull for name, pull in pulls.items()}
+        if any(balanced.values()):
+            for name, share in shares(balanced).items():
+                self.sums[name] = self.sums.get(name, 0.0) + share
+
+    def end_epoch(self) -> dict[str, float]:
+        """{term: its share of the pull on the picture} in the epoch that ends, on average over the steps on which it
+        was measured; as in the one before if it was on none. They add up to 1."""
+        if self.sums:
+            self.shares = shares(self.sums)  # each step's add up to 1
+        self.sums = {}
+        return self.shares
 
     def factors(self) -> dict[str, float]:
         """{term: what it is multiplied by}, so that the pulls are the shares that the weights say."""

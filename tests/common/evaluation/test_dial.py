@@ -31,14 +31,16 @@ def test_models_of_another_shape_are_not_mixed():
         mixtures(line(1.0), nn.Linear(2, 1), Path("other"), 3)
 
 
-@pytest.mark.parametrize(("last", "drawn"), [("LPIPS", True), ("VGG", True), ("SSIM-Y", False)])
+@pytest.mark.parametrize(("last", "drawn"), [("LPIPS", True), ("DISTS", True), ("VGG", True), ("SSIM-Y", False)])
 def test_the_curve_is_a_row_a_mixture_and_a_plot_where_a_distance_was_measured(last, drawn, tmp_path):
     values = {"input PSNR-Y": 1.0, "0 PSNR-Y": 30.0, f"0 {last}": 0.5, "1 PSNR-Y": 20.0, f"1 {last}": 0.2}
-    results = Results(pd.DataFrame([values, {name: value + 2 for name, value in values.items()}]), {}, {}, None, {})
+    of_all = {"0 of all": 7.0, "1 of all": 5.0}
+    table = pd.DataFrame([values, {name: value + 2 for name, value in values.items()}])
+    results = Results(table, {}, {}, "PSNR-Y", True, of_all)
     table = write_curve(results, ["0", "1"], tmp_path / "curve")
     pd.testing.assert_frame_equal(table, pd.read_csv(tmp_path / "curve/blend.csv"), check_dtype=False)
-    assert list(table.columns) == ["part", "PSNR-Y", last]
-    np.testing.assert_allclose(table.to_numpy(), [[0, 31, 1.5], [1, 21, 1.2]])
+    assert list(table.columns) == ["part", "PSNR-Y", last, "of all"]
+    np.testing.assert_allclose(table.to_numpy(), [[0, 31, 1.5, 7], [1, 21, 1.2, 5]])
     assert (tmp_path / "curve/blend.png").exists() == drawn
     if drawn:
         with Image.open(tmp_path / "curve/blend.png") as plot:

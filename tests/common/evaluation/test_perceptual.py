@@ -87,7 +87,7 @@ def test_what_cannot_be_had_is_left_out_by_name(caplog):
     with caplog.at_level("INFO"):
         perceptual, notes = get_perceptual_metrics(None, None, CPU)
     assert perceptual({"a": torch.rand(1, 3, 64, 64)}, torch.rand(1, 3, 64, 64)) == {}
-    assert [note.split(":")[0] for note in notes] == ["The VGG distance is left out", "LPIPS is left out"]
+    assert [note.split(":")[0] for note in notes] == ["The VGG distance and DISTS are left out", "LPIPS is left out"]
     assert all(note in caplog.text for note in notes)
 
 
@@ -95,7 +95,7 @@ def test_without_torchmetrics_lpips_is_left_out_or_refused(monkeypatch, backbone
     for module in ("evaluation.perceptual", "models.lpips"):
         monkeypatch.setattr(f"common.{module}.find_spec", lambda name: None)
     _, notes = get_perceptual_metrics("random", None, CPU)
-    assert notes[1].startswith("LPIPS is left out: the package torchmetrics is not on this machine")
+    assert notes[2].startswith("LPIPS is left out: the package torchmetrics is not on this machine")
     with pytest.raises(UserError, match="pip install torchmetrics"):
         get_perceptual_metrics("random", str(backbone_files["squeeze"]), CPU)
 

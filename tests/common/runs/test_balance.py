@@ -3,6 +3,7 @@
 import os
 import signal
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -51,6 +52,16 @@ def test_a_balanced_run_can_be_repeated_and_goes_on_exactly(words, tmp_path, bal
     resumed = run("superres.train", "--resume", tmp_path / "parts")
     assert resumed.returncode == 0, resumed.stderr
     assert same_model(tmp_path, "whole", "parts")
+    histories = [pd.read_csv(tmp_path / name / "history.csv").filter(like="pull_") for name in ("whole", "parts")]
+    pd.testing.assert_frame_equal(*histories, check_exact=True)
+    page = (tmp_path / "parts/report.html").read_text()
+    assert ("<figcaption>Shares of the pull on the picture, %" in page) == (balance == "always")
+    if balance == "always":
+        assert list(histories[0]) == ["pull_l1", "pull_ssim", "pull_gram"]
+        assert histories[0].sum(axis=1).tolist() == pytest.approx([1, 1])
+        assert histories[0].iloc[0].tolist() == pytest.approx([0.25, 0.5, 0.25], rel=1e-4)  # measured once
+    else:
+        assert "<td>pull at the start</td><td>l1 25 %, ssim 50 %, gram 25 %</td>" in page
 
 
 def same_model(folder, *names):

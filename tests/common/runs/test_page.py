@@ -39,6 +39,24 @@ def test_pages_do_not_name_the_user(home):
     assert "3 photos of ~/photos" in (run / "report.html").read_text()
 
 
+def test_a_run_with_balanced_terms_shows_their_shares_of_the_pull(tmp_path):
+    run = make_run(tmp_path / "x", 2)
+    history = read_history(run).assign(pull_l1=[0.25, 0.4], pull_ssim=[0.75, 0.6])
+    history.to_csv(run / "history.csv", index=False)
+    page = write_run_page(run, "finished").read_text()
+    assert "Shares of the pull on the picture, %: l1 from 25 to 40; ssim from 75 to 60" in page
+    assert "pull_l1" not in page  # neither a chart of its own nor among the best epoch's figures
+
+
+def test_the_shares_that_balanced_weights_began_with_are_a_fact(tmp_path):
+    run = make_run(tmp_path / "x", 1)
+    assert "pull at the start" not in write_run_page(run, "finished").read_text()
+    lines = ["loss.l1: 25 % of the pull, a weight of 0.3", "loss.ssim: 75 % of the pull, a weight of 12"]
+    (run / "log.txt").write_text("".join(f"2026-11-30 12:00:00,000 {line}\n" for line in lines))
+    page = write_run_page(run, "finished").read_text()
+    assert "<td>pull at the start</td><td>l1 25 %, ssim 75 %</td>" in page
+
+
 def test_only_whole_folders_are_taken_for_the_users(home):
     for text in (f"/mnt{home}", f"{home}2/x", "zaphod", "data:/zaphod/", str(home.parent), 1.5, None):
         assert hide_user(text) == text

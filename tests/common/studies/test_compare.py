@@ -103,7 +103,7 @@ def test_the_best_variant_of_each_metric_is_bold_and_a_baseline_never():
     averages = {"bicubic dB": 40.0, "bicubic ab error": 0.1, "a dB": 30.0, "a ab error": 3.0, "b dB": 31.0}
     averages |= {"b ab error": 4.0, "target colours": 12.3}
     table = study_table(
-        averages, {"dB": True, "ab error": False, "absent": True}, run_names("abc", 1), {"a": 3}, {"a": 0.51}
+        averages, {"dB": True, "ab error": False, "absent": True}, run_names("abc", 1), {"a": 3}, {"a": 0.51}, {}
     )
     assert table["columns"] == ["", "dB ↑", "ab error ↓", "colours", "steps", "minutes"]
     cells = [[f"**{cell['text']}**" if cell["best"] else cell["text"] for cell in row] for row in table["rows"]]
@@ -141,7 +141,7 @@ def test_means_over_seeds_and_what_is_clear():
     assert clear_best(both, runs, "dB", higher=False) == "a"
     near = over_seeds({**averages, "b_seed1 dB": 31.1}, runs)
     assert clear_best(near, runs, "dB", higher=True) is None  # within the ranges
-    table = study_table(averages, {"dB": True}, runs, {"a_seed0": 3}, {"a_seed0": 0.5, "a_seed1": 0.7})
+    table = study_table(averages, {"dB": True}, runs, {"a_seed0": 3}, {"a_seed0": 0.5, "a_seed1": 0.7}, {})
     cells = [[f"**{cell['text']}**" if cell["best"] else cell["text"] for cell in row] for row in table["rows"]]
     assert cells == [
         ["bicubic", "30.00", "", ""],

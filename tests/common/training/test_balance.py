@@ -64,7 +64,8 @@ def test_pulls_are_averaged_and_measured_every_few_steps(monkeypatch):
     assert balance.averages["l1"] == pytest.approx(DECAY * 2 + (1 - DECAY) * 4)
     learn = learner(mse=3, balance="always")
     seen = []
-    monkeypatch.setattr(Balance, "note", lambda self, pulls: (seen.append(self.steps), self.averages.update(pulls)))
+    note = Balance.note
+    monkeypatch.setattr(Balance, "note", lambda self, pulls: seen.append(self.steps) or note(self, pulls))
     learn.fit_stages()
     assert learn.balance.steps == 8  # 4 batches in each of 2 epochs
     assert seen == [0] if EVERY > 8 else seen[:2] == [0, EVERY]
@@ -83,6 +84,7 @@ def test_what_is_saved_continues_as_if_nothing_had_been():
     balance, other = Balance(), Balance()
     balance.note({"l1": 2.0, "mse": 1.0})
     balance.first, balance.steps = {"l1": 0.5}, 7
+    balance.sums, balance.shares = {"l1": 1.5, "mse": 0.5}, {"l1": 0.25, "mse": 0.75}
     other.load_state_dict(copy.deepcopy(balance.state_dict()))
     assert vars(other) == vars(balance)
 
@@ -113,6 +115,36 @@ def test_a_term_that_counts_later_has_its_factor_from_the_start():
     learn.fit_stages()
     assert set(learn.balance.first) == {"l1", "mse"}
     assert [len(names) for training, _, names in told if training] == [1] * 4 + [2] * 4
+
+
+def test_shares_of_an_epoch_are_means_over_its_measurements():
+    balance = learner(mse=3, balance="always").balance
+    balance.averages = {"l1": 2.0, "mse": 1.0}  # so the factors are 1/4 / 2 and 3/4 / 1
+    balance.add_shares({"l1": 2.0, "mse": 1.0})  # 1/4 and 3/4, as wanted
+    balance.add_shares({"l1": 6.0, "mse": 1 / 3})  # 3/4 and 1/4
+    assert balance.end_epoch() == pytest.approx({"l1": 1 / 2, "mse": 1 / 2})
+    assert balance.end_epoch() == pytest.approx({"l1": 1 / 2, "mse": 1 / 2})  # nothing was measured since
+    balance.add_shares({"l1": 5.0})  # the other does not count yet
+    balance.add_shares({"l1": 0.0})  # nothing pulls
+    balance.add_shares({})  # not finite
+    balance.add_shares({"l1": 2.0, "mse": 1.0})
+    assert balance.end_epoch() == pytest.approx({"l1": 5 / 8, "mse": 3 / 8})
+
+
+def test_the_first_shares_are_those_asked_for_and_only_of_terms_that_count():
+    learn = learner(mse=3, balance="always")
+    learn.fit_stages()
+    assert learn.balance.end_epoch() == pytest.approx({"l1": 1 / 4, "mse": 3 / 4})
+    learn = learner(mse={"weight": 3, "from": 0.5}, balance="always")
+    learn.fit_stages()
+    assert learn.balance.steps < EVERY  # measured once, at the start
+    assert learn.balance.end_epoch() == {"l1": 1.0}
+
+
+def test_a_run_that_an_earlier_version_stopped_goes_on():
+    balance = Balance()
+    balance.load_state_dict({"averages": {"l1": 2.0}, "first": {"l1": 0.5}, "steps": 7})
+    assert (balance.steps, balance.end_epoch()) == (7, {})
 
 
 def test_looking_for_a_learning_rate_leaves_nothing_behind():
