@@ -44,13 +44,14 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
 
 def use() -> Use:
     """What applies a model."""
-    from colorize import files, network, photo
+    from colorize import files, network, photo, tints
 
     return Use(
         load=files.load_model,
         model_class=network.Colorizer,
         enhance=photo.color_photo,
         enhance_together=photo.color_together,
+        remark=tints.remark,
         plain=photo.leave_grey,
         mixing={"split": photo.colors_of, "join": photo.with_colors},
         to_onnx=files.to_onnx,
