@@ -32,7 +32,7 @@ def test_shipped_studies_are_valid_and_say_what_to_expect(path):
     assert "TODO" not in text
     for word in (f"command:  python -m {task}.compare configs/compare/{path.name}", "result:"):
         assert f"# {word}" in text, f"the header of {path.name} lacks {word}"
-    assert 2 <= len(study.variants) <= 10
+    assert len(study.variants) >= 2
 
 
 @pytest.mark.parametrize("task", TASKS)
