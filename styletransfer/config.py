@@ -73,6 +73,9 @@ class StyleModelConfig(NetworkConfig, frozen=True):
     def without_pretrained(self) -> Self:
         return self.model_copy(update={"unet": self.unet and self.unet.without_pretrained()})
 
+    def with_vgg16_of(self, weights: Path) -> Self:
+        return self.model_copy(update={"unet": self.unet and self.unet.with_vgg16_of(weights)})
+
 
 class Config(TaskConfig, frozen=True):
     data: RandomPartsConfig = RandomPartsConfig()

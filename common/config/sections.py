@@ -65,6 +65,10 @@ class NetworkConfig(Section, frozen=True):
         """The same network, to be filled with weights: it reads and downloads none."""
         return self
 
+    def with_vgg16_of(self, weights: Path) -> Self:
+        """The same network; if torchvision's VGG16 is its encoder, with these weights of it."""
+        return self
+
 
 class ModelConfig(NetworkConfig, frozen=True):
     """The U-Net."""
@@ -75,8 +79,8 @@ class ModelConfig(NetworkConfig, frozen=True):
     )
     pretrained: bool | YamlPath = Field(
         default=True,
-        description="start the encoder from torchvision's ImageNet weights, or from a .pth or .safetensors file in its "
-        "layout",
+        description="start the encoder from torchvision's ImageNet weights (a VGG16 from loss.vgg, if that is a file), "
+        "or from a .pth or .safetensors file in its layout",
     )
     norm: Norm = Field(default="spectral", description="of the decoder: batch, weight, spectral or none")
     attention: bool = Field(default=True, description="one self-attention block in the decoder")
@@ -92,6 +96,10 @@ class ModelConfig(NetworkConfig, frozen=True):
 
     def without_pretrained(self) -> Self:
         return self.model_copy(update={"pretrained": False})
+
+    def with_vgg16_of(self, weights: Path) -> Self:
+        has_one = self.encoder == "vgg16" and self.pretrained is True
+        return self.model_copy(update={"pretrained": weights}) if has_one else self
 
 
 class StageConfig(Section, frozen=True):

@@ -10,6 +10,7 @@ from fastai.torch_core import set_seed
 
 from common.batches.fastai_sets import fetch_photos
 from common.batches.folders import PhotoSplit
+from common.config.losses import NO_FILES
 from common.config.sections import TaskConfig
 from common.models.start_from import start_from
 from common.runs.environment import recorded_precision
@@ -39,7 +40,7 @@ def prepare(
     show_messages()
     device = processes.join(config.train.device)
     check_precision(config.train, device)
-    config = without_idle_freezing(with_fetched_photos(task.training().settle(config)))
+    config = with_one_vgg16(without_idle_freezing(with_fetched_photos(task.training().settle(config))))
     photos = photos or get_run_photos(resume, config, task.training().get_photos)
     set_seed(config.train.seed)
     return config, photos, device
@@ -79,6 +80,13 @@ def without_idle_freezing(config: Config) -> Config:
     log.warning("WARNING: pretrained = false: there is no trained encoder to keep, so no stage is frozen")
     stages = [stage.model_copy(update={"frozen": False}) for stage in stages]
     return config.model_copy(update={"train": config.train.model_copy(update={"stages": stages})})
+
+
+def with_one_vgg16(config: Config) -> Config:
+    """The config; if its loss has a file of a VGG16's weights, an encoder that is one begins with the same file."""
+    if config.loss.vgg in NO_FILES:
+        return config
+    return config.model_copy(update={"model": config.model.with_vgg16_of(Path(config.loss.vgg))})
 
 
 def without_first_weights(config: Config) -> Config:

@@ -4,6 +4,7 @@ import importlib
 import json
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,11 +12,12 @@ import torch
 from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
 from common.runs.folder import open_run
-from common.runs.prepare import get_learner, prepare, without_idle_freezing
+from common.runs.prepare import get_learner, prepare, with_one_vgg16, without_idle_freezing
 from common.runs.resume import RESUME_FILE
 from common.runtime import processes
 from common.runtime.errors import UserError
 from common.runtime.precision import choose_precision
+from styletransfer.task import TASK as STYLETRANSFER
 from superres.config import Config
 from superres.task import TASK
 
@@ -94,3 +96,24 @@ def test_nothing_is_frozen_that_was_not_trained_before(caplog):
     assert "there is no trained encoder to keep" in caplog.text
     started = load_config(Config, None, [*words, "model.pretrained=false", "train.start_from=x"])
     assert without_idle_freezing(started) is started
+
+
+@pytest.mark.parametrize(
+    ("task", "words", "place"),
+    [
+        (TASK, ["model.encoder=vgg16"], lambda config: config.model),
+        (STYLETRANSFER, ["model.unet.encoder=vgg16", "loss.gram={weight: 1, layers: {relu1_2: 1}}"],
+         lambda config: config.model.unet),
+    ],
+)  # fmt: skip
+def test_an_encoder_has_the_vgg16_of_the_loss(task, words, place):
+    stages = "train.stages=[{crop: 32, bs: 1, epochs: 1, lr: 1}]"
+
+    def pretrained(*more):
+        return place(with_one_vgg16(load_config(task.config, None, ["loss.l1=1", stages, *words, *more]))).pretrained
+
+    assert pretrained("loss.vgg=my.pth") == Path("my.pth")
+    assert pretrained() is True  # torchvision's, of both
+    key = words[0].replace("encoder=vgg16", "pretrained")
+    assert pretrained("loss.vgg=my.pth", f"{key}=other.pth") == Path("other.pth")
+    assert pretrained("loss.vgg=my.pth", words[0].replace("vgg16", "resnet18")) is True
