@@ -111,7 +111,7 @@ class Unet(nn.Module):
         for layer in self.spread:
             x = x + layer(x)
         if self.at_half:
-            return self.last(x)[..., : -(-height // 2), : -(-width // 2)]
+            return self.last(x)[..., : (height + 1) // 2, : (width + 1) // 2]  # ONNX rounds -height // 2 up
         x = self.res(torch.cat([self.shuf(x), picture], dim=1))
         x = F.pixel_shuffle(self.last(x), self.upscale)
         return x[..., : height * self.upscale, : width * self.upscale]

@@ -8,7 +8,9 @@ import torch
 from PIL import Image
 from torch import nn
 
+from colorize.config import ColorizeModelConfig
 from colorize.network import Colorizer
+from colorize.network import get_model as get_colorizer
 from common.models import attention
 from common.models.onnx_export import METADATA_KEY, export_onnx
 from common.runtime.errors import UserError
@@ -23,6 +25,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 ODD = (37, 150)
+COLORS = {"encoder": "resnet18", "pretrained": False, "norm": "none", "half": True, "hints": True, "vividness": 0.62}
 
 
 class Small(nn.Module):
@@ -40,6 +43,7 @@ MODELS = {
     "superres": lambda: SuperResolver(Small(3, 2), 2, "after"),
     "lesson7": lambda: SuperResolver(Small(3), 4, "before"),
     "colorize": lambda: Colorizer(Small(2), 64),
+    "colors": lambda: get_colorizer(ColorizeModelConfig(**COLORS), 64, (torch.eye(2) * 50, torch.ones(2))),
     "styletransfer": lambda: get_stylizer(StyleModelConfig(johnson=JohnsonConfig(width=4))),
 }
 
@@ -48,6 +52,8 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_a_file_gives_torchs_results_at_any_size(name, tmp_path):
     model, path = MODELS[name]().eval(), tmp_path / "model.onnx"
+    if name == "colors":
+        nn.init.normal_(model.unet.last.weight)
     image = torch.rand(1, 3, *ODD)
     with torch.inference_mode():
         expected = model(image).clamp(0, 1).numpy()
