@@ -21,7 +21,7 @@ class Colorizer(nn.Module):
     Untrained it gives the grey photo. size: short side in pixels of the crops that it was trained on, and therefore of
     the copy of a photo on which it finds colours best.
     colors: (centres, weights) of those that the U-Net names instead, with a logit for each: (Q, 2), a* and b*, and
-    (Q,), what its loss multiplied them by. `vividness` chooses between their mean, 0, and the likeliest, 1.
+    (Q,), what its loss multiplied them by. `vividness`: see `mean_color`.
     A second input are hints, if it was built for them: (N, 3, H, W), a* and b* over HINT_SCALE, and 1 where known.
     With `remembers` it keeps what the U-Net put out as `output`, for a loss; who takes it sets it to None.
     """

@@ -18,8 +18,8 @@ OPTIONS = [
     ),
     Option(
         "vividness", float, None, 0.0, 1.0,
-        "of a model trained with loss.color_classes: 0 the mean of all colours that a thing may have, pale and seldom "
-        "far off; 1 the likeliest one [as trained]",
+        "of a model trained with loss.color_classes: from pale colours that are seldom far off, 0, to vivid ones, 1 "
+        "[as trained]",
         fits_onnx=False,
     ),
     Option(

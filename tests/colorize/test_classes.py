@@ -57,20 +57,25 @@ def test_bins_are_the_squares_of_ten_that_the_photos_have(tmp_path):
     assert bins.parts.tolist() == pytest.approx([7 / 8, 1 / 8])
 
 
-@pytest.mark.parametrize(
-    ("vividness", "likely"),
-    [(0, (0.6, 0.3, 0.1)), (0.5, (36 / 46, 9 / 46, 1 / 46)), (1, (1, 0, 0))],
-)
-def test_the_dial_goes_from_the_mean_to_the_likeliest_colour(vividness, likely):
-    color = mean_color(logits_of(0.6, 0.3, 0.1), CENTRES, EVEN, vividness)
-    assert color[0, :, 0, 0].tolist() == pytest.approx([50 * likely[1], -40 * likely[2]], abs=1e-4)
+@pytest.mark.parametrize(("vividness", "power"), [(0, 1 / 0.3), (0.5, 1 / 0.2), (1, 1 / 0.1)])
+def test_the_dial_makes_the_likeliest_colour_count_more_and_more(vividness, power):
+    color = mean_color(logits_of(0.6, 0.3, 0.1), CENTRES, EVEN, vividness)  # three colours: never much in doubt
+    _, a, b = (likely**power / (0.6**power + 0.3**power + 0.1**power) for likely in (0.6, 0.3, 0.1))
+    assert color[0, :, 0, 0].tolist() == pytest.approx([50 * a, -40 * b], rel=1e-4)
 
 
-def test_what_a_loss_multiplied_colours_by_is_undone_in_their_mean():
-    weights, likely = torch.tensor([0.5, 2.0, 4.0]), torch.tensor([0.6, 0.3, 0.1])
-    seen = weights * likely / (weights * likely).sum()  # as such a loss teaches
-    color = mean_color(logits_of(*seen.tolist()), CENTRES, weights, 0)
-    assert color[0, :, 0, 0].tolist() == pytest.approx([50 * 0.3, -40 * 0.1], abs=1e-4)
+@pytest.mark.parametrize(("q", "gain"), [(4, 1), (10, 1 + 1.2 * (math.log(10) - 1.5) / 1.5), (40, 2.2)])
+def test_what_is_in_doubt_is_multiplied(q, gain):
+    centres = torch.stack([torch.full((q,), 20.0), torch.arange(q).float()], dim=1)
+    color = mean_color(torch.zeros(1, q, 1, 1), centres, torch.ones(q), 1)  # an entropy of ln q
+    assert color[0, :, 0, 0].tolist() == pytest.approx([gain * 20, gain * (q - 1) / 2], rel=1e-4)
+
+
+def test_half_of_what_a_loss_multiplied_colours_by_is_undone_where_they_are_pale():
+    weights, likely = torch.tensor([0.25, 4.0, 16.0]), torch.tensor([0.6, 0.3, 0.1])
+    pale = mean_color(logits_of(*likely.tolist()), CENTRES, weights, 0)
+    halfway = likely / weights.sqrt()
+    torch.testing.assert_close(pale, mean_color(logits_of(*halfway.tolist()), CENTRES, EVEN, 0))
 
 
 def test_without_rebalancing_the_loss_is_the_cross_entropy_with_the_nearest_bins():
@@ -123,13 +128,14 @@ def test_vividness_changes_a_photo_and_leaves_the_model_as_it_was():
         color_photo(get_model(ColorizeModelConfig(pretrained=False), 32).eval(), photo, vividness=0.5)
 
 
-def test_the_network_begins_with_the_mean_of_the_photos_colours(photos):
+def test_the_network_begins_with_the_photos_own_frequencies(photos):
     loss = "loss={color_classes: 1}"
     learn = get_learner(TASK, "colorize_demo.yaml", [f"data.path={photos}", "data.valid=[0.png]", *LIGHT, loss])
     bins = measure_bins(sorted(path for path in photos.iterdir() if path.name != "0.png"))
+    seen = bins.parts * bins.weights(0.5)
     with torch.inference_mode():
-        colored = learn.model.eval()(torch.full((1, 3, 32, 32), 0.5))
-    torch.testing.assert_close(get_ab(colored)[0, :, 16, 16], bins.parts @ bins.centres, atol=0.5, rtol=0)
+        logits = learn.model.unet.eval()(torch.full((1, 3, 32, 32), 0.5))
+    torch.testing.assert_close(logits.softmax(dim=1)[0, :, 8, 8], seen / seen.sum(), atol=1e-4, rtol=1e-3)
 
 
 def test_classes_and_pictures_pull_as_balance_says(photos):
