@@ -28,6 +28,7 @@ from PIL import Image
 from benchmarks.measure import describe_machine
 from common.commands.arguments import number_at_least, user_path
 from common.commands.configs import CONFIGS
+from common.config.losses import NO_FILES
 from common.models.card import read_card
 from common.models.share import share
 from common.runtime.command import run_command
@@ -90,8 +91,8 @@ def trainings(args: argparse.Namespace, runs: Path) -> Iterator[tuple[str, str, 
     yield "superres_2x", "superres", [str(CONFIGS / "superres_2x.yaml"), *sharp]
     start = f"train.start_from={runs / 'superres_2x/model.safetensors'}"
     yield "superres_4x", "superres", [str(CONFIGS / "superres_4x.yaml"), *sharp, start]
-    encoder = f"model.pretrained={args.encoder or 'false'}"
-    yield "colorize", "colorize", [str(CONFIGS / "colorize.yaml"), everyday, vgg, *common, encoder]
+    known = ["model.pretrained=false"] if args.vgg in NO_FILES else []  # else the encoder is that very VGG16
+    yield "colorize", "colorize", [str(CONFIGS / "colorize.yaml"), everyday, vgg, *common, *known]
     style = [f"style.image={args.style}"] if args.style else []
     config = str(CONFIGS / "styletransfer_johnson.yaml")
     yield "styletransfer_johnson", "styletransfer", [config, everyday, vgg, *common, *style]
@@ -188,7 +189,9 @@ def main() -> int:
     parser.add_argument("--data", type=user_path, required=True, help="large sharp photos, for super-resolution")
     parser.add_argument("--photos", type=user_path, help="everyday photos, for the other tasks [those of --data]")
     parser.add_argument("--vgg", default="torchvision", help="VGG16 weights: torchvision, random or a file")
-    parser.add_argument("--encoder", type=user_path, help="weights of a ResNet18 for colorize [none: from scratch]")
+    parser.add_argument(
+        "--encoder", type=user_path, help="accepted, and not used: the encoder of colorize is the VGG16"
+    )
     parser.add_argument("--style", type=user_path, help="painting [the config's own]")
     parser.add_argument("--test", type=user_path, nargs="*", default=[], help="folders of sharp photos to measure on")
     parser.add_argument("-o", "--output", type=user_path, required=True, help="folder for the results")

@@ -17,11 +17,13 @@ from PIL import Image
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.utils.stateless import _reparametrize_module
 
+from common.batches.folders import PhotoSplit, sample_photos
 from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
 from common.inference.ready import ready
 from common.inference.tiles import enhance, enhance_together
 from common.runtime.errors import TrainingStopped
+from common.training.loss_context import take_output
 from tests.commands import Command, posix_only, run
 
 TASKS = {"superres": "superres_2x.yaml", "colorize": "colorize.yaml", "styletransfer": "styletransfer_johnson.yaml"}
@@ -52,7 +54,8 @@ def on_fake_gpu(module):
 def test_all_that_a_step_needs_meets_on_one_device(name, precision):
     task, half = get_task(name), HALVES[precision]
     config = load_config(task.config, CONFIGS / TASKS[name], words_for(name))
-    model, loss = task.training().build(config, None)
+    photos = PhotoSplit(sample_photos()[:2], [])
+    model, loss = task.training().build(config, None, photos)
     metrics = task.training().get_metrics(config, loss)
     with ExitStack() as stack:
         stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
@@ -62,6 +65,7 @@ def test_all_that_a_step_needs_meets_on_one_device(name, precision):
         low = target[..., ::2, ::2] if name == "superres" else target
         with torch.autocast("cuda", dtype=half) if half else nullcontext():
             pred = model(low)
+            loss.input, loss.output = low, take_output(model)
             value = loss(pred.float(), target)
         results = [value, *loss.terms.values(), *(metric(pred.float(), target) for metric in metrics)]
     assert pred.shape == target.shape
