@@ -68,7 +68,7 @@ def test_operations_of_a_convolution():
     assert flops(lambda: conv(image).sum().backward()) == 2 * forward  # and the weights' gradients; the input has none
 
 
-@pytest.mark.slow
+@pytest.mark.every
 @pytest.mark.skipif(sys.platform != "linux", reason="how memory is limited and measured")
 def test_a_process_that_takes_too_much_does_not_fit():
     worker = Worker(too_much, device=CPU, limit=2)
@@ -145,10 +145,10 @@ def test_a_loss_is_split_into_terms_and_layers_that_add_up(noise):
     layers = {"relu1_2": 3, "relu2_2": 0.5}
     config = {"vgg": "random", "l1": 1, "ssim": 2, "features": {"weight": 2, "layers": layers}}
     loss = PerceptualLoss(LossConfig.model_validate({**config, "gram": {"weight": 5, "layers": layers}}))
-    pairs = [(noise, noise.flip(-1), noise), (noise, noise.flip(-2), noise)]
+    pairs = [(noise, noise.flip(-1), None, noise), (noise, noise.flip(-2), None, noise)]
     parts = {name: pull(part, pairs) for name, part in split(loss)}
     assert list(parts) == ["l1", "ssim", *(f"{name} {layer}" for name in ("features", "gram") for layer in layers)]
-    whole = sum(loss(*pair).item() for _, *pair in pairs) / 2
+    whole = sum(loss(pred, true).item() for _, pred, _, true in pairs) / 2
     assert sum(value for value, _ in parts.values()) == pytest.approx(whole, rel=1e-5)
     assert parts["l1"][1] == pytest.approx(1, rel=1e-4)  # each pixel pulls by 1 / N, up or down
     heavier = PerceptualLoss(LossConfig.model_validate({**config, "l1": 0.5}))

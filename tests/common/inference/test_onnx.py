@@ -105,7 +105,7 @@ def test_export_says_which_onnxruntime_opens_the_file(stylizer):
     assert "opset 18: opens in onnxruntime 1.14 or newer" in (stylizer / "said").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.every
 @pytest.mark.usefixtures("wide")
 def test_a_whole_unet_exports_in_half_the_size(tmp_path, monkeypatch):
     from common.models.unet import Unet
