@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from common.videos.measure import VideoMeasure
 
 
+LARGE = sys.float_info.max  # of a number without bounds, which is finite
+
+
 @dataclass(frozen=True)
 class Option:
     """A setting of a trained model, declared once: a flag of `predict`, a control of the page, a keyword of `load`."""
@@ -58,14 +61,15 @@ class Option:
             return self.default
         if self.type not in (int, float):
             return word
-        lowest, highest = self.lowest or 0, self.highest or sys.float_info.max
         try:
             value = self.type(word)
         except ValueError:
             value = math.nan
+        bounds = [("or more", self.lowest, -LARGE), ("or less", self.highest, LARGE)]
+        lowest, highest = (unbounded if bound is None else bound for _, bound, unbounded in bounds)
         if not lowest <= value <= highest:
-            at_most = f" to {highest:g}" if self.highest else " or more"
-            raise UserError(f"{self.name} = {word[:40]}: must be a number, {lowest:g}{at_most}")
+            said = [f"{bound:g} {which}" for which, bound, _ in bounds if bound is not None]
+            raise UserError(f"{self.name} = {word[:40]}: must be a number, {', '.join(said)}")
         return value
 
 

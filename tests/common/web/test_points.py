@@ -121,8 +121,9 @@ def test_a_field_is_a_number_within_its_bounds_or_the_default():
     for option, word in [(side, "0"), (side, "1.5"), (side, "x"), (part, "2"), (part, "nan"), (part, "-1")]:
         with pytest.raises(UserError, match=f"{option.name} = {word}: must be a number, "):
             option.read(word)
-    with pytest.raises(UserError, match="1 or more"):
-        side.read("0")
+    with pytest.raises(UserError, match=r"number, 0 or more, 1 or less$"):
+        part.read("-1")
+    assert replace(part, lowest=None).read("-5") == -5
     with pytest.raises(UserError):
         replace(part, highest=None).read("inf")
     assert Option("name", str, None, None, None, "").read("") is None
