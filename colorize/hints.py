@@ -12,6 +12,7 @@ from colorize.lab import get_ab
 from colorize.network import HINT_SCALE
 from common.runtime.errors import UserError
 
+LARGE = 1e9  # pixels; no photo is as wide
 SIDE = 3  # pixels of the square that a hint fills on the copy on which colours are found
 EXAMPLE = '[{"x": 120, "y": 80, "color": "#e07b39"}]'
 
@@ -31,6 +32,7 @@ class Hint(NamedTuple):
 
 def read_hints(path: Path) -> list[Hint]:
     """The hints of a JSON file, a list as `EXAMPLE`. Raises UserError if it is none."""
+    path = path.expanduser()
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -39,7 +41,12 @@ def read_hints(path: Path) -> list[Hint]:
         raise UserError(f"--hints {path}: no JSON ({error}); a list such as {EXAMPLE}") from error
     if not isinstance(values, list):
         raise UserError(f"--hints {path}: no list; write {EXAMPLE}")
-    return [to_hint(f"--hints {path}, entry {number}", value) for number, value in enumerate(values, 1)]
+    return to_hints(values, f"--hints {path}, ")
+
+
+def to_hints(values: list[Any], where: str = "") -> list[Hint]:
+    """The hints of such a list. Raises UserError, which begins with `where`, if it is none."""
+    return [to_hint(f"{where}entry {number}", value) for number, value in enumerate(values, 1)]
 
 
 def to_hint(where: str, value: Any) -> Hint:
@@ -48,7 +55,7 @@ def to_hint(where: str, value: Any) -> Hint:
         raise UserError(f"{where}: must have x, y and color, and nothing else: {EXAMPLE}")
     for key in ("x", "y"):
         number = value[key]
-        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < float("inf"):
+        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < LARGE:
             raise UserError(f"{where}: {key} = {number!r}: must be pixels from the photo's left or top edge")
     if not isinstance(value["color"], str) or not re.fullmatch("#[0-9a-fA-F]{6}", value["color"]):
         raise UserError(f"{where}: color = {value['color']!r}: must be #rrggbb, as #e07b39")
@@ -62,15 +69,18 @@ def to_map(hints: list[Hint], photo: tuple[int, int], size: tuple[int, int]) -> 
     """
     told = torch.zeros(1, 3, *size)
     for hint in hints:
-        if hint.x >= photo[1] or hint.y >= photo[0]:
-            raise UserError(
-                f"--hints: x = {hint.x:g}, y = {hint.y:g} is not in the photo of {photo[1]} x {photo[0]} px"
-            )
-        middle = int(hint.y * size[0] / photo[0]), int(hint.x * size[1] / photo[1])
-        square = [slice(max(0, at - SIDE // 2), at + SIDE // 2 + 1) for at in middle]
+        square = [slice(max(0, at - SIDE // 2), at + SIDE // 2 + 1) for at in find((hint.x, hint.y), photo, size)]
         told[0, :2, *square] = ab_of(hint.color)[:, None, None] / HINT_SCALE
         told[0, 2, *square] = 1
     return told
+
+
+def find(place: tuple[float, float], photo: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """(row, column) on a copy of (x, y) on the photo; sizes as in `to_map`. Raises UserError if that is outside."""
+    x, y = place
+    if x >= photo[1] or y >= photo[0]:
+        raise UserError(f"--hints: x = {x:g}, y = {y:g} is not in the photo of {photo[1]} x {photo[0]} px")
+    return int(y * size[0] / photo[0]), int(x * size[1] / photo[1])
 
 
 def ab_of(color: str) -> Tensor:

@@ -36,7 +36,7 @@ def color_photo(
     size: int | None = None,
     saturation: float = 1.0,
     vividness: float | None = None,
-    hints: str | list[Hint] | None = None,
+    hints: str | Path | list[Hint] | None = None,
     tile: int = TILE,
 ) -> np.ndarray:
     """(H, W, 3) uint8 or uint16 -> the same, coloured by `model` (in eval mode, on the device to run on).
@@ -51,7 +51,7 @@ def color_photo(
         if hints is None:
             small = enhance(model, grey, tile=tile)
         else:
-            hints = read_hints(Path(hints).expanduser()) if isinstance(hints, str) else hints
+            hints = hints if isinstance(hints, list) else read_hints(Path(hints))
             small = color_with_hints(model, grey, to_map(hints, photo.shape[:2], grey.shape[:2]))
     return lay_colors(photo, small, saturation)
 
@@ -101,7 +101,7 @@ def color_together(
     size: int | None = None,
     saturation: float = 1.0,
     vividness: float | None = None,
-    hints: str | None = None,
+    hints: str | Path | list[Hint] | None = None,
 ) -> list[np.ndarray]:
     """`color_photo` for photos of one size and depth, all of them in one pass of the model, unless they have hints."""
     if hints is not None:

@@ -1,10 +1,11 @@
 """Colourisation as a task: the page to read first. It names what fills the spine of `common.runs.train`."""
 
 from argparse import ArgumentParser
+from pathlib import Path
 
 from colorize.config import Config
 from common.commands.arguments import DISTANCES, add_options, add_perceptual_arguments, number_at_least
-from common.task import Measuring, Option, Task, Training, Use
+from common.task import Measuring, Option, Points, Task, Training, Use
 
 OPTIONS = [
     Option(
@@ -23,9 +24,10 @@ OPTIONS = [
         fits_onnx=False,
     ),
     Option(
-        "hints", str, None, None, None,
+        "hints", Path, None, None, None,
         "JSON file of true colours of some places, in pixels of the photo, of a model trained with model.hints: "
-        '[{"x": 120, "y": 80, "color": "#e07b39"}]',
+        '[{"x": 120, "y": 80, "color": "#e07b39"}]. In each frame of a video they are at the same place: they do not '
+        "follow what moves",
         fits_onnx=False,
     ),
 ]  # fmt: skip
@@ -44,7 +46,7 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
 
 def use() -> Use:
     """What applies a model."""
-    from colorize import files, network, photo, tints
+    from colorize import files, hints, network, photo, suggest, tints
 
     return Use(
         load=files.load_model,
@@ -53,6 +55,7 @@ def use() -> Use:
         enhance_together=photo.color_together,
         remark=tints.remark,
         plain=photo.leave_grey,
+        points=Points("hints", lambda model: model.hints, hints.to_hints, suggest.suggest_colors),
         mixing={"split": photo.colors_of, "join": photo.with_colors},
         to_onnx=files.to_onnx,
     )

@@ -4,6 +4,8 @@ A `Task` is light, so that --help and mistakes answer at once. What it does come
 `measuring`, which import what they need, torch first of all: a command calls those that it needs.
 """
 
+import math
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.config.sections import StageConfig, TaskConfig
+from common.runtime.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,12 +29,15 @@ if TYPE_CHECKING:
     from common.videos.measure import VideoMeasure
 
 
+LARGE = sys.float_info.max  # of a number without bounds, which is finite
+
+
 @dataclass(frozen=True)
 class Option:
     """A setting of a trained model, declared once: a flag of `predict`, a control of the page, a keyword of `load`."""
 
     name: str  # as Python has it; the flag has dashes
-    type: type[float] | type[int] | type[str] | type[bool]
+    type: type[float] | type[int] | type[str] | type[bool] | type[Path]  # no visitor of the page names a Path
     default: float | str | bool | None
     lowest: float | None
     highest: float | None
@@ -43,6 +49,48 @@ class Option:
     @property
     def flag(self) -> str:
         return f"--{self.name.replace('_', '-')}"
+
+    def read(self, word: Any) -> Any:
+        """What the page's control for it says, as a value: the default of an empty field, a number of what is typed.
+
+        Raises UserError if that is no number, or not within the bounds.
+        """
+        if not isinstance(word, str):
+            return word
+        if not word.strip():
+            return self.default
+        if self.type not in (int, float):
+            return word
+        try:
+            value = self.type(word)
+        except ValueError:
+            value = math.nan
+        bounds = [("or more", self.lowest, -LARGE), ("or less", self.highest, LARGE)]
+        lowest, highest = (unbounded if bound is None else bound for _, bound, unbounded in bounds)
+        if not lowest <= value <= highest:
+            said = [f"{bound:g} {which}" for which, bound, _ in bounds if bound is not None]
+            raise UserError(f"{self.name} = {word[:40]}: must be a number, {', '.join(said)}")
+        return value
+
+
+@dataclass(frozen=True)
+class Points:
+    """An option that takes true colours of single places of a photo: the page lets people click on them.
+
+    They are a JSON list of {"x": 120, "y": 80, "color": "#e07b39"}, in pixels of the photo from its left and top.
+    """
+
+    option: str
+    """Its name; `predict` takes a file of them."""
+
+    taken_by: "Callable[[Any], bool]"
+    """Whether a Model takes any."""
+
+    read: "Callable[[list[Any]], Any]"
+    """(values of JSON) -> what `Use.enhance` takes as that option. Raises UserError if they are not as above."""
+
+    suggest: "Callable[..., Sequence[str]]"
+    """(Model, photo, (x, y), **options) -> colours that the place may have, #rrggbb, the likeliest first."""
 
 
 # Images are (N, 3, H, W) in [0, 1], photos (H, W, 3) uint8 or uint16; Config and Model are the task's own.
@@ -72,6 +120,9 @@ class Use:
 
     choose: "Callable[..., Any]" = lambda model: model
     """(Model, **options at opening) -> the Model of those that a file has."""
+
+    points: Points | None = None
+    """What the page lets people say of single places."""
 
     mixing: "Mapping[str, Callable[..., np.ndarray]]" = field(default_factory=dict)
     """What of a video's results is steadied: of `common.videos.steady.Steady`."""

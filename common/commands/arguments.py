@@ -35,6 +35,9 @@ def user_path(word: str) -> Path:
     return Path(word).expanduser()
 
 
+KINDS = {str: str, Path: user_path}  # of options that are no numbers
+
+
 def model_path(word: str) -> Path:
     """An argparse type: a model file, or the folder of the run that made it."""
     path = user_path(word)
@@ -132,9 +135,9 @@ def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> N
         if option.type is bool:
             parser.add_argument(option.flag, action="store_true", help=option.help)
             continue
-        kind = option.type if option.type is str else number_from(option)
+        kind = KINDS[option.type] if option.type in KINDS else number_from(option)
         said = "" if option.default is None else f" [{option.default}]"
-        metavar = "NAME" if option.type is str and not option.choices else None
+        metavar = None if option.choices else {str: "NAME", Path: "FILE"}.get(option.type)
         choices = option.choices or None
         help = option.help + said
         parser.add_argument(option.flag, type=kind, default=option.default, metavar=metavar, choices=choices, help=help)

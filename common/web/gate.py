@@ -17,7 +17,6 @@ from common.web.visitors import Visitors
 
 API = "/gradio_api/"
 NEEDED = ("queue/data", "upload_progress", "startup-events", "login_check", "app_id")  # beside those with a rule below
-START = 0  # gradio's number of the page's one event
 MAX_BODY = 1_000_000  # bytes of what is no upload; a photo's name and place take 500
 
 
@@ -30,10 +29,11 @@ class Refused(Exception):
 
 
 class Gate:
-    """An ASGI middleware before gradio. max_upload: bytes of all files that are sent at once."""
+    """An ASGI middleware before gradio. events: gradio's numbers of what a page can start. max_upload: bytes of all
+    files that are sent at once."""
 
-    def __init__(self, app: ASGIApp, visitors: Visitors, max_upload: int) -> None:
-        self.app, self.visitors, self.max_upload = app, visitors, max_upload
+    def __init__(self, app: ASGIApp, visitors: Visitors, events: frozenset[int], max_upload: int) -> None:
+        self.app, self.visitors, self.events, self.max_upload = app, visitors, events, max_upload
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,7 +73,8 @@ class Gate:
             raise Refused(507, "There is no room for more photos now; try again later")
 
     def check_start(self, body: bytes) -> bytes:
-        """The body again, as it was understood. Raises Refused if it is not Start, or names a file that nobody sent."""
+        """The body again, as it was understood. Raises Refused if it starts nothing of the page's, or names a file that
+        nobody sent."""
 
         def check(found: dict) -> dict:
             if "path" in found and str(found["path"]) not in self.visitors.uploads:
@@ -87,7 +88,7 @@ class Gate:
             asked = json.loads(body, object_hook=check, parse_constant=refuse)
         except (ValueError, RecursionError):
             raise Refused(400, "Not understood") from None
-        if not isinstance(asked, dict) or asked.get("fn_index") != START:
+        if not isinstance(asked, dict) or type(number := asked.get("fn_index")) is not int or number not in self.events:
             raise Refused(404, "Not found")
         return json.dumps(asked).encode()
 

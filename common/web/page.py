@@ -3,25 +3,25 @@
 import os
 import re
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 from torch import nn
 
-from common.inference.plan import get_writable_path
 from common.inference.room import RoomOf, room_by, room_for
 from common.inference.tile_layout import TILE
 from common.inference.work import FAILURES, Enhance, enhance_photo, explain_failure
-from common.photos.flat import open_photo
 from common.photos.open import PhotoError
 from common.runtime.errors import UserError
-from common.task import Task
+from common.task import Points, Task
+from common.web.points import NONE, answer, read_clicked, show
+from common.web.results import before_and_after, bundle, name_results
 from common.web.visitors import Visitors
 
 TRIED_SIDE = 256  # pixels of the noise that tells how long a megapixel takes
@@ -45,15 +45,24 @@ class Page:
     minutes: float = 60.0  # that they may take together
 
     def __post_init__(self) -> None:
+        self.working = Lock()  # on one photo at a time, whoever's
         cached = lru_cache(maxsize=4)(self.open)
         self.load = lambda path, other, part: cached(path, other, part if other else 0.0)
 
     def enhance(
-        self, files: list[str], model: str, other: str, part: float, options: dict[str, Any], session: str
-    ) -> tuple[tuple[str, str] | None, str | None, str]:
+        self,
+        files: list[str],
+        model: str,
+        other: str,
+        part: float,
+        options: dict[str, Any],
+        session: str,
+        clicked: Any = NONE,
+    ) -> tuple[tuple[str, str] | None, str | list[str] | None, str]:
         """(pictures before and after of the first photo, the result or a zip of all, messages).
 
-        files: uploads, which belong to the visitor from now on.
+        files: uploads, which belong to the visitor from now on. clicked: on a single photo, as the browser sends it;
+        its points come as a second file.
         """
         if not files:
             return None, None, "Drop a photo first."
@@ -63,14 +72,66 @@ class Page:
         self.visitors.hold(session, photos)
         with self.visitors.make_folder(session) as results:
             try:
-                self.task.check_options(options)
-                network = self.load(self.models[model], self.models.get(other), part)
+                options = self.read_options(options)
+                with self.working:
+                    network = self.load(self.models[model], self.models.get(other), part)
+                points = self.points_of(network) if len(photos) == 1 else None
+                told = read_clicked(clicked).points if points else []
+                given = {points.option: points.read(told)} if points and told else {}
             except UserError as error:  # models that cannot be mixed, options that contradict each other
                 return None, None, self.without_paths(str(error))
-            done, lines = self.enhance_all(photos, results, network, options, session)
+            done, lines = self.enhance_all(photos, results, network, {**options, **given}, session)
             if not done or not self.visitors.holds(session, results):  # the visitor has left
                 return None, None, "\n\n".join(lines)
-            return before_and_after(*done[0], results), bundle([path for _, path in done], results), "\n\n".join(lines)
+            shown = before_and_after(*done[0], results)
+            beside = (points.option, told) if points and told else None
+            return shown, bundle([path for _, path in done], results, beside), "\n\n".join(lines)
+
+    def read_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options, with numbers of what was typed. Raises UserError if one is wrong, or they contradict."""
+        numbers = {o.name: o.read(options[o.name]) for o in self.task.options if o.name in options}
+        self.task.check_options(options := options | numbers)
+        return options
+
+    def points_of(self, network: nn.Module) -> Points | None:
+        """What people can tell this model of single places, if anything."""
+        points = self.task.use().points
+        return points if points and points.taken_by(network) else None
+
+    def takes_points(self) -> bool:
+        """Whether one of the models does."""
+        points = self.task.use().points
+        return points is not None and any(points.taken_by(self.load(path, None, 0.0)) for path in self.models.values())
+
+    def follow(
+        self,
+        files: list[str] | None,
+        model: str,
+        other: str,
+        part: float,
+        options: dict[str, Any],
+        session: str,
+        clicked: Any,
+    ) -> tuple[dict[str, Any], str]:
+        """(what `points.js` shows of the result, messages). Of several photos, and of a model that takes no points,
+        it shows nothing."""
+        if not files or len(files) > 1:
+            return answer(), ""
+        photo = Path(files[0])
+        self.visitors.hold(session, [photo])
+        try:
+            with self.working:
+                network = self.load(self.models[model], self.models.get(other), part)
+                points = self.points_of(network)
+                if points is None:
+                    return answer(), ""
+                options = self.read_options(options)
+                self.check_photo(photo, room_by(self.task.room, int(getattr(network, "scale", 1)), options))
+                enhance = partial(self.get_enhance, network, **options)
+                suggest = partial(points.suggest, network, **options)
+                return show(points, photo, read_clicked(clicked), enhance, suggest), ""
+        except (UserError, *FAILURES) as error:
+            return answer(), self.without_paths(explain_failure(photo, error))
 
     def enhance_all(
         self, photos: list[Path], results: Path, network: nn.Module, options: dict[str, Any], session: str
@@ -94,9 +155,10 @@ class Page:
                 break
             try:
                 self.check_photo(photo, room)
-                enhance_photo(photo, result, enhance, self.task.keep_grey, room=room, remark=remark)
+                with self.working:
+                    enhance_photo(photo, result, enhance, self.task.keep_grey, room=room, remark=remark)
                 done.append((photo, result))
-            except FAILURES as error:
+            except (UserError, *FAILURES) as error:
                 lines.append(self.without_paths(explain_failure(photo, error)))
         lines.append(f"{len(done)} of {len(photos)} photos in {time.monotonic() - started:.1f} s")
         return done, lines
@@ -153,40 +215,3 @@ def has_page(image: Image.Image, number: int) -> bool:
     except EOFError:
         return False
     return True
-
-
-def name_results(photos: list[Path], folder: Path) -> list[Path]:
-    """A path for the result of each: the photo's name, with a number where it is taken, in whatever case."""
-    results: list[Path] = []
-    taken: set[str] = set()
-    for photo in photos:
-        result = first = get_writable_path(folder / photo.name, set(), photo)
-        number = 2
-        while result.name.lower() in taken:
-            result = first.with_stem(f"{first.stem}-{number}")
-            number += 1
-        taken.add(result.name.lower())
-        results.append(result)
-    return results
-
-
-def before_and_after(photo: Path, result: Path, folder: Path) -> tuple[str, str]:
-    """Two JPEGs of one size, for the slider: the photo, enlarged if the result is larger, and the result."""
-    after = open_photo(result)
-    before = open_photo(photo).resize(after.size, Image.Resampling.BICUBIC)
-    paths = folder / "shown" / "before.jpg", folder / "shown" / "after.jpg"
-    paths[0].parent.mkdir()
-    for picture, path in zip((before, after), paths, strict=True):
-        picture.save(path, quality=92)
-    return str(paths[0]), str(paths[1])
-
-
-def bundle(results: list[Path], folder: Path) -> str:
-    """The result itself; a zip of several."""
-    if len(results) == 1:
-        return str(results[0])
-    path = folder / "shown" / "results.zip"
-    with zipfile.ZipFile(path, "w") as file:  # not compressed: pictures are
-        for result in results:
-            file.write(result, result.name)
-    return str(path)

@@ -27,11 +27,11 @@ from common.runtime.devices import get_device
 from common.runtime.errors import UserError
 from common.task import Option, Task
 from common.web.page import Page
+from common.web.points import NONE, make_component
 from common.web.visitors import KEPT_HOURS, Visitors
 
 if TYPE_CHECKING:
     import gradio as gr
-    from gradio.components import Component
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ QUEUE, SESSIONS = 20, 500  # how many may wait, and how many gradio remembers
 
 
 def build(page: Page) -> "gr.Blocks":
-    """The page's components and the one thing they do: Start."""
+    """The page's components and what they do: Start, and to follow points that are clicked, if a model takes any."""
     import gradio as gr
 
     names = list(page.models)
@@ -59,7 +59,9 @@ def build(page: Page) -> "gr.Blocks":
                 model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1)
                 with gr.Group():
                     options = {
-                        option.name: make_control(option) for option in page.task.options if not option.at_opening
+                        option.name: make_control(option)
+                        for option in page.task.options
+                        if not option.at_opening and option.type is not Path  # a visitor names no file of ours
                     }
                     other = gr.Dropdown(
                         [NOT_MIXED, *names], value=NOT_MIXED, label="Mixed with", visible=len(names) > 1
@@ -67,6 +69,7 @@ def build(page: Page) -> "gr.Blocks":
                     part = gr.Slider(0, 1, value=0.5, step=0.05, label="Part of it", visible=len(names) > 1)
                 button = gr.Button("Start", variant="primary", elem_id="start")
             with gr.Column(scale=3):
+                clicked = make_component() if page.takes_points() else None
                 slider = gr.ImageSlider(label="Before and after", elem_id="slider", interactive=False, max_height=900)
                 download = gr.File(label="Result", elem_id="result", interactive=False)
                 messages = gr.Markdown(elem_id="messages")
@@ -75,22 +78,38 @@ def build(page: Page) -> "gr.Blocks":
             values: dict[Any, Any],
             request: gr.Request,
             progress: gr.Progress = gr.Progress(track_tqdm=True),  # noqa: B008 (so gradio asks for it)
-        ) -> tuple[tuple[str, str] | None, str | None, str]:
-            chosen = {name: values[option] for name, option in options.items()}
-            session = request.session_hash or ""
-            shown, result, text = page.enhance(
-                values[files], values[model], values[other], values[part], chosen, session
-            )
+        ) -> tuple[tuple[str, str] | None, str | list[str] | None, str]:
+            shown, result, text = page.enhance(*asked(values, request), NONE if clicked is None else values[clicked])
             return shown, result, as_text(text)
 
+        def asked(
+            values: dict[Any, Any], request: gr.Request
+        ) -> tuple[list[str], str, str, float, dict[str, Any], str]:
+            chosen = {name: values[option] for name, option in options.items()}
+            return values[files], values[model], values[other], values[part], chosen, request.session_hash or ""
+
+        def follow(values: dict[Any, Any], request: gr.Request) -> tuple[gr.HTML, str]:
+            shown, text = page.follow(*asked(values, request), values[clicked])
+            return gr.HTML(**shown), as_text(text)
+
+        def begin(values: dict[Any, Any], request: gr.Request) -> tuple[gr.HTML, str]:
+            shown, text = page.follow(*asked(values, request), NONE)
+            return gr.HTML(NONE, **shown), as_text(text)
+
         inputs = {files, model, other, part, *options.values()}
-        button.click(start, inputs, [slider, download, messages], api_visibility="private")
+        private: dict[str, Any] = {"api_visibility": "private"}
+        button.click(start, inputs if clicked is None else {*inputs, clicked}, [slider, download, messages], **private)
+        if clicked is not None:
+            private |= {"concurrency_id": "points", "trigger_mode": "always_last", "show_progress": "minimal"}
+            files.change(begin, inputs, [clicked, messages], **private)
+            settings = [when_settled(control) for control in (model, other, part, *options.values())]
+            gr.on([clicked.input, *settings], follow, {*inputs, clicked}, [clicked, messages], **private)
     page.visitors.uploads = blocks.upload_file_set
     return blocks.queue(max_size=QUEUE, default_concurrency_limit=1, api_open=False)
 
 
-def make_control(option: Option) -> "Component":
-    """A task's option on the page: a slider where it has bounds, else a field or a box to tick."""
+def make_control(option: Option) -> "gr.Checkbox | gr.Dropdown | gr.Textbox | gr.Slider":
+    """A task's option on the page: a slider where it has bounds, else a field (see `Option.read`) or a box to tick."""
     import gradio as gr
 
     common: dict[str, Any] = {
@@ -100,12 +119,15 @@ def make_control(option: Option) -> "Component":
         return gr.Checkbox(**common)
     if option.choices:
         return gr.Dropdown([*option.choices], **common)
-    if option.type is str:
-        return gr.Textbox(**common)
     if option.lowest is None or option.highest is None or option.default is None:
-        precision = 0 if option.type is int else None
-        return gr.Number(minimum=option.lowest, maximum=option.highest, precision=precision, **common)
+        common["value"] = "" if option.default is None else str(option.default)
+        return gr.Textbox(**common)  # for numbers, too: gr.Number takes an empty one for 0
     return gr.Slider(option.lowest, option.highest, step=1 if option.type is int else 0.05, **common)
+
+
+def when_settled(control: Any) -> Any:
+    """The event of a control that it has its value, not one on the way."""
+    return getattr(control, {"slider": "release", "textbox": "blur"}.get(control.get_block_name(), "input"))
 
 
 def as_text(message: str) -> str:
@@ -121,7 +143,8 @@ def launch(page: Page, blocks: "gr.Blocks", args: argparse.Namespace) -> str:
     from common.web.gate import Gate
 
     max_bytes = int(args.max_megabytes * 1e6)
-    gate = Middleware(Gate, visitors=page.visitors, max_upload=page.photos * max_bytes + 1_000_000)
+    events = frozenset(blocks.fns)
+    gate = Middleware(Gate, visitors=page.visitors, events=events, max_upload=page.photos * max_bytes + 1_000_000)
     _, url, shared = blocks.launch(
         server_name=args.host,
         server_port=args.port,

@@ -3,13 +3,20 @@
 import argparse
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from common.config.sections import TaskConfig
-from common.task import Option, Task, Use
+from common.task import Option, Points, Task, Use
+
+OPTIONS = [
+    Option("strength", float, 1.0, 0.0, 1.0, "how much"),
+    Option("notes", Path, None, None, None, "a file of points"),
+]
 
 
 def make_task(enhance, **fields):
@@ -26,13 +33,28 @@ def make_task(enhance, **fields):
     )  # fmt: skip
 
 
+def with_points(task, suggest=lambda model, photo, place, **options: ["#ff0000", "#00ff00"]):
+    """(the task, whose option `notes` takes points; a list to which each call of its `enhance` adds the options)."""
+    given, plain = [], task.use()
+
+    def enhance(model, photo, tile, **options):
+        given.append(options)
+        return plain.enhance(model, photo, tile=tile)
+
+    def read(values):
+        return [(value["x"], value["y"], value["color"]) for value in values]
+
+    use = replace(plain, enhance=enhance, points=Points("notes", lambda model: True, read, suggest))
+    return replace(task, use=lambda: use), given
+
+
 def open_nothing(path, other, part):
     """A model of no file."""
     return torch.nn.Identity()
 
 
 @contextmanager
-def serve_page(around, **options):
+def serve_page(around, task=None, load=open_nothing, **options):
     """Serves a page below the folder `around`, beside one that is not the page's; options: of the command line."""
     pytest.importorskip("gradio")
     from common.web.page import Page
@@ -45,15 +67,14 @@ def serve_page(around, **options):
     (beside / "precious.txt").write_text("precious")
     (models / "secret.safetensors").write_text("weights")
 
-    strength = Option("strength", float, 1.0, 0.0, 1.0, "how much")
-    task = make_task(lambda rgb: 255 - rgb, options=[strength])
+    task = task or make_task(lambda rgb: 255 - rgb, options=OPTIONS)
     args = {"host": "127.0.0.1", "port": None, "share": False, "auth": None, "root_path": None, "max_megabytes": 0.1}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             models = {"secret": models / "secret.safetensors"}
-            page = Page(task, models, Visitors(folder), open_nothing, megapixels=1, photos=4)
+            page = Page(task, models, Visitors(folder), load, megapixels=1, photos=4)
             blocks = build(page)
             url = launch(page, blocks, argparse.Namespace(**{**args, **options})).rstrip("/")
         yield SimpleNamespace(url=url, folder=folder, beside=beside, around=around, page=page, blocks=blocks, said=said)
@@ -75,14 +96,20 @@ def closed_site(tmp_path):
 
 
 @pytest.fixture
+def pointed_site(tmp_path):
+    """One whose model takes points; `given` has the options of each photo that was enhanced."""
+    task, given = with_points(make_task(lambda rgb: 255 - rgb, options=OPTIONS))
+    with serve_page(tmp_path, task) as site:
+        site.given = given
+        yield site
+
+
+@pytest.fixture
 def make_visitor(site):
     """A function that makes visitors with a session each, or with one that they give themselves."""
-    from tests.common.web.visitor import Visitor
+    from tests.common.web.visitor import Visitor, values_of
 
-    config = Visitor(site.url, {}).get("/config").json()
-    inputs = config["dependencies"][0]["inputs"]
-    props = {component["id"]: component["props"] for component in config["components"]}
-    values = {props[number]["label"]: props[number].get("value") for number in inputs}
+    values = values_of(site)
     return lambda session=None: Visitor(site.url, values, session)
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.common.web.visitor import Visitor, httpx, photo, text_of
+from tests.common.web.visitor import Visitor, httpx, photo, text_of, values_of
 
 
 def listing(folder):
@@ -93,6 +93,33 @@ def test_what_is_out_of_range_is_refused(visitor):
             "/gradio_api/queue/join", content=text.encode("latin-1"), headers={"content-type": "application/json"}
         )
         assert response.status_code == 400
+
+
+def test_an_option_that_is_a_file_can_be_named_by_nobody(site, pointed_site):
+    assert "Notes" not in values_of(site)
+    assert {number: fn.api_visibility for number, fn in pointed_site.blocks.fns.items()} == dict.fromkeys(
+        range(3), "private"
+    )
+    precious = str(pointed_site.beside / "precious.txt")
+    file = {"path": precious, "meta": {"_type": "gradio.FileData"}}
+    point = {"x": 1, "y": 1, "color": precious}
+    before = listing(pointed_site.beside)
+    for event in (0, 1, 2):
+        values = values_of(pointed_site, event)
+        assert "Notes" not in values
+        visitor = Visitor(pointed_site.url, values)
+        (path,) = visitor.upload(("a.png", photo()))
+        pointed_site.given.clear()
+        for sent in (precious, [precious], {"notes": precious}, {"points": precious}, {"points": [precious]}):
+            visitor.start([path], event, Points=sent, Notes=precious)
+        visitor.start([path], event, Points={"points": [point], "at": 0, "notes": precious})
+        assert visitor.join([path], event, Points=file).status_code == 403
+        assert visitor.join([path], event, Points={"points": [{**point, **file}], "at": 0}).status_code == 403
+        told = [options.get("notes") for options in pointed_site.given]
+        assert told
+        assert all(value is None or value == [(1, 1, precious)] for value in told)  # a point's, never a file's
+    assert Visitor(pointed_site.url, values).join([], 3).status_code == 404
+    assert listing(pointed_site.beside) == before
 
 
 def test_results_have_names_that_nobody_guesses(site, visitor):

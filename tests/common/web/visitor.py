@@ -21,6 +21,14 @@ def photo(color=(90, 120, 200), size=(20, 16), kind="PNG"):
     return file.getvalue()
 
 
+def values_of(site, event=0):
+    """{label: value} of the components that an event of a page sends, as the page shows them at first."""
+    config = Visitor(site.url, {}).get("/config").json()
+    props = {component["id"]: component["props"] for component in config["components"]}
+    inputs = next(one["inputs"] for one in config["dependencies"] if one["id"] == event)
+    return {props[number]["label"]: props[number].get("value") for number in inputs}
+
+
 class Visitor:
     """A session, and what its browser does for it."""
 
@@ -47,9 +55,9 @@ class Visitor:
         body = {"data": list(values.values()), "fn_index": fn_index, "session_hash": session or self.session}
         return self.client.post("/gradio_api/queue/join", json=body)
 
-    def start(self, paths, **changed):
+    def start(self, paths, fn_index=0, **changed):
         """What comes of Start: whether it worked, and the page's (slider, download, messages), or the error."""
-        self.join(paths, **changed).raise_for_status()
+        self.join(paths, fn_index, **changed).raise_for_status()
         with self.client.stream("GET", "/gradio_api/queue/data", params={"session_hash": self.session}) as stream:
             for line in stream.iter_lines():
                 message = json.loads(line.removeprefix("data:")) if line.startswith("data:") else {}
