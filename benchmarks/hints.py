@@ -18,19 +18,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.measure import describe_machine, print_table
-from colorize.drawn_hints import place
 from colorize.files import load_model
+from colorize.hints import to_map
 from colorize.lab import get_ab
 from colorize.metrics import ab_error
 from colorize.network import Colorizer
 from colorize.photo import shrink_to_grey
+from colorize.spread import Place, colors_at, spread
 from common.batches.folders import find_photos
 from common.commands.arguments import add_device_argument, model_path, user_path
 from common.photos.flat import open_photo
 from common.photos.pixels import to_tensor
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
-from common.runtime.errors import UserError
 
 NUMBERS = (0, 1, 3, 10, 30)
 SIDE = 3  # pixels of a hint
@@ -39,14 +39,12 @@ AREA = 15  # pixels a side over which errors are averaged to find where one woul
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=model_path, help="of a training with model.hints")
+    parser.add_argument("model", type=model_path, help="model file or run folder")
     parser.add_argument("--data", type=user_path, required=True, help="folder of colour photos")
     add_device_argument(parser)
     args = parser.parse_args()
     device = get_device(args.device)
     model = load_model(args.model).to(device)
-    if not model.hints:
-        raise UserError(f"{args.model}: was not trained to take hints (model.hints=true)")
     print(describe_machine(device))
     errors: dict[str, list[list[float]]] = {"at random": [], "at the largest error": []}
     grey: list[float] = []
@@ -76,14 +74,15 @@ Choose = Callable[[Tensor, Tensor], tuple[int, int]]
 @torch.inference_mode()
 def measure(model: Colorizer, small: Tensor, true: Tensor, choose: Choose) -> list[float]:
     """The error with each of NUMBERS of hints, put one after the other."""
-    ab, places, found = get_ab(true)[0], list[tuple[int, int, int]](), list[float]()
+    places, found, seen = list[Place](), list[float](), model.unet.at_eighth(small)
+    size = small.shape[-2], small.shape[-1]
+    untold = model(small)
     for n in range(NUMBERS[-1] + 1):
-        hints = place(ab, places)[None]
-        if n in NUMBERS or choose is at_largest_error:
-            result = model(small, hints)
+        result = spread(model(small, to_map(places, size).to(small)) if model.hints else untold, seen, places)
         if n in NUMBERS:
             found.append(ab_error(result, true).item())
-        places.append((*choose(result, true), SIDE))
+        row, column = choose(result, true)
+        places.append(Place(row, column, colors_at(true, row, column, SIDE)))
     return found
 
 

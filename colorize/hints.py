@@ -1,4 +1,4 @@
-"""Hints: what a person knows of a photo's colours, in a file, and as the network is told it."""
+"""Hints: what a person knows of a photo's colours, in a file, and on the copy on which colours are found."""
 
 import json
 import re
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from colorize.lab import get_ab
 from colorize.network import HINT_SCALE
+from colorize.spread import Place
 from common.runtime.errors import UserError
 
 LARGE = 1e9  # pixels; no photo is as wide
@@ -62,21 +63,26 @@ def to_hint(where: str, value: Any) -> Hint:
     return Hint(value["x"], value["y"], value["color"])
 
 
-def to_map(hints: list[Hint], photo: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """(1, 3, h, w) as `Colorizer` takes them. photo: (height, width) that the places are of; size: (h, w) of the copy.
+def to_places(hints: list[Hint], photo: tuple[int, int], size: tuple[int, int]) -> list[Place]:
+    """Where they are on a copy. photo: (height, width) that they are of; size: (h, w) of the copy.
 
-    Raises UserError if a place is not in the photo.
+    Raises UserError if one is not in the photo.
     """
+    return [Place(*find((hint.x, hint.y), photo, size), ab_of(hint.color)) for hint in hints]
+
+
+def to_map(places: list[Place], size: tuple[int, int]) -> Tensor:
+    """(1, 3, h, w) as a `Colorizer` that was trained with hints takes them. size: (h, w)."""
     told = torch.zeros(1, 3, *size)
-    for hint in hints:
-        square = [slice(max(0, at - SIDE // 2), at + SIDE // 2 + 1) for at in find((hint.x, hint.y), photo, size)]
-        told[0, :2, *square] = ab_of(hint.color)[:, None, None] / HINT_SCALE
+    for row, column, ab in places:
+        square = [slice(max(0, at - SIDE // 2), at + SIDE // 2 + 1) for at in (row, column)]
+        told[0, :2, *square] = ab[:, None, None] / HINT_SCALE
         told[0, 2, *square] = 1
     return told
 
 
 def find(place: tuple[float, float], photo: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
-    """(row, column) on a copy of (x, y) on the photo; sizes as in `to_map`. Raises UserError if that is outside."""
+    """(row, column) on a copy of (x, y) on the photo; sizes as in `to_places`. Raises UserError if that is outside."""
     x, y = place
     if x >= photo[1] or y >= photo[0]:
         raise UserError(f"--hints: x = {x:g}, y = {y:g} is not in the photo of {photo[1]} x {photo[0]} px")

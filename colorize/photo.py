@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from colorize.hints import Hint, read_hints, to_map
+from colorize.hints import Hint, read_hints, to_map, to_places
 from colorize.lab import get_ab, set_ab, to_grey
 from colorize.network import Colorizer
+from colorize.spread import Place, spread
 from common.inference.precision import finite_result
 from common.inference.tile_layout import TILE
 from common.inference.tiles import device_of, enhance, enhance_together
@@ -44,7 +45,7 @@ def color_photo(
     size: short side in pixels of the copy on which colours are found; None: the model's. saturation: what a* and b* are
     multiplied by. vividness: in place of the model's own, see `Colorizer`. hints: true colours of some places, or a
     file of them. The photo's L* stays, within the rounding of three channels to 8 bits (0.3); its own colours are
-    ignored. Raises UserError for a vividness or hints that the model does not know, or hints that are wrong.
+    ignored. Raises UserError for a vividness that the model does not know, or hints that are wrong.
     """
     grey = shrink_to_grey(photo, size or usual_size(model))
     with at_vividness(model, vividness):
@@ -52,7 +53,7 @@ def color_photo(
             small = enhance(model, grey, tile=tile)
         else:
             hints = hints if isinstance(hints, list) else read_hints(Path(hints))
-            small = color_with_hints(model, grey, to_map(hints, photo.shape[:2], grey.shape[:2]))
+            small = color_with_hints(model, grey, to_places(hints, photo.shape[:2], grey.shape[:2]))
     return lay_colors(photo, small, saturation)
 
 
@@ -67,14 +68,15 @@ def usual_size(model: Colorizer | OnnxModel) -> int:
 
 
 @torch.inference_mode()
-def color_with_hints(model: Colorizer | OnnxModel, grey: np.ndarray, told: Tensor) -> np.ndarray:
-    """(h, w, 3) uint8 -> the same, coloured in one piece. Raises UserError if the model was not trained with hints."""
-    if isinstance(model, OnnxModel) or not model.hints:
-        raise UserError("--hints: this model was not trained to take any (model.hints=true)")
+def color_with_hints(model: Colorizer | OnnxModel, grey: np.ndarray, places: list[Place]) -> np.ndarray:
+    """(h, w, 3) uint8 -> the same, coloured in one piece. Raises UserError for an ONNX file."""
+    if isinstance(model, OnnxModel):
+        raise UserError("--hints: not for an ONNX file; give the model.safetensors that it was made from")
     device = device_of(model)
-    picture, told = to_tensor(grey).to(device), told.to(device)
-    result, _ = finite_result(model, lambda: check_finite(model(picture, told)))
-    return to_pixels(result)
+    picture = to_tensor(grey).to(device)
+    told = (to_map(places, grey.shape[:2]).to(device),) if model.hints else ()
+    result, _ = finite_result(model, lambda: check_finite(model(picture, *told)))
+    return to_pixels(spread(result, model.unet.at_eighth(picture), places))
 
 
 @contextmanager

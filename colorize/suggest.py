@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from colorize.hints import Hint, find, to_map
+from colorize.hints import Hint, find, to_map, to_places
 from colorize.lab import set_ab, to_grey
 from colorize.network import Colorizer
 from colorize.photo import shrink_to_grey
@@ -35,8 +35,8 @@ def suggest_colors(
     grey = shrink_to_grey(photo, size or model.size)
     row, column = find(place, photo.shape[:2], grey.shape[:2])
     device = device_of(model)
-    told = to_map(hints or [], photo.shape[:2], grey.shape[:2]).to(device)
-    logits = model.unet(to_grey(to_tensor(grey).to(device)), told)
+    told = (to_map(to_places(hints or [], photo.shape[:2], grey.shape[:2]), grey.shape[:2]).to(device),)
+    logits = model.unet(to_grey(to_tensor(grey).to(device)), *(told if model.hints else ()))
     pixels = 1 if logits.shape[-2:] == grey.shape[:2] else 2  # a side, for each logit
     here = logits[0, :, row // pixels, column // pixels]
     ab = model.centres[here.topk(min(MOST, len(here))).indices].float().cpu()

@@ -25,7 +25,7 @@ OPTIONS = [
     ),
     Option(
         "hints", Path, None, None, None,
-        "JSON file of true colours of some places, in pixels of the photo, of a model trained with model.hints: "
+        "JSON file of true colours of some places, in pixels of the photo: "
         '[{"x": 120, "y": 80, "color": "#e07b39"}]. In each frame of a video they are at the same place: they do not '
         "follow what moves",
         fits_onnx=False,
@@ -55,7 +55,9 @@ def use() -> Use:
         enhance_together=photo.color_together,
         remark=tints.remark,
         plain=photo.leave_grey,
-        points=Points("hints", lambda model: model.hints, hints.to_hints, suggest.suggest_colors),
+        points=Points(
+            "hints", lambda model: isinstance(model, network.Colorizer), hints.to_hints, suggest.suggest_colors
+        ),
         mixing={"split": photo.colors_of, "join": photo.with_colors},
         to_onnx=files.to_onnx,
     )

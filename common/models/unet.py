@@ -94,17 +94,29 @@ class Unet(nn.Module):
             nn.init.zeros_(parameter)
         self.train()
 
+    def encode(self, x: Tensor) -> list[Tensor]:
+        """What the encoder sees at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size of a picture, normalised and padded."""
+        seen: list[Tensor] = []
+        for name, layer in self.encoder.named_children():
+            x = layer(x)
+            if name in self.skips:
+                seen.append(x)
+        return [*seen, x]
+
+    def at_eighth(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) in [0, 1] -> (N, C, h, w): what the encoder sees of each square of 8 x 8 pixels, all H x W of
+        them, and more where they are no multiples of 32."""
+        x = (x - self.mean) / self.std
+        x = F.pad(x, (0, -x.shape[-1] % UNET_STRIDE, 0, -x.shape[-2] % UNET_STRIDE), mode="replicate")
+        return self.encode(x)[2]
+
     def forward(self, x: Tensor, hints: Tensor | None = None) -> Tensor:
         height, width = x.shape[-2:]
         x = (x - self.mean) / self.std
         padding = (0, -width % UNET_STRIDE, 0, -height % UNET_STRIDE)
-        x = picture = F.pad(x, padding, mode="replicate")
+        picture = F.pad(x, padding, mode="replicate")
         hints = None if hints is None else F.pad(hints, padding)
-        skips: list[Tensor] = []
-        for name, layer in self.encoder.named_children():
-            x = layer(x)
-            if name in self.skips:
-                skips.append(x)
+        *skips, x = self.encode(picture)
         x = self.middle(self.bn(x).relu())  # at 1/32 of the size
         for block, skip in zip(self.blocks, reversed(skips), strict=True):
             x = block(x, skip, hints)

@@ -10,12 +10,12 @@ import torch
 from colorize.config import ColorizeModelConfig, Config
 from colorize.data import get_dls, get_photos
 from colorize.drawn_hints import MOST, AddHints, draw, place
-from colorize.hints import Hint, ab_of, read_hints, to_map
+from colorize.hints import Hint, ab_of, read_hints, to_map, to_places
 from colorize.lab import get_ab, to_grey
 from colorize.network import get_model
 from colorize.photo import color_photo
 from common.config.yaml_file import load_config
-from common.photos.pixels import to_pixels
+from common.photos.pixels import to_pixels, to_tensor
 from common.runtime.errors import UserError
 
 CPU = torch.device("cpu")
@@ -75,7 +75,7 @@ def test_a_file_says_what_is_where_in_pixels_of_the_photo(tmp_path):
     path.write_text(json.dumps([{"x": 90, "y": 10, "color": "#ff0000"}]))
     (hint,) = read_hints(path)
     assert hint == Hint(90, 10, "#ff0000")
-    told = to_map([hint], (50, 100), (25, 50))[0]
+    told = to_map(to_places([hint], (50, 100), (25, 50)), (25, 50))[0]
     assert told[2].nonzero().tolist() == [[i, j] for i in (4, 5, 6) for j in (44, 45, 46)]
     assert (25 * told[:2, 5, 45]).tolist() == pytest.approx((80.1, 67.2), abs=0.1)  # sRGB's red
     assert ab_of("#808080").tolist() == pytest.approx((0, 0), abs=0.01)
@@ -110,7 +110,9 @@ def test_a_photo_with_hints_differs_most_around_them():
         color_photo(model, photo, hints=[Hint(200, 1, "#ff8000")])
 
 
-def test_hints_for_a_model_that_knows_none_are_refused():
-    config = ColorizeModelConfig(encoder="resnet18", pretrained=False, norm="none")
-    with pytest.raises(UserError, match="was not trained to take any"):
-        color_photo(get_model(config, 32).eval(), np.zeros((40, 40, 3), np.uint8), hints=[])
+@pytest.mark.parametrize("hints", [True, False])
+def test_any_model_takes_hints(hints):
+    config = ColorizeModelConfig(encoder="resnet18", pretrained=False, norm="none", hints=hints)
+    model, grey = get_model(config, 64).eval(), np.full((64, 96, 3), 128, np.uint8)
+    told = color_photo(model, grey, hints=[Hint(20.5, 30.5, "#e07b39")])
+    assert get_ab(to_tensor(told))[0, :, 30, 20].tolist() == pytest.approx(ab_of("#e07b39").tolist(), abs=2)
