@@ -26,9 +26,9 @@ NEAREST, SIGMA = 5, 5.0  # bins that share a colour, and the Gaussian by which t
 
 # What `mean_color` does at vividness 0 and at 1. The paper's dial is the temperature alone, from the mean to the
 # likeliest colour; of several ways to as much colour this one had the least error of a* and b* (16 photos held out).
-UNDONE = 0.5, 0.15  # of the logarithm of the weights
-TEMPERATURE = 0.3, 0.1
-GAIN = 1.0, 2.2  # of a* and b* where it is unsure, and their mean therefore pale
+UNDONE = 0.75, 0.6  # of the logarithm of the weights
+TEMPERATURE = 0.5, 0.2
+GAIN = 1.0, 2.0  # of a* and b* where it is unsure, and their mean therefore pale
 SURE, UNSURE = 1.5, 3.0  # entropies in nats; one colour, shared by the five nearest bins, has about 1.2
 
 
