@@ -24,7 +24,7 @@ def alike():
 
 
 def corrected(weight):
-    return BLUE * weight / (weight + FAINT)
+    return BLUE * weight * (1 + FAINT) / (weight + FAINT)
 
 
 def at(picture, row, column):
@@ -51,7 +51,7 @@ def test_it_reaches_what_the_encoder_sees_as_the_same(grey):
     seen = torch.zeros(1, 2, 4, 8)
     seen[:, 0, :, :4], seen[:, 1, :, 4:] = 1, 3  # other things to the left and to the right
     result = spread(grey, seen, [Place(16, 8, BLUE)])
-    near, far = math.exp(-(((8 / 32) / DISTANCE) ** 2)), math.exp(-1 / SEEN - (48 / 32 / DISTANCE) ** 2)
+    near, far = math.exp(-(((8 / 32) / DISTANCE) ** 2)), math.exp(-1 / SEEN - ((48 / 32) / DISTANCE) ** 2)
     torch.testing.assert_close(at(result, 16, 16), corrected(near), atol=0.1, rtol=0)
     torch.testing.assert_close(at(result, 16, 56), corrected(far), atol=0.1, rtol=0)
 
