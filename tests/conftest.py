@@ -89,9 +89,12 @@ def shared():
     return SHARED
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Headless Chromium, by playwright; tests that need it are skipped without."""
+    """Headless Chromium, by playwright; tests that need it are skipped without.
+
+    It ends with its module: a loading process that a later test forks would hold the pipe by which playwright ends.
+    """
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         pytest.skip("no Chromium here (Debian: apt-get install chromium)")
