@@ -19,7 +19,6 @@ from torch import Tensor
 
 from benchmarks.measure import describe_machine, print_table
 from colorize.files import load_model
-from colorize.hints import to_map
 from colorize.lab import get_ab
 from colorize.metrics import ab_error
 from colorize.network import Colorizer
@@ -74,11 +73,10 @@ Choose = Callable[[Tensor, Tensor], tuple[int, int]]
 @torch.inference_mode()
 def measure(model: Colorizer, small: Tensor, true: Tensor, choose: Choose) -> list[float]:
     """The error with each of NUMBERS of hints, put one after the other."""
-    places, found, seen = list[Place](), list[float](), model.unet.at_eighth(small)
-    size = small.shape[-2], small.shape[-1]
-    untold = model(small)
+    places, found = list[Place](), list[float]()
+    untold, seen = model(small), model.unet.at_eighth(small)
     for n in range(NUMBERS[-1] + 1):
-        result = spread(model(small, to_map(places, size).to(small)) if model.hints else untold, seen, places)
+        result = spread(untold, seen, places)
         if n in NUMBERS:
             found.append(ab_error(result, true).item())
         row, column = choose(result, true)

@@ -32,7 +32,6 @@ class ColorizeModelConfig(ModelConfig, frozen=True):
     half: bool = Field(
         default=False, description="find colours at half the size, which eyes hardly see; a step takes less time"
     )
-    hints: bool = Field(default=False, description="learn to take hints as well: true colours of a few places")
     vividness: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.0,
         description="with loss.color_classes: from pale colours that are seldom far off, 0, to vivid ones, 1",

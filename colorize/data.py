@@ -13,7 +13,6 @@ from PIL import Image
 from torch import Tensor
 
 from colorize.config import Config
-from colorize.drawn_hints import AddHints, NoHints
 from colorize.lab import get_ab, set_ab, to_grey
 from common.batches.block import (
     KEPT_NOTES,
@@ -116,17 +115,15 @@ def get_photos(config: Config) -> PhotoSplit:
 
 
 def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torch.device) -> DataLoaders:
-    """fastai DataLoaders of (grey, color) batches, or (grey, hints, color), for one stage.
+    """fastai DataLoaders of (grey, color) batches for one stage: random parts and left-right flips to train on.
 
-    To train on: random parts, flipped left to right by chance. Validation takes the middle of each held-out photo, its
-    short side as long as the largest crop's, in every stage.
+    Validation takes the middle of each held-out photo, its short side as long as the largest crop's, in every stage.
     """
     data = config.data
     amounts = data.fade, data.contrast, data.noise, data.jpeg
     ages = [Age(*amounts)] if any(amounts) else []
     inputs = [AgedLightness(), MakeInput(to_grey, split_idx=1)] if ages else [MakeInput(to_grey)]
-    hints = [AddHints(), NoHints()] if config.model.hints else []
-    dls = get_photo_dls(
+    return get_photo_dls(
         photos,
         data,
         config.train,
@@ -134,8 +131,5 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
         device,
         open_photo=get_photo_opener(config),
         item_tfms=[*random_part_tfms(data, config.train, stage), *ages],
-        batch_tfms=[*inputs, *hints],
+        batch_tfms=inputs,
     )
-    for loader in dls if hints else ():
-        loader.dataset.n_inp = 2
-    return dls

@@ -9,12 +9,10 @@ import torch
 from torch import Tensor
 
 from colorize.lab import get_ab
-from colorize.network import HINT_SCALE
 from colorize.spread import Place
 from common.runtime.errors import UserError
 
 LARGE = 1e9  # pixels; no photo is as wide
-SIDE = 3  # pixels of the square that a hint fills on the copy on which colours are found
 EXAMPLE = '[{"x": 120, "y": 80, "color": "#e07b39"}]'
 
 
@@ -69,16 +67,6 @@ def to_places(hints: list[Hint], photo: tuple[int, int], size: tuple[int, int]) 
     Raises UserError if one is not in the photo.
     """
     return [Place(*find((hint.x, hint.y), photo, size), ab_of(hint.color)) for hint in hints]
-
-
-def to_map(places: list[Place], size: tuple[int, int]) -> Tensor:
-    """(1, 3, h, w) as a `Colorizer` that was trained with hints takes them. size: (h, w)."""
-    told = torch.zeros(1, 3, *size)
-    for row, column, ab in places:
-        square = [slice(max(0, at - SIDE // 2), at + SIDE // 2 + 1) for at in (row, column)]
-        told[0, :2, *square] = ab[:, None, None] / HINT_SCALE
-        told[0, 2, *square] = 1
-    return told
 
 
 def find(place: tuple[float, float], photo: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:

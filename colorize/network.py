@@ -11,8 +11,6 @@ from common.models.unet import Unet, get_unet
 from common.photos.pixels import as_plain
 
 AB_SCALE = 100  # of a* and b* for each 1 that the U-Net puts out
-HINT_SCALE = 25  # of a* and b* for each 1 of a hint, as large as what else the decoder is given
-HINTS = 3  # channels: a*, b*, and where there is one
 
 
 class Colorizer(nn.Module):
@@ -22,7 +20,6 @@ class Colorizer(nn.Module):
     the copy of a photo on which it finds colours best.
     colors: (centres, weights) of those that the U-Net names instead, with a logit for each: (Q, 2), a* and b*, and
     (Q,), what its loss multiplied them by. `vividness`: see `mean_color`.
-    A second input are hints, if it was built for them: (N, 3, H, W), a* and b* over HINT_SCALE, and 1 where known.
     With `remembers` it keeps what the U-Net put out as `output`, for a loss; who takes it sets it to None.
     """
 
@@ -35,21 +32,20 @@ class Colorizer(nn.Module):
         size: int,
         colors: tuple[Tensor, Tensor] | None = None,
         vividness: float = 0.0,
-        hints: bool = False,
     ) -> None:
         super().__init__()
-        self.unet, self.size, self.vividness, self.hints = unet, size, vividness, hints
+        self.unet, self.size, self.vividness = unet, size, vividness
         centres, weights = colors or (None, None)
         self.register_buffer("centres", centres)
         self.register_buffer("weights", weights)
         self.remembers = False
         self.output: Tensor | None = None
 
-    def forward(self, photo: Tensor, hints: Tensor | None = None) -> Tensor:
+    def forward(self, photo: Tensor) -> Tensor:
         photo = as_plain(photo)
         with torch.autocast(photo.device.type, enabled=False):
             grey = to_grey(photo.float())
-        out = self.unet(grey) if hints is None else self.unet(grey, as_plain(hints))
+        out = self.unet(grey)
         if self.remembers:
             self.output = out
         with torch.autocast(photo.device.type, enabled=False):
@@ -70,5 +66,4 @@ def paint(grey: Tensor, ab: Tensor) -> Tensor:
 def get_model(config: ColorizeModelConfig, size: int, colors: tuple[Tensor, Tensor] | None = None) -> Colorizer:
     """A Colorizer as `config` describes it. colors: (centres, weights) of those that it names, if it does."""
     n_out = 2 if colors is None else len(colors[0])
-    unet = get_unet(config, n_out=n_out, half=config.half, n_hints=HINTS if config.hints else 0)
-    return Colorizer(unet, size, colors, config.vividness, config.hints)
+    return Colorizer(get_unet(config, n_out=n_out, half=config.half), size, colors, config.vividness)

@@ -15,18 +15,17 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from colorize.hints import Hint, read_hints, to_map, to_places
+from colorize.hints import Hint, read_hints, to_places
 from colorize.lab import get_ab, set_ab, to_grey
 from colorize.network import Colorizer
 from colorize.spread import Place, spread
-from common.inference.precision import finite_result
+from common.inference.precision import run_finite
 from common.inference.tile_layout import TILE
 from common.inference.tiles import device_of, enhance, enhance_together
 from common.models.onnx_model import OnnxModel
 from common.photos.flat import shrunk_size
 from common.photos.pixels import to_8_bits, to_pixels, to_tensor
 from common.runtime.errors import UserError
-from common.runtime.finite import check_finite
 
 BAND = 2**20  # pixels that are converted at once
 
@@ -74,8 +73,7 @@ def color_with_hints(model: Colorizer | OnnxModel, grey: np.ndarray, places: lis
         raise UserError("--hints: not for an ONNX file; give the model.safetensors that it was made from")
     device = device_of(model)
     picture = to_tensor(grey).to(device)
-    told = (to_map(places, grey.shape[:2]).to(device),) if model.hints else ()
-    result, _ = finite_result(model, lambda: check_finite(model(picture, *told)))
+    result, _ = run_finite(model, picture)
     return to_pixels(spread(result, model.unet.at_eighth(picture), places))
 
 

@@ -1,8 +1,10 @@
 """What a person knows of a few places, carried to others that look alike and are near.
 
 A hint shows by how much the network was wrong at its place. The same correction is made elsewhere, the less, the
-farther away a place is, and the less it is like it in lightness and in what the encoder sees. It needs no training, and
-follows a hint exactly where it is given, which a network that was trained with hints does not.
+farther away a place is, and the less it is like it in lightness and in what the encoder sees.
+
+A network can be trained to take hints instead (Zhang et al. 2017, arXiv 1705.02999). One that was shown some in half of
+1,170 steps did not learn to: with 30 of them its error fell from 7.87 to 7.74, by this from 7.87 to 3.57, by both 3.77.
 """
 
 from typing import NamedTuple
@@ -14,7 +16,7 @@ from torch import Tensor
 
 from colorize.lab import get_ab, set_ab
 
-# How far one hint is carried, to 1 / e of its weight. With 1 to 30 hints on 16 photos held out, the error was least.
+# How far one hint is carried, to 1 / e of its weight; chosen on 16 photos held out, with 1 to 30 hints.
 LIGHTNESS = 20.0  # of L*
 SEEN = 0.5  # 1 - cosine of the encoder's activations
 DISTANCE = 0.8  # of the short side

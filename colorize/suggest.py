@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from colorize.hints import Hint, find, to_map, to_places
+from colorize.hints import find
 from colorize.lab import set_ab, to_grey
 from colorize.network import Colorizer
 from colorize.photo import shrink_to_grey
@@ -21,12 +21,11 @@ def suggest_colors(
     photo: np.ndarray,
     place: tuple[float, float],
     size: int | None = None,
-    hints: list[Hint] | None = None,
     **others: Any,
 ) -> list[str]:
     """The likeliest of the colours that `model` chooses among, #rrggbb, the likeliest first, on the lightness there.
 
-    photo: (H, W, 3) uint8 or uint16; place: (x, y) in its pixels; size, hints: of `color_photo`. MOST of them; fewer
+    photo: (H, W, 3) uint8 or uint16; place: (x, y) in its pixels; size: of `color_photo`. MOST of them; fewer
     where sRGB has fewer, none of a model that gives each pixel one colour. Raises UserError if a place is not in the
     photo.
     """
@@ -35,8 +34,7 @@ def suggest_colors(
     grey = shrink_to_grey(photo, size or model.size)
     row, column = find(place, photo.shape[:2], grey.shape[:2])
     device = device_of(model)
-    told = (to_map(to_places(hints or [], photo.shape[:2], grey.shape[:2]), grey.shape[:2]).to(device),)
-    logits = model.unet(to_grey(to_tensor(grey).to(device)), *(told if model.hints else ()))
+    logits = model.unet(to_grey(to_tensor(grey).to(device)))
     pixels = 1 if logits.shape[-2:] == grey.shape[:2] else 2  # a side, for each logit
     here = logits[0, :, row // pixels, column // pixels]
     ab = model.centres[here.topk(min(MOST, len(here))).indices].float().cpu()

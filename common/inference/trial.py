@@ -30,9 +30,7 @@ def forward_after_trial(model: nn.Module, forward: Callable[..., Any], batch: Te
     if in_float32.get() or min(batch.shape[-2:]) < SIDE or middle(batch).std() < PLAIN:
         return forward(batch, *args)
     vars(model).pop(UNDECIDED)
-    size = batch.shape[-2:]  # of maps that are given beside a picture
-    parts = [middle(arg) if isinstance(arg, Tensor) and arg.shape[-2:] == size else arg for arg in args]
-    if is_good_in_bf16(forward, middle(batch), *parts):
+    if is_good_in_bf16(forward, middle(batch), *args):
         vars(model)["half"] = Half("bf16", chosen=False, device="cpu")
         forward = partial(forward_in_precision, model, forward)
     model.forward = forward

@@ -21,48 +21,25 @@ def thin(n: int, width: float) -> int:
 class UnetBlock(nn.Module):
     """(N, n_in, H, W) and the encoder's (N, n_skip, 2 H, 2 W) -> (N, n_out, 2 H, 2 W).
 
-    normed: whether the encoder's activations are about as large as the decoder's. n_hints: channels of hints of the
-    picture's size, or none.
+    normed: whether the encoder's activations are about as large as the decoder's.
     """
 
     def __init__(
-        self, n_in: int, n_skip: int, n_out: int, batch: bool, blur: bool, attention: bool, normed: bool, n_hints: int
+        self, n_in: int, n_skip: int, n_out: int, batch: bool, blur: bool, attention: bool, normed: bool
     ) -> None:
         super().__init__()
         self.shuf = shuffle(n_in, n_in // 2, batch)
         if blur:
             self.shuf.append(Blur())
         self.bn = batch_norm(n_skip) if normed else PixelNorm()
-        self.n_hints = n_hints
-        self.conv1 = conv_layer(n_in // 2 + n_skip + n_hints, n_out, batch)
+        self.conv1 = conv_layer(n_in // 2 + n_skip, n_out, batch)
         self.conv2 = conv_layer(n_out, n_out, batch)
         if attention:
             self.conv2.append(SelfAttention(n_out))
 
-    def forward(self, x: Tensor, skip: Tensor, hints: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = torch.cat([self.shuf(x), self.bn(skip)], dim=1).relu()
-        if self.n_hints:
-            few = x.new_zeros(len(x), self.n_hints, *x.shape[-2:]) if hints is None else shrink_hints(hints, x)
-            x = torch.cat([x, few.to(x.dtype)], dim=1)
         return self.conv2(self.conv1(x))
-
-
-def shrink_hints(hints: Tensor, like: Tensor) -> Tensor:
-    """(N, n, H, W), the last channel 1 where the others have values -> the same at the size of `like`.
-
-    A value is the mean of those in its square, and the last channel 1 where there is one, however small.
-    """
-    values, where = (
-        F.adaptive_avg_pool2d(part, (like.shape[-2], like.shape[-1])) for part in (hints[:, :-1], hints[:, -1:])
-    )
-    return torch.cat([values / where.clamp_min(1e-6), (where > 0).to(values.dtype)], dim=1)
-
-
-def spread_layer(n: int, by: int) -> nn.Sequential:
-    """A convolution whose pixels lie `by` apart, for what is known of one place to reach others."""
-    layer = nn.Sequential(nn.Conv2d(n, n, 3, padding=by, dilation=by), nn.ReLU())
-    nn.init.kaiming_normal_(cast(nn.Conv2d, layer[0]).weight)
-    return layer
 
 
 class PixelNorm(nn.Module):

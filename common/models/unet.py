@@ -21,13 +21,10 @@ from common.models.decoder import (
     batch_norm,
     conv_layer,
     shuffle,
-    spread_layer,
     thin,
 )
 from common.models.encoder import get_encoder
 from common.models.weights import IMAGENET_MEAN, IMAGENET_STD
-
-SPREAD = (2, 4, 8)  # pixels of the half size from which each of three convolutions gathers what a hint says
 
 
 class Unet(nn.Module):
@@ -42,8 +39,7 @@ class Unet(nn.Module):
     checkerboards.
     upscale: done by a pixel shuffle at the very end, so that everything before it works at the input's size.
     width: channels of the decoder, as a part of fastai's. half: leave the last doubling out; the result has half the
-    sides, rounded up. n_hints: channels of a second input, (N, n_hints, H, W), the last of which says where it has
-    values: what a person knows of a few places, which every stage of the decoder sees.
+    sides, rounded up.
 
     The encoder's and the skip connections' BatchNorm never uses or updates batch statistics: they stay as pretrained,
     or at mean 0 and variance 1. Otherwise eval mode would see other statistics than training and drift.
@@ -64,7 +60,6 @@ class Unet(nn.Module):
         upscale: int = 1,
         width: float = 1.0,
         half: bool = False,
-        n_hints: int = 0,
     ) -> None:
         super().__init__()
         self.upscale, self.at_half = upscale, half
@@ -82,21 +77,25 @@ class Unet(nn.Module):
             if len(self.blocks) == len(channels) - 2:
                 n_full //= 2
             n_block, with_attention = thin(n_full, width), attention and len(self.blocks) == 1
-            self.blocks.append(UnetBlock(n, n_skip, n_block, batch, blur, with_attention, normed, n_hints))
+            self.blocks.append(UnetBlock(n, n_skip, n_block, batch, blur, with_attention, normed))
             n = n_block
         n_last = n if half else n + 3
-        self.spread = nn.ModuleList(spread_layer(n, by) for by in SPREAD[: n_hints and len(SPREAD)])
         self.shuf = nn.Identity() if half else shuffle(n, n, batch)
         self.res = nn.Identity() if half else ResBlock(n_last, batch)
-        add_norm(nn.ModuleList([self.middle, self.blocks, self.spread, self.shuf, self.res]), norm)
+        add_norm(nn.ModuleList([self.middle, self.blocks, self.shuf, self.res]), norm)
         self.last = EvenConv(n_last, n_out, upscale)
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
         self.train()
 
-    def encode(self, x: Tensor) -> list[Tensor]:
-        """What the encoder sees at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size of a picture, normalised and padded."""
-        seen: list[Tensor] = []
+    def prepare(self, x: Tensor) -> Tensor:
+        """A picture as the encoder takes it: normalised, its sides multiples of 32."""
+        height, width = x.shape[-2:]
+        return F.pad((x - self.mean) / self.std, (0, -width % UNET_STRIDE, 0, -height % UNET_STRIDE), mode="replicate")
+
+    def encode(self, picture: Tensor) -> list[Tensor]:
+        """What the encoder sees of `prepare`'s picture at 1/2, 1/4, 1/8, 1/16 and 1/32 of its size."""
+        x, seen = picture, list[Tensor]()
         for name, layer in self.encoder.named_children():
             x = layer(x)
             if name in self.skips:
@@ -104,24 +103,19 @@ class Unet(nn.Module):
         return [*seen, x]
 
     def at_eighth(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) in [0, 1] -> (N, C, h, w): what the encoder sees of each square of 8 x 8 pixels, all H x W of
-        them, and more where they are no multiples of 32."""
-        x = (x - self.mean) / self.std
-        x = F.pad(x, (0, -x.shape[-1] % UNET_STRIDE, 0, -x.shape[-2] % UNET_STRIDE), mode="replicate")
-        return self.encode(x)[2]
+        """(N, 3, H, W) in [0, 1] -> (N, C, h, w): what the encoder sees of each square of 8 x 8 pixels.
 
-    def forward(self, x: Tensor, hints: Tensor | None = None) -> Tensor:
+        There are more of them where H and W are no multiples of 32.
+        """
+        return self.encode(self.prepare(x))[2]
+
+    def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        x = (x - self.mean) / self.std
-        padding = (0, -width % UNET_STRIDE, 0, -height % UNET_STRIDE)
-        picture = F.pad(x, padding, mode="replicate")
-        hints = None if hints is None else F.pad(hints, padding)
+        picture = self.prepare(x)
         *skips, x = self.encode(picture)
         x = self.middle(self.bn(x).relu())  # at 1/32 of the size
         for block, skip in zip(self.blocks, reversed(skips), strict=True):
-            x = block(x, skip, hints)
-        for layer in self.spread:
-            x = x + layer(x)
+            x = block(x, skip)
         if self.at_half:
             return self.last(x)[..., : (height + 1) // 2, : (width + 1) // 2]  # ONNX rounds -height // 2 up
         x = self.res(torch.cat([self.shuf(x), picture], dim=1))
@@ -140,9 +134,9 @@ class Unet(nn.Module):
         return [m for m in (*self.encoder.modules(), self.bn, *skips) if isinstance(m, nn.BatchNorm2d)]
 
 
-def get_unet(config: ModelConfig, n_out: int = 3, upscale: int = 1, half: bool = False, n_hints: int = 0) -> Unet:
+def get_unet(config: ModelConfig, n_out: int = 3, upscale: int = 1, half: bool = False) -> Unet:
     """A Unet as a config's section describes it."""
-    decoder = config.norm, config.attention, config.blur, upscale, config.width, half, n_hints
+    decoder = config.norm, config.attention, config.blur, upscale, config.width, half
     return Unet(config.encoder, n_out, config.pretrained, *decoder)
 
 

@@ -21,13 +21,13 @@ from tests.commands import run
 
 pytestmark = pytest.mark.slow
 
-WORDS = ["data.path=x", "loss.color_classes=1", "model.hints=true", "model.norm=none", "model.pretrained=false"]
+WORDS = ["data.path=x", "loss.color_classes=1", "model.norm=none", "model.pretrained=false"]
 STAGES = "train.stages=[{crop: 64, bs: 4, epochs: 1, lr: 1e-3}]"
 
 
 @pytest.fixture
 def model(tmp_path):
-    """The file of an untrained model that hears of hints, and changes colours around them."""
+    """The file of an untrained model with colours to choose from."""
     config = load_config(Config, None, [*WORDS, "model.encoder=resnet18", "model.attention=false", STAGES])
     line = torch.arange(-40.0, 41, 20)
     network = get_model(config.model, 64, (torch.cartesian_prod(line, line), torch.ones(25)))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from colorize.config import ColorizeModelConfig
-from colorize.hints import Hint, ab_of, to_hints, to_map, to_places
+from colorize.hints import ab_of, to_hints
 from colorize.lab import get_ab, set_ab, to_grey
 from colorize.network import get_model
 from colorize.suggest import suggest_colors
@@ -17,9 +17,7 @@ GREY = np.full((40, 60, 3), 128, np.uint8)
 
 
 def network(colors=CENTRES, **options):
-    config = ColorizeModelConfig(
-        encoder="resnet18", pretrained=False, norm="none", attention=False, hints=True, **options
-    )
+    config = ColorizeModelConfig(encoder="resnet18", pretrained=False, norm="none", attention=False, **options)
     return get_model(config, 40, None if colors is None else (colors, torch.ones(len(colors)))).eval()
 
 
@@ -34,27 +32,22 @@ def test_the_five_likeliest_come_first_on_the_lightness_of_the_place():
     assert suggest_colors(model, np.zeros_like(GREY), (3, 3)) == ["#000000"]  # black takes no colour
 
 
-def test_each_place_has_its_own_and_hints_count():
+def test_each_place_has_its_own():
     model = network()
     torch.nn.init.normal_(model.unet.last.weight, std=3)
     photo = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
-    told = [Hint(50, 30, "#ff0000")]
     grey = to_grey(to_tensor(photo))
-    logits = model.unet(grey, to_map(to_places(told, (40, 60), (40, 60)), (40, 60)))[0]
+    logits = model.unet(grey)[0]
     for x, y in [(0, 0), (59, 39), (20, 10), (33, 21), (50, 30), (8, 38)]:
-        first = suggest_colors(model, photo, (x, y), hints=told, saturation=2)[0]
+        first = suggest_colors(model, photo, (x, y), saturation=2, hints=[])[0]
         likeliest = set_ab(grey[..., y : y + 1, x : x + 1], CENTRES[logits[:, y, x].argmax()][None, :, None, None])
         torch.testing.assert_close(ab_of(first), get_ab(likeliest)[0, :, 0, 0], atol=2, rtol=0)  # rounded to 8 bits
-    places = [(x, y) for x in range(0, 60, 10) for y in range(0, 40, 10)]
-    assert [suggest_colors(model, photo, p) for p in places] != [
-        suggest_colors(model, photo, p, hints=told) for p in places
-    ]
 
 
 def test_of_a_network_at_half_the_size_the_place_is_halved():
     model = network(half=True)
     logits = torch.randn(1, len(CENTRES), 21, 31)
-    model.unet.forward = lambda grey, hints: logits
+    model.unet.forward = lambda grey: logits
     photo = np.full((41, 61, 3), 128, np.uint8)
     for x, y in [(0, 0), (60, 40), (17, 30)]:
         first = ab_of(suggest_colors(model, photo, (x, y), size=41)[0])

@@ -25,7 +25,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 ODD = (37, 150)
-COLORS = {"encoder": "resnet18", "pretrained": False, "norm": "none", "half": True, "hints": True, "vividness": 0.62}
+COLORS = {"encoder": "resnet18", "pretrained": False, "norm": "none", "half": True, "vividness": 0.62}
 
 
 class Small(nn.Module):

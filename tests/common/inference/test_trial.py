@@ -83,19 +83,3 @@ def test_a_black_frame_decides_nothing_nor_does_a_deep_one(photo):
         enhance(model, photo)
     assert half_of(model) is None
     assert len(model.seen) > 3
-
-
-class Beside(Same):
-    """The photo and a map of its size, added up."""
-
-    def forward(self, photo, told):
-        return super().forward(photo) + told
-
-
-def test_a_map_beside_the_photo_is_cut_as_the_photo_is():
-    model = ready(Beside(), CPU)
-    photo, told = torch.rand(1, 3, SIDE + 40, SIDE + 20), torch.rand(1, 3, SIDE + 40, SIDE + 20)
-    with trials_that_find(1.5), torch.inference_mode():
-        torch.testing.assert_close(model(photo, told), photo + told)
-    assert half_of(model) is not None
-    assert model.seen[0][0] == (SIDE, SIDE)

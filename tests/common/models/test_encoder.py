@@ -1,10 +1,9 @@
-"""VGG16 as a U-Net's encoder, thin decoders, half size, hints."""
+"""VGG16 as a U-Net's encoder, thin decoders, half size."""
 
 import pytest
 import torch
 import torchvision
 
-from common.models.decoder import shrink_hints
 from common.models.encoder import get_encoder
 from common.models.unet import Unet
 from common.models.vgg16 import VGG16Features
@@ -84,20 +83,9 @@ def test_a_thin_decoder_has_a_part_of_the_channels():
     assert all(b == max(8, round(a / 32) * 8) for a, b in widths)
 
 
-def test_hints_become_the_means_of_their_squares_and_say_where_they_are():
-    hints = torch.zeros(1, 3, 8, 8)
-    hints[0, :, 1, 2] = torch.tensor([0.5, -0.2, 1])
-    hints[0, :, 3, 3] = torch.tensor([0.1, 0.4, 1])
-    few = shrink_hints(hints, torch.zeros(1, 9, 2, 2))
-    torch.testing.assert_close(few[0, :, 0, 0], torch.tensor([0.3, 0.1, 1]))
-    assert torch.count_nonzero(few) == 3
-
-
 @torch.no_grad()
-def test_hints_change_the_result_and_none_are_as_if_nothing_was_said():
-    unet = build("resnet18", n_out=2, half=True, n_hints=3).eval()
-    torch.nn.init.normal_(unet.last.weight)
-    x, hints = torch.rand(1, 3, 40, 50), torch.zeros(1, 3, 40, 50)
-    torch.testing.assert_close(unet(x, hints), unet(x))
-    hints[0, :, 10, 10] = 1
-    assert (unet(x, hints) - unet(x)).abs().amax(dim=(0, 1))[5, 5] > 0.01
+def test_what_is_seen_of_each_square_of_eight_pixels(vgg_file):
+    x = torch.rand(1, 3, 64, 96)
+    expected = VGG16Features(("relu4_3",), str(vgg_file))(x)["relu4_3"]
+    torch.testing.assert_close(build(pretrained=vgg_file).at_eighth(x), expected)
+    assert build().at_eighth(x[..., :40, :50]).shape[2:] == (8, 8)  # of 64 x 64
