@@ -123,7 +123,9 @@ class TrainConfig(Section, frozen=True):
         "share this time as their epochs do; null: an epoch takes all crops",
     )
     start_from: YamlPath | None = Field(
-        default=None, description="model file whose weights it begins with, where they fit; null: from nothing"
+        default=None,
+        description="model file, or name of a model in the box, whose weights it begins with, where they fit; null: "
+        "from nothing",
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(default=0, description="seed of all random numbers")
     wd: Weight = Field(default=1e-3, description="weight decay")

@@ -40,7 +40,8 @@ def prepare(
     show_messages()
     device = processes.join(config.train.device)
     check_precision(config.train, device)
-    config = with_one_vgg16(without_idle_freezing(with_fetched_photos(task.training().settle(config))))
+    config = task.training().settle(with_model_of_box(task, config))
+    config = with_one_vgg16(without_idle_freezing(with_fetched_photos(config)))
     photos = photos or get_run_photos(resume, config, task.training().get_photos)
     set_seed(config.train.seed)
     return config, photos, device
@@ -70,6 +71,17 @@ def get_learner(
         files,
         precision,
     )
+
+
+def with_model_of_box(task: Task, config: Config) -> Config:
+    """The config; if `train.start_from` names a model in the box, and no file of one's own, with that model's file."""
+    name = config.train.start_from
+    if name is None or task.box is None or name.expanduser().exists():
+        return config
+    boxed = task.box / f"{name}.safetensors"
+    if not boxed.exists():
+        return config
+    return config.model_copy(update={"train": config.train.model_copy(update={"start_from": boxed})})
 
 
 def without_idle_freezing(config: Config) -> Config:

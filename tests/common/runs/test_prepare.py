@@ -12,7 +12,7 @@ import torch
 from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
 from common.runs.folder import open_run
-from common.runs.prepare import get_learner, prepare, with_one_vgg16, without_idle_freezing
+from common.runs.prepare import get_learner, prepare, with_model_of_box, with_one_vgg16, without_idle_freezing
 from common.runs.resume import RESUME_FILE
 from common.runtime import processes
 from common.runtime.errors import UserError
@@ -41,6 +41,17 @@ def config_built_from(task, config, resume):
     with pytest.raises(InterruptedError):
         get_learner(replace(task, training=lambda: training), config, None, torch.device("cpu"), resume)
     return seen[0]
+
+
+def test_a_name_in_the_box_is_that_model_and_a_file_of_ones_own_goes_before_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    named = load_config(Config, CONFIGS / "superres_2x.yaml", ["train.start_from=2x"])
+    assert with_model_of_box(TASK, named).train.start_from == TASK.box / "2x.safetensors"
+    other = load_config(Config, CONFIGS / "superres_2x.yaml", ["train.start_from=3x"])
+    assert with_model_of_box(TASK, other) is other
+    assert with_model_of_box(STYLETRANSFER, named) is named  # which has no box
+    Path("2x").touch()
+    assert with_model_of_box(TASK, named) is named
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
