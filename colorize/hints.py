@@ -28,6 +28,9 @@ class Hint(NamedTuple):
     color: str
     """#rrggbb, of which a* and b* count: lightness is the photo's."""
 
+    frame: int = 0
+    """Of a video, in which it begins; the first is 0."""
+
 
 def read_hints(path: Path) -> list[Hint]:
     """The hints of a JSON file, a list as `EXAMPLE`. Raises UserError if it is none."""
@@ -50,22 +53,28 @@ def to_hints(values: list[Any], where: str = "") -> list[Hint]:
 
 def to_hint(where: str, value: Any) -> Hint:
     """A Hint of JSON values. Raises UserError, which begins with `where`."""
-    if not isinstance(value, dict) or set(value) != {"x", "y", "color"}:
-        raise UserError(f"{where}: must have x, y and color, and nothing else: {EXAMPLE}")
+    if not isinstance(value, dict) or set(value) - {"frame"} != {"x", "y", "color"}:
+        raise UserError(f"{where}: must have x, y and color, and nothing but a frame besides: {EXAMPLE}")
     for key in ("x", "y"):
         number = value[key]
         if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < LARGE:
             raise UserError(f"{where}: {key} = {number!r}: must be pixels from the photo's left or top edge")
     if not isinstance(value["color"], str) or not re.fullmatch("#[0-9a-fA-F]{6}", value["color"]):
         raise UserError(f"{where}: color = {value['color']!r}: must be #rrggbb, as #e07b39")
-    return Hint(value["x"], value["y"], value["color"])
+    frame = value.get("frame", 0)
+    if isinstance(frame, bool) or not isinstance(frame, int) or frame < 0:
+        raise UserError(f"{where}: frame = {frame!r}: must be the number of a video's frame, of which the first is 0")
+    return Hint(value["x"], value["y"], value["color"], frame)
 
 
 def to_places(hints: list[Hint], photo: tuple[int, int], size: tuple[int, int]) -> list[Place]:
     """Where they are on a copy. photo: (height, width) that they are of; size: (h, w) of the copy.
 
-    Raises UserError if one is not in the photo.
+    Raises UserError if one is not in the photo, or of another frame than the first.
     """
+    for hint in hints:
+        if hint.frame:
+            raise UserError(f"--hints: frame = {hint.frame}: a photo has one frame, 0")
     return [Place(*find((hint.x, hint.y), photo, size), ab_of(hint.color)) for hint in hints]
 
 

@@ -26,8 +26,8 @@ OPTIONS = [
     Option(
         "hints", Path, None, None, None,
         "JSON file of true colours of some places, in pixels of the photo: "
-        '[{"x": 120, "y": 80, "color": "#e07b39"}]. In each frame of a video they are at the same place: they do not '
-        "follow what moves",
+        '[{"x": 120, "y": 80, "color": "#e07b39"}]. In a video they move along with what is seen there, '
+        'from the first frame or "frame": N on',
         fits_onnx=False,
     ),
 ]  # fmt: skip
@@ -46,7 +46,7 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
 
 def use() -> Use:
     """What applies a model."""
-    from colorize import files, hints, network, photo, suggest, tints
+    from colorize import files, follow, hints, network, photo, suggest, tints
 
     return Use(
         load=files.load_model,
@@ -58,6 +58,7 @@ def use() -> Use:
         points=Points(
             "hints", lambda model: isinstance(model, network.Colorizer), hints.to_hints, suggest.suggest_colors
         ),
+        in_video=follow.follow,
         mixing={"split": photo.colors_of, "join": photo.with_colors},
         to_onnx=files.to_onnx,
     )

@@ -124,6 +124,10 @@ class Use:
     points: Points | None = None
     """What the page lets people say of single places."""
 
+    in_video: "Callable[..., Callable[[np.ndarray], np.ndarray]]" = lambda enhance, **options: enhance
+    """((photo, **options) -> result, **options) -> what makes the results of one video's frames, one after the other:
+    the same, unless a frame depends on those before it."""
+
     mixing: "Mapping[str, Callable[..., np.ndarray]]" = field(default_factory=dict)
     """What of a video's results is steadied: of `common.videos.steady.Steady`."""
 

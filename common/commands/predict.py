@@ -85,7 +85,7 @@ def predict_command(task: Task, doc: str | None) -> int:
     room = room_by(task.room, scale, options)
     failed = enhance_photos(photos, enhance, task.keep_grey, args.quality, room, together, remark) if photos else 0
     if videos:
-        failed += predict_videos(task, args, videos, enhance, scale, together)
+        failed += predict_videos(task, args, videos, enhance, scale, together, options)
     if processes.count() > 1:
         all_failed = round(processes.all_reduce_sum([float(failed)])[0])
         log.info("%d of %d made by %d processes", len(whole_plan) - all_failed, len(whole_plan), processes.count())
@@ -99,6 +99,7 @@ def predict_videos(
     enhance: Callable[..., Any],
     scale: int,
     together: "Together | None",
+    values: dict[str, Any],
 ) -> int:
     """How many of the videos could not be enhanced. Raises UserError if a package is missing."""
     from common.videos.video import check_packages
@@ -110,7 +111,9 @@ def predict_videos(
     use, amount = task.use(), task.steady if args.steady is None else args.steady
     quality = {} if args.quality is None else {"quality": args.quality}
     options = VideoOptions(args.codec, scale=scale, loggers=(use.enhance.__module__,), **quality)
-    return enhance_videos(videos, enhance, lambda: Steady(amount, **use.mixing), options, together)
+    begin = partial(use.in_video, enhance, **values)
+    together = together if begin() is enhance else None  # frames that depend on each other come one by one
+    return enhance_videos(videos, begin, lambda: Steady(amount, **use.mixing), options, together)
 
 
 def get_predict_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:

@@ -70,7 +70,7 @@ class VideoStopped(KeyboardInterrupt):
 
 def enhance_videos(
     plan: Sequence[tuple[Path, Path]],
-    enhance: Enhance,
+    make_enhance: Callable[[], Enhance],
     make_steady: Callable[[], Steady],
     options: VideoOptions,
     together: Together | None = None,
@@ -79,7 +79,7 @@ def enhance_videos(
     failed = 0
     for path, result in plan:
         try:
-            enhance_video(path, result, enhance, make_steady(), options, together)
+            enhance_video(path, result, make_enhance(), make_steady(), options, together)
         except VideoStopped as stopped:
             log.info("%s", stopped)
             raise

@@ -20,7 +20,7 @@ from tests.videos import frames_of, pan, write_video
 def test_a_codec_that_does_not_fit_the_container_is_told_and_the_next_video_is_made(codec, suffix, tmp_path, caplog):
     path = write_video(tmp_path / "a.mkv", pan(2))
     plan = [(path, tmp_path / f"out/a{suffix}"), (path, tmp_path / "out/b.mkv")]
-    assert enhance_videos(plan, lambda frame: frame, lambda: Steady(0), VideoOptions(codec)) == 1
+    assert enhance_videos(plan, lambda: lambda frame: frame, lambda: Steady(0), VideoOptions(codec)) == 1
     assert f"{suffix} files have no {codec}; take another --codec, or another ending" in caplog.text
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["b.mkv"]
 

@@ -92,7 +92,7 @@ def test_frames_that_overflow_in_half_precision_are_made_in_float32_with_one_lin
 def test_a_video_by_a_broken_network_fails_and_leaves_no_file(tmp_path, caplog):
     path, model = write_video(tmp_path / "a.mp4", pan(3)), OverflowsInHalf(always=True)
     plan = [(path, tmp_path / "out/a.mp4")]
-    assert enhance_videos(plan, partial(enhance, model), lambda: Steady(0.5), VideoOptions()) == 1
+    assert enhance_videos(plan, lambda: partial(enhance, model), lambda: Steady(0.5), VideoOptions()) == 1
     assert caplog.messages[0].startswith(f"failed {path}: the network gives values that are no numbers")
     assert list((tmp_path / "out").iterdir()) == []
 

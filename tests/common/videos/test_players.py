@@ -51,7 +51,9 @@ def test_a_full_disk_leaves_no_file_open_and_the_next_video_is_made(tmp_path, ca
         size = int(part * (tmp_path / "whole.mp4").stat().st_size)
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
         try:
-            failed = enhance_videos([(path, tmp_path / "b.mp4")], np.copy, lambda: Steady(0), VideoOptions(quality=100))
+            failed = enhance_videos(
+                [(path, tmp_path / "b.mp4")], lambda: np.copy, lambda: Steady(0), VideoOptions(quality=100)
+            )
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert failed == 1

@@ -178,7 +178,7 @@ def test_what_is_no_video_gets_a_line_and_leaves_nothing(name, message, hostile,
         enlarge(hostile / name, tmp_path / name)
     assert str(error.value) == f"{hostile / name}: {message}"
     plan = [(hostile / name, tmp_path / "out" / name), (hostile / "one.mp4", tmp_path / "out/one.mp4")]
-    assert enhance_videos(plan, twice, lambda: Steady(0), VideoOptions(scale=2)) == 1
+    assert enhance_videos(plan, lambda: twice, lambda: Steady(0), VideoOptions(scale=2)) == 1
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["one.mp4"]
     assert "1 of 2 videos failed" in caplog.text
 
