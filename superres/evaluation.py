@@ -43,7 +43,8 @@ def evaluate(
         check_may_replace([folder / TABLE_FILE], args.overwrite, "give another folder with -o")
         if not processes.is_main():
             return None
-        measure_damages(photos, degrade.scale, models["prediction"], folder, args.tile)
+        perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, device)
+        measure_damages(photos, degrade.scale, models["prediction"], folder, args.tile, perceptual)
         return None
     if args.low is not None:
         check_pairs(photos, args.data, args.low, degrade.scale)

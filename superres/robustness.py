@@ -7,7 +7,9 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
+from common.commands.arguments import DISTANCES
 from common.config.damages import PRESETS, BlurConfig, DamagePass, JpegConfig, NoiseConfig
+from common.evaluation.perceptual import MeasurePerceptual
 from common.evaluation.report import NOT_MEASURED
 from common.inference.work import explain_failure
 from common.runtime.errors import UserError
@@ -31,13 +33,18 @@ ROWS: dict[str, list[DamagePass]] = {
 
 
 def measure_damages(
-    paths: list[Path], scale: int, model: SuperResolver, folder: Path | None, tile: int
+    paths: list[Path],
+    scale: int,
+    model: SuperResolver,
+    folder: Path | None,
+    tile: int,
+    perceptual: MeasurePerceptual | None = None,
 ) -> pd.DataFrame:
     """PSNR-Y and SSIM-Y of the baseline and of `model` for each of ROWS, averaged over the photos; logs the table.
 
-    Columns: damage, baseline, model and gain in dB, and the SSIMs. Noise and chances are the same every time. Writes
-    `damages.csv` into `folder`, unless None. A photo that cannot be measured is skipped, with a line. Raises UserError
-    if none is left.
+    Columns: damage, baseline, model and gain in dB, the SSIMs, and what `perceptual` measures. Noise and chances are
+    the same every time. Writes `damages.csv` into `folder`, unless None. A photo that cannot be measured is skipped,
+    with a line. Raises UserError if none is left.
     """
     baseline, usable = baseline_name(scale), list(paths)
     rows: list[Mapping[str, str | float]] = []
@@ -49,7 +56,7 @@ def measure_damages(
         for path in list(usable):
             release_freed_memory()
             try:
-                figures.append(measure_photo(path, Degrade(scale, passes), {"model": model}, tile=tile)[0])
+                figures.append(measure_photo(path, Degrade(scale, passes), {"model": model}, perceptual, tile)[0])
             except NOT_MEASURED as error:
                 log.warning("skipped %s", explain_failure(path, error))
                 usable.remove(path)
@@ -58,14 +65,19 @@ def measure_damages(
             raise UserError(f"none of {len(paths)} photos could be measured")
         average: dict[str, float] = pd.DataFrame(figures).mean().to_dict()
         before, after = average[f"{baseline} PSNR-Y"], average["model PSNR-Y"]
-        ssims = {f"{name} SSIM-Y": average[f"{name} SSIM-Y"] for name in (baseline, "model")}
-        rows.append({"damage": damage, baseline: before, "model": after, "gain": after - before, **ssims})
+        others = {
+            f"{name} {metric}": average[f"{name} {metric}"]
+            for metric in ("SSIM-Y", *DISTANCES)
+            for name in (baseline, "model")
+            if f"{name} {metric}" in average
+        }
+        rows.append({"damage": damage, baseline: before, "model": after, "gain": after - before, **others})
     progress.close()
     table = pd.DataFrame(rows)
     shown = table.assign(
         **{name: table[name].map("{:.2f}".format) for name in (baseline, "model")},
         gain=table["gain"].map("{:+.2f}".format),
-        **{name: table[name].map("{:.4f}".format) for name in table.columns if name.endswith("SSIM-Y")},
+        **{name: table[name].map("{:.4f}".format) for name in table.columns[4:]},
     )
     log.info("PSNR-Y in dB, %d photos:\n%s", len(usable), shown.to_string(index=False))
     if folder is not None:
