@@ -113,22 +113,6 @@ def add_perceptual_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_blend_arguments(parser: argparse.ArgumentParser) -> None:
-    """[--blend OTHER] [--part PART]."""
-    parser.add_argument(
-        "--blend",
-        type=model_path,
-        metavar="OTHER",
-        help="mix MODEL's weights with those of another model of the same shape; it works best if one was trained from "
-        "the other",
-    )
-    parser.add_argument(
-        "--part",
-        type=number_at_least(0.0, float, at_most=1.0),
-        help="share of OTHER: 0 is MODEL alone, 1 is OTHER [0.5]",
-    )
-
-
 def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> None:
     """A flag for each of a task's options."""
     for option in options:

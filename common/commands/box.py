@@ -1,9 +1,11 @@
 """The models in the box: trained ones that a task's package brings along, found by their names."""
 
 import logging
+from argparse import ArgumentParser
+from functools import partial
 from pathlib import Path
 
-from common.commands.arguments import model_path
+from common.commands.arguments import model_path, number_at_least
 from common.photos.formats import READABLE_SUFFIXES, VIDEO_SUFFIXES
 from common.runtime.errors import UserError
 from common.runtime.nearest import did_you_mean
@@ -30,6 +32,22 @@ def find_model(task: Task, word: str) -> Path:
     if word in box:
         log.info("%s: the one in this folder, not the model in the box", word)
     return path
+
+
+def add_blend_arguments(parser: ArgumentParser, task: Task) -> None:
+    """[--blend OTHER] [--part PART]."""
+    parser.add_argument(
+        "--blend",
+        type=partial(find_model, task),
+        metavar="OTHER",
+        help="mix MODEL's weights with those of another model of the same shape (file, run's folder, or name in the "
+        "box); it works best if one was trained from the other",
+    )
+    parser.add_argument(
+        "--part",
+        type=number_at_least(0.0, float, at_most=1.0),
+        help="share of OTHER: 0 is MODEL alone, 1 is OTHER [0.5]",
+    )
 
 
 def split_words(task: Task, words: list[str]) -> tuple[Path, list[str]]:

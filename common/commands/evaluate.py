@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from common.commands.arguments import (
-    add_blend_arguments,
     add_device_argument,
     add_steady_argument,
     add_tile_argument,
@@ -16,7 +15,7 @@ from common.commands.arguments import (
     number_at_least,
     user_path,
 )
-from common.commands.box import find_model
+from common.commands.box import add_blend_arguments, find_model
 from common.photos.formats import VIDEO_SUFFIXES
 from common.runtime.command import run_command
 from common.runtime.errors import ResultNotFinite, UserError
@@ -89,7 +88,7 @@ def get_evaluate_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:
         parser.add_argument(
             "--baseline", choices=[task.baseline], help=f"measure {task.baseline} alone, without a model"
         )
-    add_blend_arguments(parser)
+    add_blend_arguments(parser, task)
     parser.add_argument(
         "--steps",
         type=number_at_least(2, int),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from common.commands.arguments import (
-    add_blend_arguments,
     add_device_argument,
     add_options,
     add_precision_argument,
@@ -19,7 +18,7 @@ from common.commands.arguments import (
     user_path,
     values_of,
 )
-from common.commands.box import split_words
+from common.commands.box import add_blend_arguments, split_words
 from common.commands.opening import open_any_model
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
@@ -154,7 +153,7 @@ def get_predict_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:
         help="open MODEL even if it is an export.pkl, which can run any code that somebody put into it",
     )
     parser.add_argument("--allow-huge", action="store_true", help="photos of more than 500 megapixels, too")
-    add_blend_arguments(parser)
+    add_blend_arguments(parser, task)
     add_tile_argument(parser)
     add_precision_argument(parser)
     add_device_argument(parser)

@@ -44,6 +44,12 @@ def task(run_folder, tmp_path):
     return replace(TASK, box=box, first_choice=("other", "twice"))
 
 
+def test_blend_takes_a_name_in_the_box(task, run_folder):
+    for word, path in ("twice", task.box / "twice.safetensors"), (run_folder, run_folder / "model.safetensors"):
+        args = get_predict_parser(task, None).parse_args(["model.safetensors", "photo.jpg", "--blend", str(word)])
+        assert args.blend == path
+
+
 def test_a_shared_model_has_its_card_and_makes_the_same_pictures(task, run_folder, photos):
     card = read_card(box_of(task)["twice"])
     assert {key: card[key] for key in ("task", "steps", "what for", "licence", "author")} == {
