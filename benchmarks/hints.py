@@ -1,6 +1,7 @@
 """How much hints help a colouriser: the error of a* and b* with more and more true colours told, of photos held out.
 
-At random places, and where a person would put them: each in the middle of the largest error that is left.
+At random places, and where a person would put them: each in the middle of the largest error that is left. And how much
+another photo's palette helps: the left half's, for the right half.
 
 python -m benchmarks.hints runs/RUN/model.safetensors --data ~/held_out
 """
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import mean
+from typing import cast
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.measure import describe_machine, print_table
+from colorize.bins import Classes
 from colorize.files import load_model
 from colorize.lab import get_ab
 from colorize.metrics import ab_error
@@ -46,7 +49,7 @@ def main() -> None:
     model = load_model(args.model).to(device)
     print(describe_machine(device))
     errors: dict[str, list[list[float]]] = {"at random": [], "at the largest error": []}
-    grey: list[float] = []
+    grey, halves = list[float](), list[tuple[float, float]]()
     for number, path in enumerate(find_photos(args.data)):
         small, true = read(path, model.size)
         grey.append(ab_error(small, true).item())
@@ -54,9 +57,14 @@ def main() -> None:
         where = {"at random": partial(anywhere, rng=rng), "at the largest error": at_largest_error}
         for name, choose in where.items():
             errors[name].append(measure(model, small.to(device), true.to(device), choose))
+        if model.centres is not None:
+            halves.append(measure_palette(model, small.to(device), true.to(device)))
     print(f"{len(grey)} photos, {model.size} px a short side; grey {mean(grey):.2f}")
     rows = [[name, *map(mean, zip(*of_photos, strict=True))] for name, of_photos in errors.items()]
     print_table(["hints", *map(str, NUMBERS)], rows)
+    if halves:
+        alone, told = map(mean, zip(*halves, strict=True))
+        print(f"right half: {alone:.2f}; with the palette of the left: {told:.2f}")
 
 
 def read(path: Path, size: int) -> tuple[Tensor, Tensor]:
@@ -82,6 +90,18 @@ def measure(model: Colorizer, small: Tensor, true: Tensor, choose: Choose) -> li
         row, column = choose(result, true)
         places.append(Place(row, column, colors_at(true, row, column, SIDE)))
     return found
+
+
+@torch.inference_mode()
+def measure_palette(model: Colorizer, small: Tensor, true: Tensor) -> tuple[float, float]:
+    """The error of the right half without and with the palette of the left."""
+    half = true.shape[-1] // 2
+    centres = cast(Tensor, model.centres).float().cpu()
+    alone = model(small)
+    model.palette = Classes(centres, torch.ones(len(centres))).parts(get_ab(true[..., :half]).cpu())
+    told, model.palette = model(small), None
+    without, with_it = (ab_error(result[..., half:], true[..., half:]).item() for result in (alone, told))
+    return without, with_it
 
 
 def anywhere(_: Tensor, true: Tensor, rng: random.Random) -> tuple[int, int]:

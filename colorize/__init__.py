@@ -41,7 +41,7 @@ def resume_run(run: str | Path, *overrides: str) -> Path:
 def load(path: str | Path, device: str = "auto") -> "PhotoModel":
     """A trained model as a function: `load("model.safetensors")("photo.jpg")` is the photo coloured, a PIL image.
 
-    path: a model file, or a run's folder. The model takes size, saturation, vividness, hints and tile, as
+    path: a model file, or a run's folder. The model takes size, saturation, vividness, hints, like and tile, as
     `colorize.predict` does. Raises UserError if it is not a complete model file of this task.
     """
     from common.commands.load import load as load_model

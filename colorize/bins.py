@@ -116,8 +116,17 @@ class Classes:
         """
         device = logits.device
         self.which, self.shares, self.weights = (t.to(device) for t in (self.which, self.shares, self.weights))
-        a, b = (ab.round().long().clamp(-REACH, REACH) + REACH).unbind(dim=1)
-        place = a * (2 * REACH + 1) + b
-        which, shares = self.which[place].movedim(-1, 1), self.shares[place].movedim(-1, 1)
+        which, shares = (part.movedim(-1, 1) for part in self.nearest(ab))
         entropy = -(logits.float().log_softmax(dim=1).gather(1, which) * shares).sum(dim=1)
         return (entropy * self.weights[which[:, 0]]).mean(dim=(1, 2))
+
+    def nearest(self, ab: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 2, H, W) colours -> (which bins are near, the share of each), both (N, H, W, NEAREST)."""
+        a, b = (ab.round().long().clamp(-REACH, REACH) + REACH).unbind(dim=1)
+        place = a * (2 * REACH + 1) + b
+        return self.which[place], self.shares[place]
+
+    def parts(self, ab: Tensor) -> Tensor:
+        """(N, 2, H, W) colours -> (Q,), how much of all pixels each bin has; they add up to 1."""
+        which, shares = self.nearest(ab)
+        return torch.zeros(len(self.weights)).index_add_(0, which.flatten(), shares.flatten()) / shares.sum()

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from colorize.bins import mean_color
 from colorize.config import ColorizeModelConfig
 from colorize.lab import set_ab, to_grey
+from colorize.palette import toward
 from common.models.unet import Unet, get_unet
 from common.photos.pixels import as_plain
 
@@ -19,7 +20,8 @@ class Colorizer(nn.Module):
     Untrained it gives the grey photo. size: short side in pixels of the crops that it was trained on, and therefore of
     the copy of a photo on which it finds colours best.
     colors: (centres, weights) of those that the U-Net names instead, with a logit for each: (Q, 2), a* and b*, and
-    (Q,), what its loss multiplied them by. `vividness`: see `mean_color`.
+    (Q,), what its loss multiplied them by. `vividness`: see `mean_color`. `palette`: (Q,), of which the colours of each
+    picture are to be, see `palette.toward`; None: any.
     With `remembers` it keeps what the U-Net put out as `output`, for a loss; who takes it sets it to None.
     """
 
@@ -38,6 +40,7 @@ class Colorizer(nn.Module):
         centres, weights = colors or (None, None)
         self.register_buffer("centres", centres)
         self.register_buffer("weights", weights)
+        self.palette: Tensor | None = None
         self.remembers = False
         self.output: Tensor | None = None
 
@@ -52,7 +55,9 @@ class Colorizer(nn.Module):
             out = out.float()
             if self.centres is None or self.weights is None:
                 return paint(grey, AB_SCALE * out)
-            return paint(grey, mean_color(out, self.centres.float(), self.weights.float(), self.vividness))
+            weights = self.weights.float()
+            out = out if self.palette is None else toward(out, weights, self.palette)
+            return paint(grey, mean_color(out, self.centres.float(), weights, self.vividness))
 
 
 def paint(grey: Tensor, ab: Tensor) -> Tensor:

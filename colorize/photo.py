@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from colorize.hints import Hint, read_hints, to_places
 from colorize.lab import get_ab, set_ab, to_grey
 from colorize.network import Colorizer
+from colorize.palette import read_palette
 from colorize.spread import Place, spread
 from common.inference.precision import run_finite
 from common.inference.tile_layout import TILE
@@ -37,17 +38,19 @@ def color_photo(
     saturation: float = 1.0,
     vividness: float | None = None,
     hints: str | Path | list[Hint] | None = None,
+    like: str | Path | None = None,
     tile: int = TILE,
 ) -> np.ndarray:
     """(H, W, 3) uint8 or uint16 -> the same, coloured by `model` (in eval mode, on the device to run on).
 
     size: short side in pixels of the copy on which colours are found; None: the model's. saturation: what a* and b* are
     multiplied by. vividness: in place of the model's own, see `Colorizer`. hints: true colours of some places, or a
-    file of them. The photo's L* stays, within the rounding of three channels to 8 bits (0.3); its own colours are
-    ignored. Raises UserError for a vividness that the model does not know, or hints that are wrong.
+    file of them. like: a photo whose palette to take. The photo's L* stays, within the rounding of three channels to 8
+    bits (0.3); its own colours are ignored. Raises UserError for what the model does not know, or hints that are wrong,
+    PhotoError if `like` cannot be read.
     """
     grey = shrink_to_grey(photo, size or usual_size(model))
-    with at_vividness(model, vividness):
+    with choosing(model, vividness, like):
         if hints is None:
             small = enhance(model, grey, tile=tile)
         else:
@@ -78,21 +81,25 @@ def color_with_hints(model: Colorizer | OnnxModel, grey: np.ndarray, places: lis
 
 
 @contextmanager
-def at_vividness(model: Colorizer | OnnxModel, vividness: float | None) -> Iterator[None]:
-    """Within it the model has another vividness. Raises UserError if it names no colours to choose among."""
-    if vividness is None:
+def choosing(model: Colorizer | OnnxModel, vividness: float | None, like: str | Path | None) -> Iterator[None]:
+    """Within it the model has another vividness, and the palette of a photo. Raises UserError if it names no colours to
+    choose among, PhotoError if that photo cannot be read."""
+    for flag, value in ("--vividness", vividness), ("--like", like):
+        if value is not None and (isinstance(model, OnnxModel) or model.centres is None):
+            raise UserError(
+                f"{flag} {value}: this model gives each pixel one colour; one that was trained with "
+                "loss.color_classes has several to choose among (--saturation works with both)"
+            )
+    if isinstance(model, OnnxModel) or model.centres is None:
         yield
         return
-    if isinstance(model, OnnxModel) or model.centres is None:
-        raise UserError(
-            f"--vividness {vividness:g}: this model gives each pixel one colour; one that was trained with "
-            "loss.color_classes has several to choose among (--saturation works with both)"
-        )
-    own, model.vividness = model.vividness, vividness
+    own = model.vividness, model.palette
+    model.vividness = own[0] if vividness is None else vividness
+    model.palette = own[1] if like is None else read_palette(like, model.centres.float())
     try:
         yield
     finally:
-        model.vividness = own
+        model.vividness, model.palette = own
 
 
 def color_together(
@@ -102,11 +109,12 @@ def color_together(
     saturation: float = 1.0,
     vividness: float | None = None,
     hints: str | Path | list[Hint] | None = None,
+    like: str | Path | None = None,
 ) -> list[np.ndarray]:
     """`color_photo` for photos of one size and depth, all of them in one pass of the model, unless they have hints."""
     if hints is not None:
-        return [color_photo(model, photo, size, saturation, vividness, hints) for photo in photos]
-    with at_vividness(model, vividness):
+        return [color_photo(model, photo, size, saturation, vividness, hints, like) for photo in photos]
+    with choosing(model, vividness, like):
         small = enhance_together(model, [shrink_to_grey(photo, size or model.size) for photo in photos])
     return [lay_colors(photo, colored, saturation) for photo, colored in zip(photos, small, strict=True)]
 

@@ -30,12 +30,17 @@ OPTIONS = [
         'from the first frame or "frame": N on',
         fits_onnx=False,
     ),
+    Option(
+        "like", Path, None, None, None,
+        "another photo, whose palette to take, of a model trained with loss.color_classes",
+        fits_onnx=False,
+    ),
 ]  # fmt: skip
 
 
 def add_evaluate_arguments(parser: ArgumentParser) -> None:
     """What `evaluate` can be told here besides."""
-    add_options(parser, [option for option in OPTIONS if option.name != "hints"])
+    add_options(parser, [option for option in OPTIONS if option.name not in ("hints", "like")])
     parser.add_argument(
         "--dial",
         type=number_at_least(2, int),
