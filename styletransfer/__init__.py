@@ -42,7 +42,7 @@ def load(path: str | Path, device: str = "auto", style: str | None = None) -> "P
     """A trained model as a function: `load("model.safetensors")("photo.jpg")` is the photo painted, a PIL image.
 
     path: a model file, or a run's folder. style: which of a model's several styles, or a mix of them, as
-    `styletransfer.predict --style`. The model takes strength, keep_colors and tile, as there.
+    `styletransfer.predict --style`. The model takes strength, keep_colors, stroke, detail and tile, as there.
     Raises UserError if it is not a complete model file of this task, or has no such style.
     """
     from common.commands.load import load as load_model

@@ -16,6 +16,7 @@ from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance, enhance_together
 from common.models.onnx_model import OnnxModel
 from common.photos.pixels import peak_of, to_pixels, to_tensor
+from common.photos.resize import resize
 from common.runtime.finite import check_finite
 from common.runtime.out_of_memory import first_that_fits
 from styletransfer.bands import paint_in_bands
@@ -29,25 +30,63 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Y of YCbCr, as in JPEG
 BAND = 256  # rows that are mixed at once
 FLOATS_PER_PIXEL = 12  # of a tile: that a band of a layer may have, 34 MB at the usual 1024 x 1024 pixels
 FEWEST_FLOATS = 2**20
+LEAST = 64  # pixels of a side of the copy that is painted
 
 
 def paint_photo(
-    model: Stylizer | OnnxModel, photo: np.ndarray, strength: float = 1.0, keep_colors: bool = False, tile: int = TILE
+    model: Stylizer | OnnxModel,
+    photo: np.ndarray,
+    strength: float = 1.0,
+    keep_colors: bool = False,
+    stroke: float = 1.0,
+    detail: float = 0.0,
+    tile: int = TILE,
 ) -> np.ndarray:
     """(H, W, 3) uint8 or uint16 -> the same, painted by `model` (in eval mode, on the device to run on).
 
     strength: 0 the photo, 1 the painting, between them a mix of their pixels. keep_colors: only the lightness (Y of
-    YCbCr) is the painting's (Gatys et al. 2016, arXiv 1606.05897). Memory is bounded by `tile`, in pixels a side.
+    YCbCr) is the painting's (Gatys et al. 2016, arXiv 1606.05897). stroke: how many times larger strokes are: the photo
+    is painted so many times smaller. detail: how much of what that loses of the photo's lightness is laid back.
+    Memory is bounded by `tile`, in pixels a side.
     """
-    return mix(photo, paint_whole(model, photo, tile), strength, keep_colors)
+    painting = paint_whole(model, shrink_by(stroke, photo), tile)
+    return mix(photo, enlarge_painting(painting, photo, stroke, detail), strength, keep_colors)
 
 
 def paint_together(
-    model: Stylizer, photos: list[np.ndarray], strength: float = 1.0, keep_colors: bool = False
+    model: Stylizer,
+    photos: list[np.ndarray],
+    strength: float = 1.0,
+    keep_colors: bool = False,
+    stroke: float = 1.0,
+    detail: float = 0.0,
 ) -> list[np.ndarray]:
     """`paint_photo` for photos of one size and depth, all of them in one pass of the model."""
-    paintings = enhance_together(model, photos)
-    return [mix(photo, painted, strength, keep_colors) for photo, painted in zip(photos, paintings, strict=True)]
+    paintings = enhance_together(model, [shrink_by(stroke, photo) for photo in photos])
+    return [
+        mix(photo, enlarge_painting(painting, photo, stroke, detail), strength, keep_colors)
+        for photo, painting in zip(photos, paintings, strict=True)
+    ]
+
+
+def shrink_by(times: float, photo: np.ndarray) -> np.ndarray:
+    """The photo with sides so many times shorter, of at least LEAST pixels unless they are shorter now."""
+    height, width = photo.shape[:2]
+    times = max(1.0, min(times, min(height, width) / LEAST))
+    return resize(photo, (round(height / times), round(width / times)))
+
+
+def enlarge_painting(painting: np.ndarray, photo: np.ndarray, stroke: float, detail: float) -> np.ndarray:
+    """A painting of a smaller copy as large as its photo, with `detail` of the lightness that the copy lost."""
+    size = photo.shape[0], photo.shape[1]
+    large = resize(painting, size)
+    if detail == 0 or painting.shape == photo.shape:
+        return large
+    coarse, result = resize(shrink_by(stroke, photo), size), np.empty_like(photo)
+    for band in (slice(top, top + BAND) for top in range(0, len(photo), BAND)):
+        lost = (photo[band].astype(np.float32) - coarse[band]) @ LUMA
+        result[band] = (large[band] + detail * lost[..., None]).round().clip(0, peak_of(photo.dtype))
+    return result
 
 
 def mix(photo: np.ndarray, painting: np.ndarray, strength: float, keep_colors: bool) -> np.ndarray:

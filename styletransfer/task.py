@@ -1,7 +1,8 @@
 """Style transfer as a task: the page to read first. It names what fills the spine of `common.runs.train`."""
 
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from common.commands.arguments import number_at_least, user_path
 from common.runtime.errors import UserError
@@ -11,6 +12,14 @@ from styletransfer.config import Config
 OPTIONS = [
     Option("strength", float, 1.0, 0.0, 1.0, "0 the photo, 1 the painting, or between"),
     Option("keep_colors", bool, False, None, None, "the photo's own colours, the painting's lightness"),
+    Option(
+        "stroke", float, 1.0, 1.0, 4.0,
+        "how many times larger strokes are. They have a size in pixels, so that on a large photo they are fine: 2 or 3",
+    ),
+    Option(
+        "detail", float, 0.0, 0.0, 1.0,
+        "with --stroke: how much of the photo's fine detail, which larger strokes lose, is laid back",
+    ),
     Option(
         "style", str, None, None, None,
         "of a model of several styles: one by its name, or a mix, as in starry_night:0.6,wave:0.4",
@@ -35,6 +44,12 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--start", choices=["noise", "photo"], default="noise", help="where --optimize starts [noise]")
     size = number_at_least(32, int)
     parser.add_argument("--size", type=size, default=256, help="of the squares, pixels a side [256]")
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raises UserError if they contradict each other."""
+    if options.get("detail") and options.get("stroke") == 1:
+        raise UserError("--detail: lays back what larger strokes lose; give a --stroke of more than 1, too")
 
 
 def check_study(configs: Sequence[Config]) -> None:
@@ -94,6 +109,7 @@ TASK = Task(
     training=training,
     measuring=measuring,
     options=OPTIONS,
+    check_options=check_options,
     columns=("photo", "style"),
     heatmap=("photo", "style"),
     same_sections=("data", "output", "style"),

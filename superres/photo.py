@@ -10,9 +10,10 @@ from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance
 from common.inference.tiles import enhance_together as enhance_all
 from common.models.onnx_model import OnnxModel
+from common.photos.resize import resize
 from superres.colors import with_colors_of
 from superres.network import SuperResolver
-from superres.sizes import passes_needed, resize, size_by, wanted_size
+from superres.sizes import passes_needed, size_by, wanted_size
 
 log = logging.getLogger(__name__)
 

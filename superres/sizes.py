@@ -1,13 +1,9 @@
-"""Any size of a result: how large it is to be, and how it is brought there."""
+"""Any size of a result: how large it is to be."""
 
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from common.photos.open import PhotoError
-from common.photos.pixels import peak_of
 from common.runtime.errors import UserError
 
 SIZES = ("scale", "width", "height", "longest", "megapixels")  # of which one is given
@@ -64,21 +60,3 @@ def passes_needed(photo: tuple[int, int], size: tuple[int, int], scale: int) -> 
         return 2
     limit = f"twice through a {scale}x model make {scale**2}x" if scale > 1 else "this model enlarges nothing"
     raise PhotoError(f"{photo[1]} x {photo[0]} px to {size[1]} x {size[0]} is {factor:.3g} times as large, and {limit}")
-
-
-def resize(photo: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W, 3) uint8 or uint16 -> (*size, 3), by Pillow's Lanczos, whose support grows as it reduces.
-
-    In gamma light, as the low side of training photos is made: in linear light, thin dark lines would fade.
-    """
-    height, width = size
-    if photo.shape[:2] == size:
-        return photo
-    if photo.dtype == np.uint8:
-        return np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.LANCZOS))
-    result, peak = np.empty((height, width, 3), photo.dtype), peak_of(photo.dtype)
-    for channel in range(3):
-        plane = Image.fromarray(photo[..., channel].astype(np.float32))
-        resized = np.asarray(plane.resize((width, height), Image.Resampling.LANCZOS))
-        result[..., channel] = resized.round().clip(0, peak).astype(photo.dtype)
-    return result

@@ -12,12 +12,15 @@ from tqdm import tqdm
 from common.inference.ready import ready
 from common.inference.tiles import enhance
 from common.photos.pixels import to_tensor
+from common.photos.resize import resize
+from common.runtime.errors import UserError
 from styletransfer import johnson
 from styletransfer import photo as photo_module
 from styletransfer.bands import Rows, Work, convolved, keep, paint_in_bands
 from styletransfer.config import JohnsonConfig, StyleModelConfig
 from styletransfer.network import get_model
-from styletransfer.photo import paint_photo
+from styletransfer.photo import paint_photo, paint_together
+from styletransfer.task import TASK
 
 
 @pytest.fixture
@@ -151,3 +154,31 @@ def test_kept_colors_are_those_of_ycbcr(model, uneven):
     _, cb, cr = Image.fromarray(photo).convert("YCbCr").split()
     expected = np.asarray(Image.merge("YCbCr", (y, cb, cr)).convert("RGB")).astype(int)
     assert abs(result - expected).mean() < 1
+
+
+def test_larger_strokes_are_a_smaller_painting_enlarged(model, uneven):
+    large = paint_photo(model, uneven, stroke=2.0)
+    assert (large == resize(paint_photo(model, resize(uneven, (200, 208))), (400, 416))).all()
+    assert (paint_together(model, [uneven, uneven], stroke=2.0)[1] == large).all()
+    few = uneven[:70]
+    assert (paint_photo(model, few, stroke=4.0) == resize(paint_photo(model, resize(few, (64, 380))), (70, 416))).all()
+    assert (paint_photo(model, uneven[:40], stroke=4.0) == paint_photo(model, uneven[:40])).all()  # small as it is
+
+
+def test_detail_lays_back_the_lightness_that_a_smaller_copy_lost(model, uneven, monkeypatch):
+    monkeypatch.setattr(photo_module, "paint_whole", lambda model, photo, tile: photo)
+    grain = np.random.default_rng(0).integers(-30, 30, (*uneven.shape[:2], 1))
+    photo = (64 + uneven // 2 + grain).astype(np.uint8)
+    without, half, all_of_it = (paint_photo(model, photo, stroke=3.0, detail=part) for part in (0.0, 0.5, 1.0))
+    off = [abs((photo.astype(float) - each) @ photo_module.LUMA).mean() for each in (without, half, all_of_it)]
+    assert off[0] > 10
+    assert off[1] == pytest.approx(off[0] / 2, rel=0.05)
+    assert off[2] < 0.5
+    wide, flat = photo.astype(np.uint16) * 257, paint_photo(model, photo.astype(np.uint16) * 257, stroke=3.0, detail=1)
+    assert abs((wide.astype(float) - flat) @ photo_module.LUMA).mean() < 128
+
+
+def test_detail_without_larger_strokes_is_refused():
+    with pytest.raises(UserError, match="give a --stroke of more than 1"):
+        TASK.check_options({"stroke": 1.0, "detail": 0.5})
+    TASK.check_options({"stroke": 2.0, "detail": 0.5})

@@ -10,11 +10,12 @@ from common.inference.plan import plan_outputs
 from common.inference.room import room_by
 from common.inference.work import enhance_photos
 from common.photos.open import PhotoError
+from common.photos.resize import resize
 from common.runtime.errors import UserError
 from superres.colors import with_colors_of
 from superres.network import SuperResolver
 from superres.photo import enlarge_photo, enlarge_together
-from superres.sizes import passes_needed, resize, wanted_size
+from superres.sizes import passes_needed, wanted_size
 from superres.task import TASK
 from tests.commands import run_here
 from tests.common.commands.models import write_model
