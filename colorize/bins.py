@@ -20,6 +20,7 @@ from common.photos.pixels import to_tensor
 
 STEP = 10  # of a* and b*, from one bin to the next
 LEAST = 1e-4  # part of the pixels that a colour must have to be a class
+RAREST = 1e-6  # taken for that of a class of another model which the photos do not have at all
 PHOTOS, SIDE = 300, 64  # that are looked at, at most, and how small
 REACH = 110  # of a* and b* in sRGB, to either side
 NEAREST, SIGMA = 5, 5.0  # bins that share a colour, and the Gaussian by which they do, as in the paper
@@ -53,13 +54,24 @@ class Bins(NamedTuple):
         return weights / (weights * self.parts).sum()
 
 
-def measure_bins(paths: Sequence[Path]) -> Bins:
-    """The colours of photos: the squares of STEP x STEP that a ten-thousandth of their pixels has. A few seconds."""
-    return measured(tuple(paths[:: max(1, len(paths) // PHOTOS)][:PHOTOS]))
+def measure_bins(paths: Sequence[Path], centres: Tensor | None = None) -> Bins:
+    """The colours of photos: the squares of STEP x STEP that a ten-thousandth of their pixels has. A few seconds.
+
+    centres: (Q, 2), the squares of another model, in place of these: how much the photos have of each.
+    """
+    counts = count_colors(tuple(paths[:: max(1, len(paths) // PHOTOS)][:PHOTOS]))
+    if centres is None:
+        i, j = np.nonzero(counts >= LEAST)
+        centres = torch.from_numpy(np.stack([i, j], axis=1) * STEP - REACH).float()
+    else:
+        i, j = ((centres + REACH) / STEP).round().long().clamp(0, len(counts) - 1).T.numpy()
+    parts = torch.from_numpy(counts[i, j].clip(RAREST)).float()
+    return Bins(centres, parts / parts.sum())
 
 
 @lru_cache(maxsize=1)
-def measured(paths: tuple[Path, ...]) -> Bins:
+def count_colors(paths: tuple[Path, ...]) -> np.ndarray:
+    """The part of the photos' pixels in each square of a* and b*."""
     places = 2 * REACH // STEP + 1
     counts = np.zeros((places, places))
     for path in paths:
@@ -71,11 +83,7 @@ def measured(paths: tuple[Path, ...]) -> Bins:
         ab = get_ab(to_tensor(photo))[0].flatten(1)
         i, j = ((ab + REACH) / STEP).round().long().clamp(0, places - 1).numpy()
         np.add.at(counts, (i, j), 1 / ab.shape[1])
-    counts /= counts.sum()
-    i, j = np.nonzero(counts >= LEAST)
-    centres = torch.from_numpy(np.stack([i, j], axis=1) * STEP - REACH).float()
-    parts = torch.from_numpy(counts[i, j]).float()
-    return Bins(centres, parts / parts.sum())
+    return counts / counts.sum()
 
 
 def mean_color(logits: Tensor, centres: Tensor, weights: Tensor, vividness: float) -> Tensor:

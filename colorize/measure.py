@@ -26,7 +26,6 @@ from common.photos.open import PhotoError
 from common.photos.pixels import round_to_8_bits, to_pixels, to_tensor
 from common.runtime import processes
 from common.runtime.errors import UserError
-from common.runtime.files import check_may_replace
 from common.videos.measure import VideoMeasure
 
 DIAL = "vividness"  # an option, and the name of its table and plot
@@ -123,11 +122,10 @@ def measure_dial(
 ) -> None:
     """Writes `vividness.csv` and `vividness.png`: error and colourfulness as --vividness is turned from 0 to 1.
 
-    Raises UserError if there is no such dial, or results exist.
+    Raises UserError if there is no such dial.
     """
     if len(models) != 1 or args.vividness is not None:
         raise UserError("--dial: turns --vividness of a MODEL; leave out --vividness, --baseline and --steps")
-    check_may_replace([folder / f"{DIAL}.csv"], args.overwrite, "give another folder with -o")
     (model,) = models.values()
     turns = {f"{turn:.4g}": color_as(args, model, turn) for turn in np.linspace(0, 1, args.dial)}
     perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, device)
@@ -141,7 +139,9 @@ def color_as(args: Namespace, model: Colorizer, vividness: float | None) -> Colo
 
 
 def measure_video(args: Namespace, model: Colorizer) -> VideoMeasure:
-    """How far the colours of the video --data are from those that the model gives it."""
+    """How far the colours of the video --data are from those that the model gives it. Raises UserError for --dial."""
+    if args.dial is not None:
+        raise UserError(f"--data {args.data}: a video is measured without --dial")
 
     def prepare(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return to_pixels(to_grey(to_tensor(frame))), frame

@@ -77,6 +77,7 @@ def training() -> Training:
         get_photos=data.get_photos,
         get_dls=data.get_dls,
         build=training.build,
+        read_weights=training.read_weights,
         get_metrics=training.get_metrics,
         get_columns=training.get_columns,
         save=files.save_model,
@@ -114,4 +115,5 @@ TASK = Task(
     steady=0.9,
     seen=20,
     add_evaluate_arguments=add_evaluate_arguments,
+    evaluate_table=lambda args: "vividness.csv" if args.dial else None,
 )

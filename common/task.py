@@ -227,3 +227,4 @@ class Task:
     box: Path | None = None  # folder of the models that the package brings along
     first_choice: Sequence[str] = ()  # of those, that `predict` takes if none is named
     add_evaluate_arguments: Callable[[ArgumentParser], None] = lambda parser: None
+    evaluate_table: Callable[[Namespace], str | None] = lambda args: None  # that it writes in place of results.csv

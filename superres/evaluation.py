@@ -15,7 +15,6 @@ from common.evaluation.report import Results
 from common.photos.pixels import to_pixels, to_tensor
 from common.runtime import processes
 from common.runtime.errors import UserError
-from common.runtime.files import check_may_replace
 from common.videos.measure import VideoMeasure
 from superres.data import Degrade, get_input
 from superres.files import is_of_others, read_data_config
@@ -24,7 +23,7 @@ from superres.measure import get_border
 from superres.network import SuperResolver
 from superres.pairs import PairInput, check_pairs
 from superres.photo import enlarge_photo
-from superres.robustness import TABLE_FILE, measure_damages
+from superres.robustness import measure_damages
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +39,6 @@ def evaluate(
     if args.damages:
         if folder is None or len(models) != 1 or args.low is not None:
             raise UserError("--damages needs a MODEL, and makes its own inputs: leave out --steps and --low")
-        check_may_replace([folder / TABLE_FILE], args.overwrite, "give another folder with -o")
         if not processes.is_main():
             return None
         perceptual, _ = get_perceptual_metrics(args.vgg, args.lpips, device)

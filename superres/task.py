@@ -114,6 +114,7 @@ TASK = Task(
     measuring=measuring,
     options=OPTIONS,
     check_options=check_options,
+    evaluate_table=lambda args: "damages.csv" if args.damages else None,
     room=room,
     resizing=("scale", "width", "height", "longest", "megapixels"),
     baseline="bicubic",

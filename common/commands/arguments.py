@@ -44,6 +44,11 @@ def model_path(word: str) -> Path:
     return path / "model.safetensors" if path.is_dir() else path
 
 
+def stem_of(model: Path) -> str:
+    """How names of files about a model begin, of which a folder may have several: nothing for a run's own."""
+    return "" if model.name == "model.safetensors" else f"{model.stem}_"
+
+
 def number_at_least(
     lowest: Number, number: Callable[[str], Number], at_most: Number | None = None
 ) -> Callable[[str], Number]:

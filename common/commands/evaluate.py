@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -13,6 +14,7 @@ from common.commands.arguments import (
     get_parser,
     mix_models,
     number_at_least,
+    stem_of,
     user_path,
 )
 from common.commands.box import add_blend_arguments, find_model
@@ -133,13 +135,25 @@ def get_folder(task: Task, args: argparse.Namespace) -> Path | None:
     if folder is None and args.model is not None:
         if args.model.parent == task.box:
             raise UserError("-o FOLDER: needed for a model in the box, which has no folder of its own")
-        of_model = "" if args.model.name == "model.safetensors" else f"{args.model.stem}_"  # several in one folder
-        folder = args.model.parent / f"{of_model}evaluate_{args.data.resolve().name}"
-    table = VIDEO_TABLE if is_video(args.data) else "blend.csv" if args.steps else "results.csv"
+        name = "-".join(["evaluate", *settings(task, args)])
+        folder = args.model.parent / f"{stem_of(args.model)}{name}_{args.data.resolve().name}"
+    of_task = task.evaluate_table(args) or "results.csv"
+    table = VIDEO_TABLE if is_video(args.data) else "blend.csv" if args.steps else of_task
     if folder is not None:
         check_may_replace([folder / table], args.overwrite, "give another folder with -o")
         check_can_write(folder)
     return folder
+
+
+def settings(task: Task, args: argparse.Namespace) -> Iterator[str]:
+    """What a model is measured with that is not as it was trained, in words: its figures are not the model's own."""
+    if args.blend is not None and not args.steps:  # which measure the models themselves, too
+        part = 0.5 if args.part is None else args.part
+        yield f"{part:g}-of-{args.blend.stem if stem_of(args.blend) else args.blend.parent.name}"
+    for option in task.options:
+        value = getattr(args, option.name, option.default)
+        if value != option.default and not isinstance(value, Path):
+            yield option.name if value is True else f"{option.name}-{value}"
 
 
 def is_video(path: Path) -> bool:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from common.commands.arguments import add_options, get_parser, number_at_least, user_path, values_of
+from common.commands.arguments import add_options, get_parser, number_at_least, stem_of, user_path, values_of
 from common.commands.box import find_model
 from common.runtime.command import run_command
 from common.runtime.errors import UserError
@@ -123,11 +123,12 @@ def read_figures(model: Path) -> dict[str, str]:
     from common.evaluation.report import average_photos
 
     figures: dict[str, str] = {}
-    for table in sorted(model.parent.glob("evaluate_*/results.csv")):
+    before = f"{stem_of(model)}evaluate_"
+    for table in sorted(model.parent.glob(f"{before}*/results.csv")):
         measured = pd.read_csv(table)
         means = average_photos(measured)
         ours = {str(key).split(" ", 1)[1]: v for key, v in means.items() if str(key).startswith("prediction ")}
-        figures[table.parent.name.removeprefix("evaluate_")] = ", ".join(f"{k} {v:.4g}" for k, v in ours.items())
+        figures[table.parent.name.removeprefix(before)] = ", ".join(f"{k} {v:.4g}" for k, v in ours.items())
     return figures
 
 

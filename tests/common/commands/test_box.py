@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 import superres
+from colorize.task import TASK as COLORIZE
 from common.commands.box import box_of, find_model, split_words
+from common.commands.evaluate import get_evaluate_parser, get_folder
 from common.commands.models import models_command
 from common.commands.predict import get_predict_parser
 from common.models.card import read_card, to_markdown
@@ -30,6 +32,9 @@ def run_folder(tmp_path):
     write_json(
         folder / "card.json", {"task": "superres", "steps": 7, "held-out photos": {"prediction PSNR-Y": 31.2345}}
     )
+    for other in "mine_evaluate_Set5", "evaluate-0.5-of-other_Set5":  # of another model, of a mixture
+        (folder / other).mkdir()
+        (folder / other / "results.csv").write_text("photo,prediction PSNR-Y\na,11\n")
     (folder / "evaluate_Set5").mkdir()
     (folder / "evaluate_Set5/results.csv").write_text("photo,bicubic PSNR-Y,prediction PSNR-Y\na,30,31\nb,32,34\n")
     return folder
@@ -42,6 +47,20 @@ def task(run_folder, tmp_path):
     words = ["--what-for", "tests", "--licence", "Apache-2.0", "--author", "A. Nobody", "--card"]
     assert run_here("superres.export", run_folder, "--share", box / "twice.safetensors", *words) == 0
     return replace(TASK, box=box, first_choice=("other", "twice"))
+
+
+def test_results_of_another_setting_have_a_folder_of_their_own(task, run_folder, photos):
+    def folder(*words):
+        words = [str(run_folder), "--data", str(photos), *map(str, words)]
+        return get_folder(task, get_evaluate_parser(task, None).parse_args(words)).name
+
+    assert folder() == "evaluate_photos"
+    assert folder("--blend", "twice", "--part", 0) == "evaluate-0-of-twice_photos"
+    assert folder("--blend", run_folder) == "evaluate-0.5-of-run_photos"
+    assert folder("--blend", run_folder, "--steps", 3) == "evaluate_photos"
+    color = get_evaluate_parser(COLORIZE, None)
+    args = color.parse_args([str(run_folder), "--data", str(photos), "--vividness", "1", "--size", "200"])
+    assert get_folder(COLORIZE, args).name == "evaluate-size-200-vividness-1.0_photos"
 
 
 def test_blend_takes_a_name_in_the_box(task, run_folder):
