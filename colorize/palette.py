@@ -27,15 +27,17 @@ def read_palette(path: str | Path, centres: Tensor) -> Tensor:
 
     Raises PhotoError if it cannot be read, UserError if it is grey.
     """
-    ab = read_colors(Path(path).expanduser())
+    path = Path(path).expanduser()
+    version = (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else None
+    ab = read_colors(path, version)
     if ab.norm(dim=1).mean() < GREY:
         raise UserError(f"--like {path}: grey, there are no colours to take")
     return Classes(centres.cpu(), torch.ones(len(centres))).parts(ab)
 
 
 @lru_cache(maxsize=1)
-def read_colors(path: Path) -> Tensor:
-    """(1, 2, h, w): a* and b* of a photo, made small."""
+def read_colors(path: Path, version: object) -> Tensor:
+    """(1, 2, h, w): a* and b* of a photo, made small. version: another one for another file of that name."""
     photo = open_photo_for_crops(path, min_side=1, least_side=2 * SIDE)
     height, width = shrunk_size(photo.height, photo.width, SIDE)
     return get_ab(to_tensor(photo.resize((width, height), Image.Resampling.BOX)))

@@ -51,11 +51,11 @@ def color_photo(
     """
     grey = shrink_to_grey(photo, size or usual_size(model))
     with choosing(model, vividness, like):
-        if hints is None:
+        if hints is None and like is None:
             small = enhance(model, grey, tile=tile)
         else:
-            hints = hints if isinstance(hints, list) else read_hints(Path(hints))
-            small = color_with_hints(model, grey, to_places(hints, photo.shape[:2], grey.shape[:2]))
+            hints = hints if isinstance(hints, list) else [] if hints is None else read_hints(Path(hints))
+            small = color_in_one_piece(model, grey, to_places(hints, photo.shape[:2], grey.shape[:2]))
     return lay_colors(photo, small, saturation)
 
 
@@ -70,33 +70,36 @@ def usual_size(model: Colorizer | OnnxModel) -> int:
 
 
 @torch.inference_mode()
-def color_with_hints(model: Colorizer | OnnxModel, grey: np.ndarray, places: list[Place]) -> np.ndarray:
-    """(h, w, 3) uint8 -> the same, coloured in one piece. Raises UserError for an ONNX file."""
+def color_in_one_piece(model: Colorizer | OnnxModel, grey: np.ndarray, places: list[Place]) -> np.ndarray:
+    """(h, w, 3) uint8 -> the same, coloured, with the colours of `places`. Raises UserError for an ONNX file.
+
+    In one piece, since a hint reaches over the picture, and a palette is that of the whole.
+    """
     if isinstance(model, OnnxModel):
         raise UserError("--hints: not for an ONNX file; give the model.safetensors that it was made from")
     device = device_of(model)
     picture = to_tensor(grey).to(device)
     result, _ = run_finite(model, picture)
-    return to_pixels(spread(result, model.unet.at_eighth(picture), places))
+    return to_pixels(spread(result, model.unet.at_eighth(picture), places) if places else result)
 
 
 @contextmanager
 def choosing(model: Colorizer | OnnxModel, vividness: float | None, like: str | Path | None) -> Iterator[None]:
     """Within it the model has another vividness, and the palette of a photo. Raises UserError if it names no colours to
     choose among, PhotoError if that photo cannot be read."""
-    for flag, value in ("--vividness", vividness), ("--like", like):
-        if value is not None and (isinstance(model, OnnxModel) or model.centres is None):
-            raise UserError(
-                f"{flag} {value}: this model gives each pixel one colour; one that was trained with "
-                "loss.color_classes has several to choose among (--saturation works with both)"
-            )
-    if isinstance(model, OnnxModel) or model.centres is None:
+    if vividness is None and like is None:
         yield
         return
+    if isinstance(model, OnnxModel) or model.centres is None:
+        flag, value = ("--like", like) if vividness is None else ("--vividness", vividness)
+        raise UserError(
+            f"{flag} {value}: this model gives each pixel one colour; one that was trained with loss.color_classes has "
+            "several to choose among (--saturation works with both)"
+        )
     own = model.vividness, model.palette
-    model.vividness = own[0] if vividness is None else vividness
-    model.palette = own[1] if like is None else read_palette(like, model.centres.float())
+    palette = own[1] if like is None else read_palette(like, model.centres.float())
     try:
+        model.vividness, model.palette = own[0] if vividness is None else vividness, palette
         yield
     finally:
         model.vividness, model.palette = own
@@ -111,8 +114,8 @@ def color_together(
     hints: str | Path | list[Hint] | None = None,
     like: str | Path | None = None,
 ) -> list[np.ndarray]:
-    """`color_photo` for photos of one size and depth, all of them in one pass of the model, unless they have hints."""
-    if hints is not None:
+    """`color_photo` for photos of one size and depth: in one pass of the model, but for hints and palettes."""
+    if hints is not None or like is not None:
         return [color_photo(model, photo, size, saturation, vividness, hints, like) for photo in photos]
     with choosing(model, vividness, like):
         small = enhance_together(model, [shrink_to_grey(photo, size or model.size) for photo in photos])

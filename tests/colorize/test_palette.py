@@ -67,3 +67,24 @@ def test_a_photo_turns_to_the_colors_of_another(tmp_path):
     assert (color_photo(model, photo) == plain).all()
     with pytest.raises(UserError, match=r"--like .*red.png: this model gives each pixel one colour"):
         color_photo(get_model(config, 48).eval(), photo, like=red)
+
+
+def test_what_cannot_be_read_leaves_the_model_as_it_was_and_a_changed_photo_is_read_again(tmp_path):
+    config = ColorizeModelConfig(encoder="resnet18", pretrained=False, norm="none", attention=False)
+    model = get_model(config, 48, (CENTRES, EVEN)).eval()
+    photo = np.full((48, 64, 3), 128, np.uint8)
+    with pytest.raises(PhotoError):
+        color_photo(model, photo, vividness=1.0, like=tmp_path / "none.png")
+    assert (model.vividness, model.palette) == (0.0, None)
+    red = color_photo(model, photo, like=save(tmp_path / "a.png", [195, 67, 78]))
+    blue = color_photo(model, photo, like=save(tmp_path / "a.png", [0, 102, 180], [0, 102, 180]))
+    assert get_ab(to_tensor(red))[0, 1].mean() > get_ab(to_tensor(blue))[0, 1].mean() + 15
+
+
+def test_a_palette_is_of_the_whole_photo_not_of_each_tile(tmp_path):
+    config = ColorizeModelConfig(encoder="resnet18", pretrained=False, norm="none", attention=False)
+    model = get_model(config, 96, (CENTRES, EVEN)).eval()
+    torch.nn.init.normal_(model.unet.last.weight, std=0.3)
+    photo = np.random.default_rng(0).integers(0, 256, (96, 192, 3), np.uint8)
+    like = save(tmp_path / "a.png", [195, 67, 78], [0, 102, 180])
+    assert (color_photo(model, photo, like=like, tile=64) == color_photo(model, photo, like=like)).all()
