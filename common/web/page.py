@@ -14,13 +14,14 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from torch import nn
 
+from common.inference.precision import float32
 from common.inference.room import RoomOf, room_by, room_for
 from common.inference.tile_layout import TILE
 from common.inference.work import FAILURES, Enhance, enhance_photo, explain_failure
 from common.photos.open import PhotoError
 from common.runtime.errors import UserError
 from common.task import Points, Task
-from common.web.points import NONE, answer, read_clicked, show
+from common.web.points import NONE, answer, clicked_on, show
 from common.web.results import before_and_after, bundle, name_results
 from common.web.visitors import Visitors
 
@@ -76,7 +77,7 @@ class Page:
                 with self.working:
                     network = self.load(self.models[model], self.models.get(other), part)
                 points = self.points_of(network) if len(photos) == 1 else None
-                told = read_clicked(clicked).points if points else []
+                told = clicked_on(photos[0], clicked).points if points else []
                 given = {points.option: points.read(told)} if points and told else {}
             except UserError as error:  # models that cannot be mixed, options that contradict each other
                 return None, None, self.without_paths(str(error))
@@ -129,7 +130,7 @@ class Page:
                 self.check_photo(photo, room_by(self.task.room, int(getattr(network, "scale", 1)), options))
                 enhance = partial(self.get_enhance, network, **options)
                 suggest = partial(points.suggest, network, **options)
-                return show(points, photo, read_clicked(clicked), enhance, suggest), ""
+                return show(points, photo, clicked_on(photo, clicked), enhance, suggest), ""
         except (UserError, *FAILURES) as error:
             return answer(), self.without_paths(explain_failure(photo, error))
 
@@ -203,9 +204,10 @@ class Page:
         model = self.load(next(iter(self.models.values())), None, 0.0)
         noise = np.random.default_rng(0).integers(0, 256, (TRIED_SIDE, TRIED_SIDE, 3), np.uint8)
         enhance = self.get_enhance(model)
-        enhance(noise)
-        started = time.monotonic()
-        size = enhance(noise).size / 3 / 1e6
+        with float32():  # or noise would decide whether photos are computed in bf16
+            enhance(noise)
+            started = time.monotonic()
+            size = enhance(noise).size / 3 / 1e6
         return (time.monotonic() - started) / size
 
 

@@ -7,7 +7,7 @@ const markers = [];
 let points = [], at = null, drag = null;
 
 function tell() {
-  props.value = {points: points.map((point) => ({...point})), at};
+  props.value = {points: points.map((point) => ({...point})), at, photo: props.photo};
   trigger("input");
   draw();
 }

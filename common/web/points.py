@@ -4,6 +4,7 @@ They are sent with each click, and kept by the visitor's browser alone.
 """
 
 import base64
+import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,9 @@ class Clicked(NamedTuple):
     at: int | None
     """Its number in the browser."""
 
+    photo: str | None
+    """Of `name_of` the photo that was clicked on; None: a browser that has not been answered yet."""
+
     @property
     def others(self) -> list[dict[str, Any]]:
         return [point for point in self.points if point is not self.asked]
@@ -54,14 +58,29 @@ def read_clicked(value: Any) -> Clicked:
     asked = points[at] if type(at) is int and 0 <= at < len(points) else None
     if asked is not None and asked.get("color") is None:
         asked = {**asked, "color": ANY}
-    return Clicked(painted, asked, at if asked else None)
+    return Clicked(painted, asked, at if asked else None, value.get("photo"))
+
+
+def clicked_on(photo: Path, value: Any) -> Clicked:
+    """`read_clicked`, without points of another photo: the browser may not know yet that it was changed."""
+    clicked = read_clicked(value)
+    return clicked if clicked.photo in (None, name_of(photo)) else read_clicked(NONE)
+
+
+def name_of(photo: Path) -> str:
+    """A name for an upload that tells its path to nobody."""
+    return hashlib.sha256(str(photo).encode()).hexdigest()[:16]
 
 
 def answer(
-    picture: str = "", sides: tuple[int, int] = (0, 0), swatches: list[str] | None = None, at: Any = None
+    picture: str = "",
+    sides: tuple[int, int] = (0, 0),
+    swatches: list[str] | None = None,
+    at: Any = None,
+    photo: str | None = None,
 ) -> dict:
     """What `points.js` shows: a picture's address, the photo's (width, height), colours for point `at`; or nothing."""
-    return {"picture": picture, "sides": sides, "swatches": swatches or [], "at": at}
+    return {"picture": picture, "sides": sides, "swatches": swatches or [], "at": at, "photo": photo}
 
 
 def show(
@@ -89,7 +108,7 @@ def show(
         (asked,) = scaled([clicked.asked])
         colors = [*suggest(small, (asked["x"], asked["y"]), **option(clicked.others))]
     result = enhance(**option(clicked.points))(small)
-    return answer(as_address(result), size, colors, clicked.at)
+    return answer(as_address(result), size, colors, clicked.at, name_of(photo))
 
 
 def as_address(picture: np.ndarray) -> str:

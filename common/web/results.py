@@ -7,8 +7,10 @@ from typing import Any
 
 from PIL import Image
 
-from common.inference.plan import get_writable_path
 from common.photos.flat import open_photo
+from common.photos.formats import WRITABLE_SUFFIXES
+
+LONGEST = 16_384  # pixels of a side of what the slider shows: more than a screen has, less than a browser takes
 
 
 def name_results(photos: list[Path], folder: Path) -> list[Path]:
@@ -16,7 +18,9 @@ def name_results(photos: list[Path], folder: Path) -> list[Path]:
     results: list[Path] = []
     taken: set[str] = set()
     for photo in photos:
-        result = first = get_writable_path(folder / photo.name, set(), photo)
+        result = first = folder / photo.name
+        if result.suffix.lower() not in WRITABLE_SUFFIXES:  # a video's, too: nothing here opens an upload
+            result = first = result.with_suffix(".png")
         number = 2
         while result.name.lower() in taken:
             result = first.with_stem(f"{first.stem}-{number}")
@@ -29,6 +33,7 @@ def name_results(photos: list[Path], folder: Path) -> list[Path]:
 def before_and_after(photo: Path, result: Path, folder: Path) -> tuple[str, str]:
     """Two JPEGs of one size, for the slider: the photo, enlarged if the result is larger, and the result."""
     after = open_photo(result)
+    after.thumbnail((LONGEST, LONGEST))
     before = open_photo(photo).resize(after.size, Image.Resampling.BICUBIC)
     paths = folder / "shown" / "before.jpg", folder / "shown" / "after.jpg"
     paths[0].parent.mkdir()

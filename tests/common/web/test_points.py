@@ -76,6 +76,18 @@ def test_start_tells_the_points_and_gives_them_as_a_file(page, photo):
     assert "1 of 1" in said
 
 
+def test_points_of_the_photo_before_are_not_told_of_the_next(page, photo):
+    other = Path(photo).with_name("b.png")
+    other.write_bytes(Path(photo).read_bytes())
+    shown, _ = follow(page, [photo], NONE)
+    told = {"points": [RED], "at": 0, "photo": shown["photo"]}
+    assert "a.png" not in shown["photo"]
+    follow(page, [photo], told)
+    start(page, [str(other)], told)
+    assert follow(page, [str(other)], told)[0]["swatches"] == []
+    assert page.given == [{}, {"notes": [(512, 256, "#ff0000")]}, {}, {}]
+
+
 def test_several_photos_and_models_that_take_no_points_have_none(page, photo):
     other = Path(photo).with_name("b.png")
     other.write_bytes(Path(photo).read_bytes())
