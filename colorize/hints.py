@@ -10,6 +10,7 @@ from torch import Tensor
 
 from colorize.lab import get_ab
 from colorize.spread import Place
+from common.photos.open import UnsuitablePhoto
 from common.runtime.errors import UserError
 
 LARGE = 1e9  # pixels; no photo is as wide
@@ -70,7 +71,7 @@ def to_hint(where: str, value: Any) -> Hint:
 def to_places(hints: list[Hint], photo: tuple[int, int], size: tuple[int, int]) -> list[Place]:
     """Where they are on a copy. photo: (height, width) that they are of; size: (h, w) of the copy.
 
-    Raises UserError if one is not in the photo, or of another frame than the first.
+    Raises UnsuitablePhoto if one is not in the photo, UserError if one is of another frame than the first.
     """
     for hint in hints:
         if hint.frame:
@@ -79,10 +80,13 @@ def to_places(hints: list[Hint], photo: tuple[int, int], size: tuple[int, int]) 
 
 
 def find(place: tuple[float, float], photo: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
-    """(row, column) on a copy of (x, y) on the photo; sizes as in `to_places`. Raises UserError if that is outside."""
+    """(row, column) on a copy of (x, y) on the photo; sizes as in `to_places`.
+
+    Raises UnsuitablePhoto if that is outside.
+    """
     x, y = place
     if x >= photo[1] or y >= photo[0]:
-        raise UserError(f"--hints: x = {x:g}, y = {y:g} is not in the photo of {photo[1]} x {photo[0]} px")
+        raise UnsuitablePhoto(f"--hints: x = {x:g}, y = {y:g} is not in the photo of {photo[1]} x {photo[0]} px")
     return int(y * size[0] / photo[0]), int(x * size[1] / photo[1])
 
 

@@ -34,6 +34,7 @@ def suggest_colors(
     grey = shrink_to_grey(photo, size or model.size)
     row, column = find(place, photo.shape[:2], grey.shape[:2])
     device = device_of(model)
+    # As the loss has them: it makes rare colours likelier, and nobody has to be told of grey and brown.
     logits = model.unet(to_grey(to_tensor(grey).to(device)))
     pixels = 1 if logits.shape[-2:] == grey.shape[:2] else 2  # a side, for each logit
     here = logits[0, :, row // pixels, column // pixels]

@@ -63,7 +63,7 @@ def gallery_command(task: Task, doc: str | None) -> int:
         candidates,
         lambda photo: use.plain(photo, scales[0], **options),
         largest_room(task, scales, options),
-        any_size=dict.fromkeys(task.resizing),
+        any_size=dict.fromkeys([*task.resizing, *(o.name for o in task.options if o.type is Path)]),
     )
     args.output.parent.mkdir(parents=True, exist_ok=True)
     title, machine = f"{task.title}: which model?", describe_device(get_device(args.device))

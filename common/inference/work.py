@@ -10,7 +10,7 @@ from PIL import Image
 
 from common.inference.room import RoomOf, room_for, times
 from common.photos.formats import MAX_SIDES
-from common.photos.open import PhotoError
+from common.photos.open import PhotoError, UnsuitablePhoto
 from common.photos.whole import Photo, read_photo, to_srgb_photo
 from common.photos.write import write_photo
 from common.runtime.errors import ResultNotFinite, WriteError
@@ -230,6 +230,6 @@ def write_result(result: Path, pixels: np.ndarray, like: Photo, quality: int | N
 
 def explain_failure(path: Path, error: BaseException) -> str:
     """One of FAILURES in a line that begins with the photo's path."""
-    if isinstance(error, PhotoError | WriteError):
+    if isinstance(error, PhotoError | WriteError) and not isinstance(error, UnsuitablePhoto):
         return str(error)
     return f"{path}: {getattr(error, 'strerror', None) or str(error) or 'not enough memory'}"

@@ -45,6 +45,10 @@ class PhotoError(UserError):
     """One photo that cannot be used; the message starts with its path."""
 
 
+class UnsuitablePhoto(PhotoError):
+    """One that is not as what was asked of it needs; the message does not name it."""
+
+
 @dataclass(frozen=True)
 class Decoded:
     """A photo as Pillow gives it, upright, with its profile in `info`, and what else its file holds."""

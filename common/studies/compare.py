@@ -18,7 +18,7 @@ from common.models.weights import is_cached
 from common.runs.folder import absolute_weights_path, make_folder_for, with_absolute_paths
 from common.runs.outcome import run_training
 from common.runs.photos import PHOTOS_FILE, get_run_photos, save_photo_split
-from common.runs.prepare import with_fetched_photos
+from common.runs.prepare import with_fetched_photos, with_model_of_box
 from common.runs.resume import RESUME_FILE
 from common.runs.train import MODEL_FILE, train
 from common.runtime import processes
@@ -42,7 +42,9 @@ def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], re
     """
     task.check_study(list(configs.values()))
     training, device = task.training(), processes.join(next(iter(configs.values())).train.device)
-    configs = {name: with_fetched_photos(training.settle(config)) for name, config in configs.items()}
+    configs = {
+        name: with_fetched_photos(training.settle(with_model_of_box(task, config))) for name, config in configs.items()
+    }
     check_same_sections(task, configs)
     study = with_default_weights(study, configs)
     first = next(iter(configs.values()))

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from colorize.config import Config as ColorConfig
+from colorize.files import save_model as save_colorizer
+from colorize.network import get_model as get_colorizer
 from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
 from styletransfer.config import Config as StyleConfig
@@ -129,3 +132,12 @@ def test_without_a_model_a_photo_is_enlarged_bicubically_or_grey():
     name, grey = COLORIZE.use().plain(photo, 1, saturation=2.0)
     assert name == "grey"
     assert (grey == grey[..., :1]).all()
+
+
+def test_hints_are_of_the_photo_not_of_the_piece_that_warms_a_model_up(tmp_path):
+    config = load_config(ColorConfig, CONFIGS / "colorize_demo.yaml", ["model.encoder=resnet18"])
+    save_colorizer(tmp_path / "a.safetensors", get_colorizer(config.model.without_pretrained(), 64), config)
+    Image.new("RGB", (600, 300), (120, 130, 140)).save(tmp_path / "photo.png")
+    (tmp_path / "hints.json").write_text('[{"x": 590, "y": 10, "color": "#e07b39"}]')
+    words = ["--data", tmp_path / "photo.png", "--hints", tmp_path / "hints.json", "-o", tmp_path / "page.html"]
+    assert run_here("colorize.gallery", tmp_path / "a.safetensors", *words) == 0

@@ -10,6 +10,7 @@ from common.inference import work
 from common.inference.plan import plan_outputs
 from common.inference.room import times
 from common.inference.work import enhance_photos, read_to_enhance
+from common.photos.open import UnsuitablePhoto
 from common.runtime.errors import UserError
 
 
@@ -112,6 +113,19 @@ def test_results_can_have_another_format_and_quality(photos, tmp_path):
         plan_outputs([photos], tmp_path / "webp", suffix=".webp")
 
 
+def test_a_photo_that_is_not_as_asked_is_named_and_the_others_are_made(photos, tmp_path, caplog):
+    def enhance(pixels):
+        if len(pixels) < 60:
+            raise UnsuitablePhoto("too small for this")
+        return pixels
+
+    Image.new("RGB", (50, 50)).save(photos / "0.png")
+    plan = plan_outputs(sorted(photos.iterdir())[:2], tmp_path / "out")
+    assert enhance_photos(plan, enhance) == 1
+    assert f"failed {photos / '0.png'}: too small for this" in caplog.messages
+    assert (tmp_path / "out/1.png").exists()
+
+
 def test_what_the_format_cannot_hold_is_said_before_the_work(photos, tmp_path, caplog):
     Image.new("RGB", (9000, 1)).save(photos / "wide.webp")
     Image.new("RGB", (40_000, 1)).save(photos / "wide.jpg")
@@ -124,7 +138,7 @@ def test_what_the_format_cannot_hold_is_said_before_the_work(photos, tmp_path, c
     advice = "a side; take another, such as --format png"
     assert caplog.messages[:2] == [
         f"failed {tmp_path / 'out/wide.webp'}: 18000 x 2 px, and the format has at most 16,383 {advice}",
-        f"failed {tmp_path / 'out/wide.jpg'}: 80000 x 2 px, and the format has at most 65,535 {advice}",
+        f"failed {tmp_path / 'out/wide.jpg'}: 80000 x 2 px, and the format has at most 65,500 {advice}",
     ]
 
 
