@@ -1,5 +1,7 @@
 """The colourisation network: a U-Net that sees the grey photo and predicts a* and b* for each of its pixels."""
 
+import zlib
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,6 +27,7 @@ class Colorizer(nn.Module):
     With `remembers` it keeps what the U-Net put out as `output`, for a loss; who takes it sets it to None.
     """
 
+    settings = ("classes",)  # as `common.models.blend` reads them
     centres: Tensor | None
     weights: Tensor | None
 
@@ -43,6 +46,13 @@ class Colorizer(nn.Module):
         self.palette: Tensor | None = None
         self.remembers = False
         self.output: Tensor | None = None
+
+    @property
+    def classes(self) -> str:
+        """The colours that it names, in short: others have another number at the end."""
+        if self.centres is None:
+            return "none"
+        return f"{len(self.centres)} colours ({zlib.crc32(self.centres.float().cpu().numpy().tobytes()):08x})"
 
     def forward(self, photo: Tensor) -> Tensor:
         photo = as_plain(photo)

@@ -3,6 +3,7 @@
 import math
 from argparse import Namespace
 from functools import partial
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -24,6 +25,7 @@ from common.commands.configs import CONFIGS
 from common.commands.notebook import get_learner
 from common.config.yaml_file import load_config
 from common.losses.pulls import shares
+from common.models.blend import blend
 from common.photos.pixels import to_pixels, to_tensor
 from common.runs.balance import first_pulls
 from common.runtime.errors import UserError
@@ -164,6 +166,15 @@ def test_the_colours_and_the_dial_are_in_the_model_file(model_file):
     assert again.weights.tolist() == [0.5, 2, 4]
     assert again.vividness == pytest.approx(0.3)
     assert not again.remembers
+
+
+def test_models_of_other_colours_are_not_mixed():
+    model, same, other = network(), network(), network()
+    other.centres = other.centres + 10
+    blend(model, same, 0.5, Path("same"))
+    assert torch.equal(model.centres, CENTRES)
+    with pytest.raises(UserError, match="--blend other: its classes is 3 colours"):
+        blend(model, other, 0.5, Path("other"))
 
 
 def test_evaluate_turns_the_dial(model_file, photos, tmp_path):
