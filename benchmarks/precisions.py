@@ -20,6 +20,7 @@ from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
 from common.inference.ready import ready
 from common.inference.tiles import enhance
+from common.models.model_file import fold_norms
 from common.runtime import accelerator
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
@@ -77,7 +78,7 @@ def time_predictions(sizes: Sequence[int], device: torch.device, calls: int, com
 def untrained(file: str) -> nn.Module:
     """An untrained network of a shipped config."""
     words = ["model.pretrained=false"] if "light" not in file else []
-    return get_model(load_config(Config, CONFIGS / file, words).model, 2)
+    return fold_norms(get_model(load_config(Config, CONFIGS / file, words).model, 2))  # as its file would have it
 
 
 def main() -> None:

@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image
 
 from common.commands.arguments import number_at_least, user_path
-from common.inference.tile_layout import OVERLAP, smallest_tile, tile_starts
+from common.inference.tile_layout import OVERLAP, least_side, smallest_tile, tile_starts
 from common.inference.tiles import enhance
+from common.photos.pixels import to_8_bits
 from common.photos.whole import read_photo
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
@@ -28,13 +29,14 @@ def main() -> None:
     args = parser.parse_args()
     model = load_model(args.model).to(get_device())
     scale = model.scale
-    photo = read_photo(args.photo).rgb
-    whole, tiled = (enhance(model, photo, scale, tile).astype(int) for tile in (10**9, args.tile))
+    photo = to_8_bits(read_photo(args.photo).rgb)
+    whole, tiled = (enhance(model, photo, scale, tile, grid=model.grid).astype(int) for tile in (10**9, args.tile))
     difference = tiled - whole
     print(f"{photo.shape[1]} x {photo.shape[0]} photo, {scale}x, tiles of {args.tile} px against whole, in 1/255:")
     print(f"difference: maximum {abs(difference).max()}, mean {abs(difference).mean():.4f}")
     for name, axis in (("rows", 0), ("columns", 1)):
-        tile = smallest_tile(photo.shape[axis], args.tile // scale, OVERLAP)
+        least = max(args.tile // scale, least_side(OVERLAP, model.grid))
+        tile = smallest_tile(photo.shape[axis], least, OVERLAP)
         starts = tile_starts(photo.shape[axis], tile, OVERLAP)
         edges = [scale * start for start in starts[1:]] + [scale * (start + tile) for start in starts[:-1]]
         # A seam would be a step of the difference between the pixels on the two sides of a tile's edge.

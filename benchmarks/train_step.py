@@ -178,8 +178,8 @@ def measure_quality(
     recipes: Mapping[str, Recipe], folder: str | None, steps: int, setup: Setup, device: torch.device
 ) -> list[Row]:
     """Rows [name, PSNR-Y, SSIM-Y] of held-out photos after as many steps of one cycle on the same crops."""
-    crop, bs, *_ = setup
-    words = ["model.pretrained=false", "data.valid=0.02", f"data.path={folder or 'null'}"]
+    crop, bs, _, scale = setup
+    words = ["model.pretrained=false", "data.valid=0.02", f"data.path={folder or 'null'}", f"data.scale={scale}"]
     config = load_config(Config, CONFIG, words)
     stage = config.train.stages[0].model_copy(update={"crop": crop, "bs": bs})
     train = config.train.model_copy(update={"stages": [stage], "workers": 0})
@@ -188,6 +188,7 @@ def measure_quality(
     one_cycle = combined_cos(0.25, LR / 25, LR, LR / 1e5)
     for name, recipe in recipes.items():
         batches, step = get_dls(photos, config, stage, device).train, Step(recipe, *setup, device)
+        step.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")  # as in a training
         for done, batch in zip(range(steps), endless(batches), strict=False):
             step.batch = batch
             step.optimizer.set_hyper("lr", one_cycle(done / steps))
