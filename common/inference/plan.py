@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.batches.folders import RESULTS_MARKER, find_photos
-from common.photos.formats import VIDEO_SUFFIXES, WRITABLE_SUFFIXES, WRITABLE_VIDEO_SUFFIXES
+from common.photos.formats import (
+    JPEG_SUFFIXES,
+    TIFF_SUFFIXES,
+    VIDEO_SUFFIXES,
+    WRITABLE_SUFFIXES,
+    WRITABLE_VIDEO_SUFFIXES,
+)
 from common.photos.video_endings import ending_of_result
 from common.runtime.errors import UserError
 from common.runtime.files import check_can_write, check_may_replace, remove_temporary_files
@@ -38,6 +44,9 @@ def plan_outputs(
     names_a_picture = output.suffix.lower() in (*WRITABLE_SUFFIXES, *VIDEO_SUFFIXES) and not output.is_dir()
     if names_a_picture and (len(inputs) > 1 or inputs[0].is_dir()):
         raise UserError(f"-o {output}: the name of one picture, for several photos; give a folder")
+    same = next((kind for kind in (JPEG_SUFFIXES, TIFF_SUFFIXES) if suffix in kind), (suffix,))
+    if names_a_picture and suffix is not None and output.suffix.lower() not in (*same, *VIDEO_SUFFIXES):
+        raise UserError(f"-o {output}: --format says {suffix[1:]}; leave one of the two out")
     plan: list[tuple[Path, Path]] = []
     for source in inputs:
         found = find_photos(source, with_videos=True) if source.is_dir() else [source]

@@ -24,10 +24,12 @@ class OnnxModel(nn.Module):
 
         if not path.is_file():
             raise UserError(f"{path}: no such model file")
-        providers = ["CPUExecutionProvider"]
-        if device != "cpu" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-            providers.insert(0, "CUDAExecutionProvider")
-        elif device not in ("auto", "cpu"):
+        providers: list[str | tuple[str, dict[str, int]]] = ["CPUExecutionProvider"]
+        kind, _, number = device.partition(":")
+        has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+        if kind in ("auto", "cuda") and has_cuda:
+            providers.insert(0, ("CUDAExecutionProvider", {"device_id": int(number or 0)}))
+        elif kind not in ("auto", "cpu"):
             raise UserError(f"--device {device}: this onnxruntime runs on the CPU alone; install onnxruntime-gpu")
         try:
             self.session = onnxruntime.InferenceSession(path, providers=providers)

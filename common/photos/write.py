@@ -69,9 +69,15 @@ def write_photo(path: Path, rgb: np.ndarray, like: Photo, quality: int | None = 
         ) from error
 
 
+def to_luma(rgb: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint16 -> (H, W, 1), as Pillow makes a picture of 8 bits grey."""
+    red, green, blue = (rgb[..., i].astype(np.uint32) for i in range(3))
+    return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint16)[..., None]
+
+
 def add_alpha(rgb: np.ndarray, image: Image.Image) -> np.ndarray:
     """(H, W, 1 to 4) uint16: as many channels as the picture of 8 bits has."""
-    colors = rgb[..., :1] if image.mode.startswith("L") else rgb
+    colors = to_luma(rgb) if image.mode.startswith("L") else rgb
     if not image.mode.endswith("A"):
         return colors
     return np.dstack([colors, 257 * np.asarray(image.getchannel("A"), dtype=np.uint16)])

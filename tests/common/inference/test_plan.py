@@ -45,6 +45,13 @@ def test_names_and_folders_are_kept(photos, tmp_path):
         assert result.size == (160, 144)
 
 
+def test_a_name_and_a_format_that_contradict_each_other_are_refused(photos, tmp_path):
+    with pytest.raises(UserError, match=r"a.png: --format says tif; leave one of the two out"):
+        plan_outputs([photos / "0.png"], tmp_path / "a.png", suffix=".tif")
+    for name, suffix in ("a.jpeg", ".jpg"), ("a.TIFF", ".tif"), ("a.png", ".png"):
+        assert plan_outputs([photos / "0.png"], tmp_path / name, suffix=suffix)[0][1] == tmp_path / name
+
+
 def test_nothing_is_overwritten_unasked(photos, tmp_path):
     out = tmp_path / "out"
     enhance_photos(plan_outputs([photos / "0.png"], out), twice)

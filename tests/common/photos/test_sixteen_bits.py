@@ -121,6 +121,10 @@ def test_grey_and_transparency(tmp_path):
         write_photo(tmp_path / f"new_{name}", photo.rgb, like=photo)
         with Image.open(tmp_path / f"new_{name}") as result:
             assert np.array_equal(np.asarray(result), DEEP[..., 0])
+        write_photo(tmp_path / f"colored_{name}", DEEP, like=photo)  # as a network of colours gives it
+        with Image.open(tmp_path / f"colored_{name}") as result:
+            luma = DEEP @ np.array([0.299, 0.587, 0.114])
+            assert abs(np.asarray(result) - luma).max() <= 1
     alpha = np.full((30, 40, 1), 65535, np.uint16)
     alpha[:10] = 257 * 100
     write_plain_png(tmp_path / "alpha.png", np.dstack([DEEP, alpha]))
