@@ -67,6 +67,10 @@ class StyleModelConfig(NetworkConfig, frozen=True):
         return self.unet is not None and bool(self.unet.pretrained)
 
     @property
+    def has_encoder(self) -> bool:
+        return self.unet is not None
+
+    @property
     def has_batch_norm(self) -> bool:
         return self.unet is not None and self.unet.has_batch_norm
 

@@ -98,6 +98,10 @@ class SuperresModelConfig(ModelConfig, frozen=True):
         return self.network == "unet" and bool(self.pretrained)
 
     @property
+    def has_encoder(self) -> bool:
+        return self.network == "unet"
+
+    @property
     def has_batch_norm(self) -> bool:
         return self.network == "unet" and self.norm == "batch"
 

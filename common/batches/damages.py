@@ -100,9 +100,10 @@ def damage(sharp: Tensor, passes: Sequence[DrawnPass], size: tuple[int, int], se
     return round_to_8_bits(image if passes else resize(image, size, "bicubic"))
 
 
-def gaussian_kernel(first: float, second: float, angle: float) -> Tensor:
-    """(k, k) with sum 1: a Gaussian with sigma `first` along the angle and `second` across it; 3 sigmas each way."""
-    radius = max(1, round(3 * max(first, second)))
+def gaussian_kernel(first: float, second: float, angle: float, most: int = 10**9) -> Tensor:
+    """(k, k) with sum 1: a Gaussian with sigma `first` along the angle and `second` across it; 3 sigmas each way, or
+    `most` pixels."""
+    radius = min(most, max(1, round(3 * max(first, second))))
     y, x = torch.meshgrid(*[torch.arange(-radius, radius + 1, dtype=torch.float32)] * 2, indexing="ij")
     along, across = x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)
     kernel = torch.exp(-0.5 * ((along / max(first, 1e-3)) ** 2 + (across / max(second, 1e-3)) ** 2))
@@ -110,8 +111,9 @@ def gaussian_kernel(first: float, second: float, angle: float) -> Tensor:
 
 
 def blur(image: Tensor, first: float, second: float, angle: float) -> Tensor:
-    """The image blurred by `gaussian_kernel`, mirrored at its borders."""
-    return filter2d(image, gaussian_kernel(first, second, angle)[None].to(image), border_type="reflect")
+    """The image blurred by `gaussian_kernel`, mirrored at its borders, so that its radius is less than a side."""
+    kernel = gaussian_kernel(first, second, angle, most=min(image.shape[-2:]) - 1)
+    return filter2d(image, kernel[None].to(image), border_type="reflect")
 
 
 def resize(image: Tensor, size: tuple[int, int], mode: str) -> Tensor:

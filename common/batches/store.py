@@ -80,7 +80,11 @@ class PhotoStore:
         if file is not None and (photo := self.writing.get(file)) is not None:
             return photo
         if file is not None and file.exists():
-            return self.opened(file)
+            try:
+                return self.opened(file)
+            except (ValueError, OSError):  # cut off, by a power cut say
+                with suppress(OSError):
+                    file.unlink()
         photo = self.open_photo(path)
         if file is not None and not self.is_full:
             self.keep(photo, file)

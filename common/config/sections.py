@@ -57,6 +57,11 @@ class NetworkConfig(Section, frozen=True):
         return False
 
     @property
+    def has_encoder(self) -> bool:
+        """Whether there is an encoder, trained before or not."""
+        return False
+
+    @property
     def has_batch_norm(self) -> bool:
         """Whether the network is trained with the statistics of each batch."""
         return False
@@ -89,6 +94,10 @@ class ModelConfig(NetworkConfig, frozen=True):
     @property
     def has_pretrained_encoder(self) -> bool:
         return bool(self.pretrained)
+
+    @property
+    def has_encoder(self) -> bool:
+        return True
 
     @property
     def has_batch_norm(self) -> bool:

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 ReadWeights = Callable[[Path], StateDict]
 
 MAX_NAMED = 6  # weights that do not fit
+CHANGED = 0.05  # part of its size by which a norm changes a weight that was not trained with it, or more
 POWER_STEPS = 300  # until the estimate is settled; torch makes 15 for a new layer
 
 
@@ -33,7 +34,7 @@ def start_from(model: nn.Module, path: Path | None, task: str, read: ReadWeights
         state = read_model_file(path, task)[1] if read is None else read(path)
     except UserError as error:
         raise UserError(f"train.start_from: {error}") from error
-    modules, taken, left_out = dict(model.named_modules()), 0, []
+    modules, taken, changed, left_out = dict(model.named_modules()), 0, 0, []
     own = {name: value for name, value in model.named_parameters() if ".parametrizations." not in name}
     own |= dict(model.named_buffers())
     for name, value in state.items():
@@ -46,12 +47,19 @@ def start_from(model: nn.Module, path: Path | None, task: str, read: ReadWeights
             continue
         if module is not None and is_normed(module, key):
             set_normed_weight(module, key, value.to(current))
+            changed += bool((weight_of(module, key) - value).norm() > CHANGED * value.norm())
         else:
             current.copy_(value)
         taken += 1
     if not taken:
         raise UserError(f"train.start_from = {path}: none of its weights fits this model; is it another network?")
     log.info("start_from: %d of %d weights of %s", taken, len(state), path)
+    if changed:
+        log.warning(
+            "start_from: WARNING: spectral norm divides %d weights, which were trained without it: this does not begin "
+            "as that model; take its model.norm",
+            changed,
+        )
     if left_out:
         more = f" and {len(left_out) - MAX_NAMED} more" * (len(left_out) > MAX_NAMED)
         log.warning("start_from: these do not fit and begin anew: %s%s", ", ".join(left_out[:MAX_NAMED]), more)

@@ -34,6 +34,9 @@ class Timer(Callback):
     order = 90
     learn: Any  # a StageLearner
 
+    def __init__(self, parts: int) -> None:
+        self.parts = parts  # batches that make a step
+
     def before_batch(self) -> None:
         self.learn.loss_func.progress = 1.0  # all terms count, as they do in the end
 
@@ -41,7 +44,7 @@ class Timer(Callback):
         self.moments = [time.perf_counter()]
 
     def after_batch(self) -> None:
-        if not self.training:
+        if not self.training or (self.iter + 1) % self.parts:
             return
         if torch.accelerator.is_available():
             torch.accelerator.synchronize()
@@ -98,7 +101,7 @@ def with_steps(
 
 def time_stage(learn: StageLearner, index: int) -> tuple[float, float]:
     """Seconds of a step and of a validation, the mean over all processes."""
-    timer = Timer()
+    timer = Timer(learn.train_config.accumulate)
     learn.begin_stage(index)
     learn.fit_one_cycle(2, 1e-6, cbs=[timer])
     sums = processes.all_reduce_sum([timer.step, timer.validation])

@@ -87,9 +87,11 @@ def with_model_of_box(task: Task, config: Config) -> Config:
 def without_idle_freezing(config: Config) -> Config:
     """The config; if it has no trained encoder, which is what freezing keeps, with no stage frozen, and a warning."""
     stages = config.train.stages
-    if config.model.has_pretrained_encoder or config.train.start_from or not any(stage.frozen for stage in stages):
+    is_trained = config.model.has_pretrained_encoder or (config.model.has_encoder and config.train.start_from)
+    if is_trained or not any(stage.frozen for stage in stages):
         return config
-    log.warning("WARNING: pretrained = false: there is no trained encoder to keep, so no stage is frozen")
+    why = "pretrained = false" if config.model.has_encoder else "this network has none"
+    log.warning("WARNING: %s: there is no trained encoder to keep, so no stage is frozen", why)
     stages = [stage.model_copy(update={"frozen": False}) for stage in stages]
     return config.model_copy(update={"train": config.train.model_copy(update={"stages": stages})})
 

@@ -49,6 +49,8 @@ class Balance(Callback):
         if not self.training:
             loss.factors = self.first
             return
+        if self.iter % self.learn.train_config.accumulate:  # a later part of a step, whose factors stay
+            return
         if self.steps % EVERY == 0:
             progress, loss.factors, loss.progress = loss.progress, {}, 1.0  # of all terms, those that count later too
             pulls = self.note(measure_pulls(loss, self.learn.pred, *self.learn.yb))

@@ -40,6 +40,14 @@ def test_a_round_blur_is_scipys(photo):
     assert abs(ours - scipys)[4:-4, 4:-4].max() < 2 / 255  # it leaves out less of the tails
 
 
+@pytest.mark.parametrize("side", [1, 3, 4, 9])
+def test_a_blur_reaches_no_further_than_a_small_picture(side):
+    picture = torch.rand(1, 3, side, 12)
+    blurred = blur(picture, 1.5, 1.5, 0.0)  # 4 pixels to each side
+    assert blurred.shape == picture.shape
+    assert blurred.std() < picture.std() or side == 1  # which leaves it as it is
+
+
 def test_a_long_blur_has_its_sigmas_along_and_across_its_angle():
     kernel = gaussian_kernel(3.0, 1.0, math.pi / 6)
     radius = len(kernel) // 2

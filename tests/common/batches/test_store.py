@@ -50,6 +50,20 @@ def test_a_window_has_the_pixels_of_the_photo(photo, tmp_path, box):
     assert np.array_equal(np.asarray(whole(kept)), pixels)
 
 
+@pytest.mark.parametrize("left", [0, 10, 1000])
+def test_what_a_power_cut_left_is_decoded_anew(photo, tmp_path, left):
+    path, pixels = photo
+    store = PhotoStore(open_photo, tmp_path / "kept")
+    store(path)
+    wait_for(store)
+    kept = store.file_of(path)
+    os.truncate(kept, left)
+    assert np.array_equal(np.asarray(whole(store(path))), pixels)
+    wait_for(store)
+    assert np.array_equal(np.asarray(whole(PhotoStore(open_photo, tmp_path / "kept")(path))), pixels)
+    assert kept.stat().st_size > pixels.size
+
+
 def test_a_photo_is_decoded_once_by_all_that_share_the_folder(photo, tmp_path):
     path, _ = photo
     opened = []

@@ -51,6 +51,15 @@ def test_a_model_that_starts_from_a_file_gives_its_pictures(norm, tmp_path, nois
     assert other.training is False
 
 
+@pytest.mark.parametrize(("norm", "warns"), [("spectral", True), ("weight", False)])
+def test_weights_that_spectral_norm_changes_are_told(norm, warns, tmp_path, caplog):
+    ours, config = make(0, "model.norm=none")
+    save_model(tmp_path / "a.safetensors", ours, config)
+    other, _ = make(1, f"model.norm={norm}")
+    start_from(other, tmp_path / "a.safetensors", "superres")
+    assert ("spectral norm divides" in caplog.text) == warns
+
+
 def test_what_does_not_fit_is_named_and_the_rest_is_taken(tmp_path, caplog):
     ours, config = make(0, "model.norm=weight")
     save_model(tmp_path / "a.safetensors", ours, config)

@@ -55,8 +55,8 @@ def test_the_second_epoch_is_timed(monkeypatch):
     """In the first, photos are decoded and code is compiled: here 10 s a step, then 1 s."""
     now = [0.0]
     monkeypatch.setattr(minutes.time, "perf_counter", lambda: now[0])
-    timer = Timer()
-    timer.learn = SimpleNamespace(training=True)
+    timer = Timer(1)
+    timer.learn = SimpleNamespace(training=True, iter=0)
     for step, validation in ((10, 100), (1, 5)):
         timer("before_train")
         with pytest.raises(CancelTrainException):
@@ -67,6 +67,19 @@ def test_the_second_epoch_is_timed(monkeypatch):
         now[0] += validation
         timer("after_validate")
     assert (timer.step, timer.validation) == (1, 5)
+
+
+def test_a_step_has_all_of_its_parts(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(minutes.time, "perf_counter", lambda: now[0])
+    timer = Timer(4)
+    timer.learn = SimpleNamespace(training=True, iter=0)
+    timer("before_train")
+    with pytest.raises(CancelTrainException):
+        for timer.learn.iter in range(100):
+            now[0] += 1
+            timer("after_batch")
+    assert timer.step == 4
 
 
 @pytest.mark.slow

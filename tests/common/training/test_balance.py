@@ -71,6 +71,24 @@ def test_pulls_are_averaged_and_measured_every_few_steps(monkeypatch):
     assert seen == [0] if EVERY > 8 else seen[:2] == [0, EVERY]
 
 
+def test_the_parts_of_a_step_have_one_loss(monkeypatch):
+    monkeypatch.setattr("common.training.balance.EVERY", 1)
+    train = TrainConfig(stages=[stage(epochs=2)], precision="fp32", accumulate=2)
+    learn = make_learner(Shift(), train, mse=3, balance="always")
+    seen = []
+
+    class Factors(Callback):
+        def after_loss(self):
+            if self.training:
+                seen.append(dict(self.learn.loss_func.factors))
+
+    learn.add_cb(Factors())
+    learn.fit_stages()
+    assert learn.balance.steps == 4  # of two parts
+    assert seen[::2] == seen[1::2]
+    assert seen[0] != seen[2]
+
+
 def test_epochs_are_compared_by_one_loss():
     learn = learner(mse=3, balance="always")
     held_out = []
