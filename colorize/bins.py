@@ -27,10 +27,10 @@ NEAREST, SIGMA = 5, 5.0  # bins that share a colour, and the Gaussian by which t
 
 # What `mean_color` does at vividness 0 and at 1. The paper's dial is the temperature alone, from the mean to the
 # likeliest colour; of all settings tried on 16 photos held out, these had the least error for as much colour.
-UNDONE = 0.75, 0.6  # of the logarithm of the weights
-TEMPERATURE = 0.5, 0.2
-GAIN = 1.0, 2.0  # of a* and b* where it is unsure, and their mean therefore pale
-SURE, UNSURE = 1.5, 3.0  # entropies in nats; one colour, shared by the five nearest bins, has about 1.2
+UNDONE = 0.9, 0.7  # of the logarithm of the weights
+TEMPERATURE = 0.5, 0.3
+GAIN = 1.0, 2.25  # of a* and b* where it is unsure, and their mean therefore pale
+SURE, UNSURE = 1.0, 2.5  # entropies in nats; one colour, shared by the five nearest bins, has about 1.2
 
 
 class Bins(NamedTuple):
@@ -86,17 +86,20 @@ def count_colors(paths: tuple[Path, ...]) -> np.ndarray:
     return counts / counts.sum()
 
 
-def mean_color(logits: Tensor, centres: Tensor, weights: Tensor, vividness: float) -> Tensor:
+def mean_color(logits: Tensor, centres: Tensor, weights: Tensor, vividness: float, multiplied: bool = True) -> Tensor:
     """(N, Q, H, W) logits -> (N, 2, H, W), the annealed mean of the colours; vividness: 0, pale and safe, to 1.
 
     A loss that multiplies colours by `weights`, (Q,), makes them as much likelier; a part of that is undone. Where no
-    colour is likely the mean is pale, and is multiplied.
+    colour is likely the mean is pale, and is multiplied, unless it is known how much of each colour there is.
     """
     undone, temperature, gain = (low + vividness * (high - low) for low, high in (UNDONE, TEMPERATURE, GAIN))
     logits = logits.float()
     likely = ((logits - undone * weights.log()[:, None, None]) / temperature).softmax(dim=1)
+    mean = torch.einsum("nqhw,qc->nchw", likely, centres)
+    if not multiplied:
+        return mean
     doubt = ((entropy(logits) - SURE) / (UNSURE - SURE)).clamp(0, 1)
-    return (1 + (gain - 1) * doubt) * torch.einsum("nqhw,qc->nchw", likely, centres)
+    return (1 + (gain - 1) * doubt) * mean
 
 
 def entropy(logits: Tensor) -> Tensor:

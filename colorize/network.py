@@ -66,8 +66,10 @@ class Colorizer(nn.Module):
             if self.centres is None or self.weights is None:
                 return paint(grey, AB_SCALE * out)
             weights = self.weights.float()
-            out = out if self.palette is None else toward(out, weights, self.palette)
-            return paint(grey, mean_color(out, self.centres.float(), weights, self.vividness))
+            if self.palette is not None:
+                out = toward(out, weights, self.palette)
+            free = self.palette is None
+            return paint(grey, mean_color(out, self.centres.float(), weights, self.vividness, multiplied=free))
 
 
 def paint(grey: Tensor, ab: Tensor) -> Tensor:
