@@ -11,17 +11,14 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from colorize import training
 from colorize.bins import REACH, Bins, Classes, mean_color, measure_bins
 from colorize.config import ColorizeModelConfig, Config
-from colorize.data import get_photos
 from colorize.files import load_model, save_model
 from colorize.lab import get_ab, to_grey
 from colorize.measure import measure_photo, measure_video
 from colorize.network import get_model, paint
 from colorize.photo import color_photo
 from colorize.task import TASK
-from common.commands.configs import CONFIGS
 from common.commands.notebook import get_learner
 from common.config.yaml_file import load_config
 from common.losses.pulls import shares
@@ -200,28 +197,6 @@ def test_the_dial_is_measured_beside_other_results_and_a_video_has_none(model_fi
     assert "vividness.csv: exists; add --overwrite" in capsys.readouterr().err
     with pytest.raises(UserError, match="a video is measured without --dial"):
         measure_video(Namespace(dial=3, data="clip.mp4"), load_model(model_file))
-
-
-def test_training_on_keeps_the_classes_and_weighs_them_anew(model_file, photos):
-    words = [f"data.path={photos}", "data.valid=[0.png]", "loss={color_classes: {weight: 1, rebalance: 0.2}}"]
-    network = ["model.encoder=resnet18", "model.attention=true", "model.blur=true"]
-    learn = get_learner(TASK, "colorize_demo.yaml", [*words, *LIGHT, *network, f"train.start_from={model_file}"])
-    first, model, loss = load_model(model_file), learn.model, learn.loss_func
-    assert torch.equal(model.centres, first.centres)
-    assert torch.equal(model.unet.last.weight, first.unet.last.weight)
-    weights = measure_bins(sorted(photos.iterdir())[1:], CENTRES).weights(0.2)
-    torch.testing.assert_close(model.weights, weights)
-    assert torch.equal(loss.colors[1], model.weights)
-
-
-def test_a_run_that_goes_on_keeps_its_classes_whatever_became_of_its_photos(photos, tmp_path, monkeypatch):
-    point = {"model": {"centres": CENTRES, "weights": torch.tensor([0.5, 2.0, 4.0])}}
-    monkeypatch.setattr(training, "read_resume_point", lambda path: point)
-    words = [f"data.path={photos}", "data.valid=[0.png]", "loss={color_classes: 1}"]
-    config = load_config(Config, CONFIGS / "colorize_demo.yaml", [*words, *LIGHT])
-    model, loss = training.build(config, tmp_path, get_photos(config))
-    assert torch.equal(model.centres, CENTRES)
-    assert model.weights.tolist() == loss.colors[1].tolist() == [0.5, 2, 4]
 
 
 @pytest.mark.parametrize(
