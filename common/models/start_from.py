@@ -57,7 +57,7 @@ def start_from(model: nn.Module, path: Path | None, task: str, read: ReadWeights
     if changed:
         log.warning(
             "start_from: WARNING: spectral norm divides %d weights, which were trained without it: this does not begin "
-            "as that model; take its model.norm",
+            "as that model; take its norm",
             changed,
         )
     if left_out:

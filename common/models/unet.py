@@ -95,7 +95,8 @@ class Unet(nn.Module):
 
     def encode(self, picture: Tensor) -> list[Tensor]:
         """What the encoder sees of `prepare`'s picture at 1/2, 1/4, 1/8, 1/16 and 1/32 of its size."""
-        x, seen = picture, list[Tensor]()
+        x = picture
+        seen: list[Tensor] = []
         for name, layer in self.encoder.named_children():
             x = layer(x)
             if name in self.skips:
