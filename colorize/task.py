@@ -1,11 +1,16 @@
 """Colourisation as a task: the page to read first. It names what fills the spine of `common.runs.train`."""
 
 from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from colorize.config import Config
 from common.commands.arguments import DISTANCES, add_options, add_perceptual_arguments, number_at_least
 from common.task import Measuring, Option, Points, Task, Training, Use
+
+if TYPE_CHECKING:
+    import numpy as np
 
 OPTIONS = [
     Option(
@@ -49,9 +54,16 @@ def add_evaluate_arguments(parser: ArgumentParser) -> None:
     add_perceptual_arguments(parser)
 
 
+def follow_hints(color: Callable[..., "np.ndarray"], **options: Any) -> Callable[..., "np.ndarray"]:
+    """`colorize.follow.follow`, which needs OpenCV, as videos do."""
+    from colorize.follow import follow
+
+    return follow(color, **options)
+
+
 def use() -> Use:
     """What applies a model."""
-    from colorize import files, follow, hints, network, photo, suggest, tints
+    from colorize import files, hints, network, photo, suggest, tints
 
     return Use(
         load=files.load_model,
@@ -63,7 +75,7 @@ def use() -> Use:
         points=Points(
             "hints", lambda model: isinstance(model, network.Colorizer), hints.to_hints, suggest.suggest_colors
         ),
-        in_video=follow.follow,
+        in_video=follow_hints,
         mixing={"split": photo.colors_of, "join": photo.with_colors},
         to_onnx=files.to_onnx,
     )
