@@ -14,6 +14,7 @@ from torch import Tensor
 from colorize.bins import Classes
 from colorize.lab import get_ab
 from common.photos.flat import open_photo_for_crops, shrunk_size
+from common.photos.open import PhotoError
 from common.photos.pixels import to_tensor
 from common.runtime.errors import UserError
 
@@ -25,11 +26,14 @@ OWN = 0.3  # part of the model's own palette that is mixed in: a colour that the
 def read_palette(path: str | Path, centres: Tensor) -> Tensor:
     """(Q,) parts that add up to 1: how much of each colour of `centres`, (Q, 2), a photo has.
 
-    Raises PhotoError if it cannot be read, UserError if it is grey.
+    Raises UserError if it cannot be read, or is grey: all photos want it, so that it is no failure of one of them.
     """
     path = Path(path).expanduser()
     version = (path.stat().st_mtime_ns, path.stat().st_size) if path.exists() else None
-    ab = read_colors(path, version)
+    try:
+        ab = read_colors(path, version)
+    except PhotoError as error:
+        raise UserError(f"--like {error}") from error
     if ab.norm(dim=1).mean() < GREY:
         raise UserError(f"--like {path}: grey, there are no colours to take")
     return Classes(centres.cpu(), torch.ones(len(centres))).parts(ab)

@@ -46,8 +46,8 @@ def color_photo(
     size: short side in pixels of the copy on which colours are found; None: the model's. saturation: what a* and b* are
     multiplied by. vividness: in place of the model's own, see `Colorizer`. hints: true colours of some places, or a
     file of them. like: a photo whose palette to take. The photo's L* stays, within the rounding of three channels to 8
-    bits (0.3); its own colours are ignored. Raises UserError for what the model does not know, or hints that are wrong,
-    PhotoError if `like` cannot be read.
+    bits (0.3); its own colours are ignored. Raises UserError for what the model does not know, hints that are wrong, or
+    if `like` cannot be used.
     """
     grey = shrink_to_grey(photo, size or usual_size(model))
     with choosing(model, vividness, like):
@@ -86,7 +86,7 @@ def color_in_one_piece(model: Colorizer | OnnxModel, grey: np.ndarray, places: l
 @contextmanager
 def choosing(model: Colorizer | OnnxModel, vividness: float | None, like: str | Path | None) -> Iterator[None]:
     """Within it the model has another vividness, and the palette of a photo. Raises UserError if it names no colours to
-    choose among, PhotoError if that photo cannot be read."""
+    choose among, or that photo cannot be used."""
     if vividness is None and like is None:
         yield
         return

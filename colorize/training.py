@@ -18,6 +18,7 @@ from common.losses.loss import PerceptualLoss
 from common.models.model_file import read_model_file
 from common.models.weights import StateDict
 from common.runs.resume import RESUME_FILE, read_resume_point
+from common.runtime.errors import UserError
 
 
 def build(config: Config, run: Path | None, photos: PhotoSplit) -> tuple[Colorizer, PerceptualLoss]:
@@ -47,10 +48,16 @@ def colors_of_run(run: Path | None) -> tuple[Tensor, Tensor] | None:
 
 
 def first_centres(config: Config) -> Tensor | None:
-    """The centres of the colours that the model of `train.start_from` names, if it names any."""
+    """(Q, 2), the centres of the colours that the model of `train.start_from` names, if it names any.
+
+    Raises UserError if that cannot be read.
+    """
     if config.train.start_from is None:
         return None
-    colors = colors_in(read_model_file(config.train.start_from.expanduser(), NAME)[1])
+    try:
+        colors = colors_in(read_model_file(config.train.start_from.expanduser(), NAME)[1])
+    except UserError as error:
+        raise UserError(f"train.start_from: {error}") from error
     return colors[0].float() if colors else None
 
 

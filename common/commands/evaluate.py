@@ -104,7 +104,10 @@ def get_evaluate_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:
         help="folder of photos, searched recursively; or a video, to measure flicker",
     )
     parser.add_argument(
-        "-o", "--output", type=user_path, help="folder for the results [evaluate_DATA beside the model]"
+        "-o",
+        "--output",
+        type=user_path,
+        help="folder for the results [evaluate_DATA beside the model; with --blend, say, evaluate-0.5-of-OTHER_DATA]",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
     add_tile_argument(parser)
@@ -152,7 +155,8 @@ def settings(task: Task, args: argparse.Namespace) -> Iterator[str]:
         yield f"{part:g}-of-{args.blend.stem if stem_of(args.blend) else args.blend.parent.name}"
     for option in task.options:
         value = getattr(args, option.name, option.default)
-        if value != option.default and not isinstance(value, Path):
+        is_own = option.name in task.resizing or isinstance(value, Path)  # of `evaluate`: another thing of that name
+        if value != option.default and not is_own:
             yield option.name if value is True else f"{option.name}-{value}"
 
 

@@ -12,27 +12,24 @@ import torch.nn.functional as F
 from PIL import Image
 
 from colorize.bins import REACH, Bins, Classes, mean_color, measure_bins
-from colorize.config import ColorizeModelConfig, Config
-from colorize.files import load_model, save_model
+from colorize.config import ColorizeModelConfig
+from colorize.files import load_model
 from colorize.lab import get_ab, to_grey
 from colorize.measure import measure_photo, measure_video
 from colorize.network import get_model, paint
 from colorize.photo import color_photo
 from colorize.task import TASK
 from common.commands.notebook import get_learner
-from common.config.yaml_file import load_config
 from common.losses.pulls import shares
 from common.models.blend import blend
 from common.photos.pixels import to_pixels, to_tensor
 from common.runs.balance import first_pulls
 from common.runtime.errors import UserError
+from tests.colorize.conftest import CENTRES, LIGHT
 from tests.commands import run_here
 
-CENTRES = torch.tensor([[0.0, 0.0], [50.0, 0.0], [0.0, -40.0]])
 BINS = Bins(CENTRES, torch.tensor([0.7, 0.2, 0.1]))
 EVEN = torch.ones(3)
-STAGES = "train.stages=[{crop: 32, bs: 4, epochs: 1, lr: 1e-3}]"
-LIGHT = ["model.pretrained=false", "model.norm=none", "model.half=true", "train.workers=0", STAGES]
 
 
 def logits_of(*likelihoods):
@@ -145,16 +142,6 @@ def test_classes_and_pictures_pull_as_balance_says(photos):
     loss = "loss={vgg: random, l1: 1, color_classes: 3, balance: start}"
     learn = get_learner(TASK, "colorize_demo.yaml", [f"data.path={photos}", "data.valid=[0.png]", *LIGHT, loss])
     assert shares(first_pulls(learn)) == pytest.approx({"l1": 0.25, "color_classes": 0.75}, rel=1e-3)
-
-
-@pytest.fixture
-def model_file(tmp_path, photos):
-    words = [f"data.path={photos}", "loss={color_classes: 1}", "model.encoder=resnet18", *LIGHT, "model.vividness=0.3"]
-    config = load_config(Config, None, words)
-    model = get_model(config.model, 32, (CENTRES, torch.tensor([0.5, 2.0, 4.0])))
-    torch.nn.init.normal_(model.unet.last.weight, std=0.5)
-    save_model(tmp_path / "model.safetensors", model, config)
-    return tmp_path / "model.safetensors"
 
 
 def test_the_colours_and_the_dial_are_in_the_model_file(model_file):

@@ -32,8 +32,9 @@ def test_a_palette_says_how_much_of_each_color_a_photo_has(tmp_path):
     assert found.tolist() == pytest.approx([0.75, 0, 0, 0.25], abs=0.01)
     with pytest.raises(UserError, match="grey, there are no colours to take"):
         read_palette(save(tmp_path / "b.png", [90, 90, 90], [200, 200, 200]), CENTRES)
-    with pytest.raises(PhotoError):
+    with pytest.raises(UserError, match=r"--like .*none\.png: no such file") as error:
         read_palette(tmp_path / "none.png", CENTRES)
+    assert not isinstance(error.value, PhotoError)  # which is a failure of one photo, after which others come
 
 
 def test_parts_agree_with_what_the_loss_is_told():
@@ -73,7 +74,7 @@ def test_what_cannot_be_read_leaves_the_model_as_it_was_and_a_changed_photo_is_r
     config = ColorizeModelConfig(encoder="resnet18", pretrained=False, norm="none", attention=False)
     model = get_model(config, 48, (CENTRES, EVEN)).eval()
     photo = np.full((48, 64, 3), 128, np.uint8)
-    with pytest.raises(PhotoError):
+    with pytest.raises(UserError, match="no such file"):
         color_photo(model, photo, vividness=1.0, like=tmp_path / "none.png")
     assert (model.vividness, model.palette) == (0.0, None)
     red = color_photo(model, photo, like=save(tmp_path / "a.png", [195, 67, 78]))

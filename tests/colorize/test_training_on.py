@@ -1,32 +1,17 @@
 """Colour classes of a training that goes on from a model, or from a stopped run."""
 
-import pytest
 import torch
 
 from colorize import training
 from colorize.bins import measure_bins
 from colorize.config import Config
 from colorize.data import get_photos
-from colorize.files import load_model, save_model
-from colorize.network import get_model
+from colorize.files import load_model
 from colorize.task import TASK
 from common.commands.configs import CONFIGS
 from common.commands.notebook import get_learner
 from common.config.yaml_file import load_config
-
-CENTRES = torch.tensor([[0.0, 0.0], [50.0, 0.0], [0.0, -40.0]])
-STAGES = "train.stages=[{crop: 32, bs: 4, epochs: 1, lr: 1e-3}]"
-LIGHT = ["model.pretrained=false", "model.norm=none", "model.half=true", "train.workers=0", STAGES]
-
-
-@pytest.fixture
-def model_file(tmp_path, photos):
-    words = [f"data.path={photos}", "loss={color_classes: 1}", "model.encoder=resnet18", *LIGHT, "model.vividness=0.3"]
-    config = load_config(Config, None, words)
-    model = get_model(config.model, 32, (CENTRES, torch.tensor([0.5, 2.0, 4.0])))
-    torch.nn.init.normal_(model.unet.last.weight, std=0.5)
-    save_model(tmp_path / "model.safetensors", model, config)
-    return tmp_path / "model.safetensors"
+from tests.colorize.conftest import CENTRES, LIGHT
 
 
 def test_training_on_keeps_the_classes_and_weighs_them_anew(model_file, photos):

@@ -58,6 +58,7 @@ def test_results_of_another_setting_have_a_folder_of_their_own(task, run_folder,
     assert folder("--blend", "twice", "--part", 0) == "evaluate-0-of-twice_photos"
     assert folder("--blend", run_folder) == "evaluate-0.5-of-run_photos"
     assert folder("--blend", run_folder, "--steps", 3) == "evaluate_photos"
+    assert folder("--scale", 2) == "evaluate_photos"  # which says no more than the model does
     color = get_evaluate_parser(COLORIZE, None)
     args = color.parse_args([str(run_folder), "--data", str(photos), "--vividness", "1", "--size", "200"])
     assert get_folder(COLORIZE, args).name == "evaluate-size-200-vividness-1.0_photos"
