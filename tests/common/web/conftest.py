@@ -105,10 +105,11 @@ def pointed_site(tmp_path):
 
 
 @pytest.fixture
-def make_visitor(site):
+def make_visitor(site, monkeypatch):
     """A function that makes visitors with a session each, or with one that they give themselves."""
     from tests.common.web.visitor import Visitor, values_of
 
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(site.folder))  # gradio asks at each request, and other pages set it too
     values = values_of(site)
     return lambda session=None: Visitor(site.url, values, session)
 
