@@ -23,6 +23,11 @@ class StyleConfig(Section, frozen=True):
         default=256,
         description="short side in pixels that the picture is shrunk to; the larger, the larger its strokes",
     )
+    strength: bool = Field(
+        default=False,
+        description="train the strength's dial, too: model.johnson paints each photo in a strength of its own, from 0, "
+        "which is the photo, to 1.5",
+    )
     add: bool = Field(
         default=False,
         description="add the styles to those of train.start_from's model, in which all else stays as it is",
@@ -35,12 +40,16 @@ class StyleConfig(Section, frozen=True):
     def is_conditional(self) -> bool:
         """Whether the network has a scale and a shift for each of several styles."""
         image = self.image
-        return self.add or isinstance(image, list) or (image is not None and image.expanduser().is_dir())
+        return (
+            self.add or self.strength or isinstance(image, list) or (image is not None and image.expanduser().is_dir())
+        )
 
     @model_validator(mode="after")
     def has_a_picture(self) -> "StyleConfig":
         if self.image == []:
             raise ValueError("image: an empty list; name a picture")
+        if self.strength and self.add:
+            raise ValueError("strength: not with add; a model that was trained with strength keeps its dial")
         if self.kept is not None and not self.add:
             raise ValueError("kept: goes with add: true; leave it out")
         return self
@@ -101,6 +110,8 @@ class Config(TaskConfig, frozen=True):
     @model_validator(mode="after")
     def several_styles_fit_the_network(self) -> "Config":
         is_folder = isinstance(self.style.image, Path) and self.style.image.expanduser().is_dir()
+        if self.model.johnson is None and self.style.strength:
+            raise ValueError("style.strength: only model.johnson has the dial; leave it out, or give that network")
         if self.model.johnson is None and (self.style.add or is_folder or isinstance(self.style.image, list)):
             raise ValueError("style: only model.johnson can have several styles; give one picture, or that network")
         if self.style.add and self.style.kept is None and self.train.start_from is None:

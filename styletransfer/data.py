@@ -1,6 +1,7 @@
 """Photos in, batches of (photo, photo) out: what is painted, and what is to be recognised in it."""
 
 from functools import partial
+from random import Random
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ from common.runtime.seeds import derive_seed
 from styletransfer.config import Config
 from styletransfer.style import find_styles
 
+STRONGEST = 1.5
+
 
 class StyleMix(TensorBase):
     """(N, styles), how much of each: a tensor that fastai's `show_batch` and `show_results` can show, as a title."""
@@ -32,24 +35,37 @@ class StyleMix(TensorBase):
 class AsTarget(ItemTransform):
     """(photo,) -> (photo, photo), as fastai's batch transform; with several styles (photo, mix, photo, mix).
 
-    mix: (N, styles), 1 for the style that a photo is to be painted in. It follows from `position`, which is the seed
-    and the epoch, and from the photo's pixels: not from its batch.
+    mix: (N, styles), 1 for the style that a photo is to be painted in. strength: (N, 1 + styles), in the first column
+    how much the photo stays as it is: of four photos one does, one is painted, and two get a strength between 0 and
+    STRONGEST. All follows from `position`, which is the seed and the epoch, and from the photo's pixels: not from its
+    batch.
     """
 
     order = 90  # after IntToFloatTensor
 
-    def __init__(self, styles: int = 1) -> None:
+    def __init__(self, styles: int = 1, strength: bool = False) -> None:
         super().__init__()
-        self.styles = styles
+        self.styles, self.strength = styles, strength
         self.position: tuple[int, int] = (0, 0)  # set by `common.batches.loader`
 
     def encodes(self, batch):  # noqa: ANN001, ANN201 (fasttransform dispatches on hints)
         (photo,) = batch
-        if self.styles == 1:
+        if self.styles == 1 and not self.strength:
             return photo, photo
-        drawn = [derive_seed(*self.position, number) % self.styles for number in checksums(photo.as_subclass(Tensor))]
-        mix = StyleMix(F.one_hot(torch.tensor(drawn, device=photo.device), self.styles).float())
+        seeds = [derive_seed(*self.position, number) for number in checksums(photo.as_subclass(Tensor))]
+        drawn = torch.tensor([seed % self.styles for seed in seeds], device=photo.device)
+        mix = F.one_hot(drawn, self.styles).float()
+        if self.strength:
+            strengths = mix.new_tensor([draw_strength(seed) for seed in seeds])[:, None]
+            mix = torch.cat([1 - strengths, strengths * mix], dim=1)
+        mix = StyleMix(mix)
         return photo, mix, photo, mix
+
+
+def draw_strength(seed: int) -> float:
+    """0, 1, or (twice as often) anything between 0 and STRONGEST."""
+    random = Random(seed)
+    return random.choice((0.0, 1.0, random.uniform(0, STRONGEST), random.uniform(0, STRONGEST)))
 
 
 def get_photo_opener(config: Config) -> PhotoOpener:
@@ -76,8 +92,8 @@ def get_dls(photos: PhotoSplit, config: Config, stage: StageConfig, device: torc
         device,
         open_photo=get_photo_opener(config),
         item_tfms=random_part_tfms(config.data, config.train, stage),
-        batch_tfms=[AsTarget(styles)],
+        batch_tfms=[AsTarget(styles, config.style.strength)],
     )
     for loader in dls:
-        loader.dataset.n_inp = 1 if styles == 1 else 2
+        loader.dataset.n_inp = 1 if styles == 1 and not config.style.strength else 2
     return dls

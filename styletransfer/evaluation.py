@@ -64,7 +64,7 @@ def evaluate(
         raise UserError(f"{args.model}: was trained with a VGG16 from a file: name it with --vgg")
     if VGG_FROM_FILE in {getattr(term, "weights", None) for term in loss_config.network_terms().values()}:
         raise UserError(f"{args.model}: was trained with another network from a file: it cannot be measured")
-    names = next(iter(models.values())).styles
+    names = next(iter(models.values())).names
     if names and (args.style is not None or args.optimize or args.steps):
         raise UserError("--style, --optimize, --steps: not for a model of several styles, all of which are measured")
     paths = {name: style_file(args.model.parent, name) for name in names}

@@ -18,7 +18,9 @@ class StyleLoss(PerceptualLoss):
     """A PerceptualLoss towards the styles of pictures, (1, 3, H, W) each, described once, not of the target.
 
     With several styles a call says which is whose: mix, (N, styles). In train mode each then pulls alike on average,
-    however strong its Gram matrices are; in eval mode, which is for measuring, as its matrices say.
+    however strong its Gram matrices are; in eval mode, which is for measuring, as its matrices say. A mix of (N, 1 +
+    styles) says in its first column how much of a photo's own style is to stay: for a dial of strength, whose target
+    lies on the line from that to the style's.
     """
 
     def __init__(self, config: LossConfig, *styles: Tensor) -> None:
@@ -56,7 +58,14 @@ class StyleLoss(PerceptualLoss):
             styles = self.kept[key(name, layer)]
         if not extra:
             return styles
-        return torch.einsum("ns,sij->nij", extra[0].as_subclass(Tensor).float(), styles)
+        mix = extra[0].as_subclass(Tensor).float()
+        mixed = torch.einsum("ns,sij->nij", mix[:, -self.n_styles :], styles)
+        if mix.shape[1] == self.n_styles:
+            return mixed
+        own = describe(name, target[layer], directions)
+        if name == "sliced":
+            own = F.interpolate(own, size=QUANTILES, mode="linear")
+        return mixed + mix[:, :1, None] * own
 
     @property
     def style_grams(self) -> Mapping[str, Tensor]:
@@ -77,7 +86,10 @@ class StyleLoss(PerceptualLoss):
             weight * (grams[name].abs() if gram.distance == "l1" else grams[name].square()).mean(dim=(1, 2))
             for name, weight in gram.layers.items()
         )
-        return extra[0].as_subclass(Tensor).float() @ (sizes.reciprocal() / sizes.reciprocal().mean())
+        mix = extra[0].as_subclass(Tensor).float()[:, -self.n_styles :]
+        strength = mix.sum(dim=1)  # which is no matter of how strong a style is
+        counts = mix @ (sizes.reciprocal() / sizes.reciprocal().mean())
+        return torch.where(strength > 0, counts / strength.clamp_min(1e-6), 1.0)
 
 
 def key(name: str, layer: str, number: int | None = None) -> str:

@@ -14,6 +14,7 @@ from common.runtime.names import nfc
 from common.runtime.nearest import did_you_mean
 from styletransfer.config import StyleModelConfig
 from styletransfer.johnson import TransformationNetwork
+from styletransfer.style import PHOTO
 
 
 class Stylizer(nn.Module):
@@ -21,7 +22,8 @@ class Stylizer(nn.Module):
 
     residual: the network predicts what to add to the photo (as logits, so that no pixel leaves [0, 1]), and untrained
     the photo comes back within 0.01. Otherwise it paints anew, as the paper's does. styles: the names, if it has
-    several; it is then also given the mix, (N, k), how much of each of the last k.
+    several; it is then also given the mix, (N, k), how much of each of the last k. If the first is PHOTO, it was
+    trained to paint in any strength. `chosen`: the mix, (styles,), in which it paints when it is given none.
     """
 
     settings = ("residual", "styles")  # as `common.models.blend` reads them
@@ -29,9 +31,31 @@ class Stylizer(nn.Module):
     def __init__(self, network: nn.Module, residual: bool, styles: Sequence[str] = ()) -> None:
         super().__init__()
         self.network, self.residual, self.styles = network, residual, list(styles)
+        self.chosen: list[float] | None = None
+
+    @property
+    def has_dial(self) -> bool:
+        return self.styles[:1] == [PHOTO]
+
+    @property
+    def names(self) -> list[str]:
+        """Of the styles of which one can be chosen."""
+        return self.styles[1:] if self.has_dial else self.styles
+
+    def mix_of(self, strength: float) -> list[float] | None:
+        """How much of each style a painting has; None without a dial."""
+        if not self.has_dial:
+            return None
+        chosen = self.chosen or [0.0] * (len(self.styles) - 1) + [1.0]
+        return [
+            float(name == PHOTO) * (1 - strength) + strength * part
+            for name, part in zip(self.styles, chosen, strict=True)
+        ]
 
     def forward(self, photo: Tensor, mix: Tensor | None = None) -> Tensor:
         photo = as_plain(photo)
+        if mix is None and self.chosen is not None:
+            mix = photo.new_tensor(self.chosen).expand(len(photo), -1)
         logits = self.network(photo) if mix is None else self.network(photo, mix)
         if self.residual:
             logits = torch.logit(photo, eps=0.01) + logits
@@ -48,19 +72,22 @@ def get_model(config: StyleModelConfig, styles: Sequence[str] = ()) -> Stylizer:
 def in_style(model: Stylizer, style: str | None) -> Stylizer:
     """A Stylizer of one style, with the same pictures: 'NAME' of a model of several, or a mix, 'NAME:0.6,OTHER:0.4'.
 
-    A model of one style comes back as it is. Raises UserError if there is no such style, or none is named.
+    A model of one style comes back as it is. One with a dial of strength keeps it. Raises UserError if there is no such
+    style, or none is named.
     """
     if not model.styles:
         if style is not None:
             raise UserError(f"--style {style}: this model has one style, which needs no name")
         return model
+    if style is None and len(model.names) == 1:
+        style = model.names[0]
     if style is None:
-        raise UserError(f"this model has several styles; choose one or a mix with --style: {', '.join(model.styles)}")
+        raise UserError(f"this model has several styles; choose one or a mix with --style: {', '.join(model.names)}")
     parts = dict.fromkeys(map(nfc, model.styles), 0.0)
     for word in nfc(style).split(","):
         name, colon, amount = word.strip().partition(":")
         if name not in parts:
-            hint = did_you_mean(name, model.styles) or f"; there are {', '.join(model.styles)}"
+            hint = did_you_mean(name, model.names) or f"; there are {', '.join(model.names)}"
             raise UserError(f"--style {style}: no style '{name}'{hint}")
         try:
             parts[name] += float(amount) if colon else 1.0
@@ -69,15 +96,19 @@ def in_style(model: Stylizer, style: str | None) -> Stylizer:
     total = sum(parts.values())
     if min(parts.values()) < 0 or not 0 < total < float("inf"):  # no NaN either
         raise UserError(f"--style {style}: each part must be 0 or more, and one of them more; all must be finite")
-    network = cast(TransformationNetwork, model.network)
-    return Stylizer(network.in_style([part / total for part in parts.values()]), model.residual).train(model.training)
+    network, mix = cast(TransformationNetwork, model.network), [part / total for part in parts.values()]
+    if not model.has_dial:
+        return Stylizer(network.in_style(mix), model.residual).train(model.training)
+    chosen = Stylizer(network, model.residual, model.styles).train(model.training)
+    chosen.chosen = mix
+    return chosen
 
 
 def each_style(model: Stylizer) -> dict[str, Stylizer]:
     """{name: Stylizer of one style}; 'prediction' for a model that has but one."""
-    return {name: in_style(model, name) for name in model.styles} or {"prediction": model}
+    return {name: in_style(model, name) for name in model.names} or {"prediction": model}
 
 
 def one_style(model: Stylizer) -> Stylizer:
     """The first style of a model of several, for fastai's `learn.predict`, which cannot choose."""
-    return in_style(model, model.styles[0]) if model.styles else model
+    return in_style(model, model.names[0]) if model.styles else model

@@ -44,12 +44,13 @@ def paint_photo(
 ) -> np.ndarray:
     """(H, W, 3) uint8 or uint16 -> the same, painted by `model` (in eval mode, on the device to run on).
 
-    strength: 0 the photo, 1 the painting, between them a mix of their pixels. keep_colors: only the lightness (Y of
-    YCbCr) is the painting's (Gatys et al. 2016, arXiv 1606.05897). stroke: how many times larger strokes are: the photo
-    is painted so many times smaller. detail: how much of what that loses of the photo's lightness is laid back.
-    Memory is bounded by `tile`, in pixels a side.
+    strength: 0 the photo, 1 the painting; between them, and up to 1.5, a model with a dial paints less or more, and of
+    others it is a mix of pixels. keep_colors: only the lightness (Y of YCbCr) is the painting's (Gatys et al. 2016,
+    arXiv 1606.05897). stroke: how many times larger strokes are: the photo is painted so many times smaller. detail:
+    how much of what that loses of the photo's lightness is laid back. Memory is bounded by `tile`, in pixels a side.
     """
-    painting = paint_whole(model, shrink_by(stroke, photo), tile)
+    parts, strength = with_dial(model, strength)
+    painting = paint_whole(model, shrink_by(stroke, photo), tile, parts)
     return mix(photo, enlarge_painting(painting, photo, stroke, detail), strength, keep_colors)
 
 
@@ -62,11 +63,19 @@ def paint_together(
     detail: float = 0.0,
 ) -> list[np.ndarray]:
     """`paint_photo` for photos of one size and depth, all of them in one pass of the model."""
+    if with_dial(model, strength)[0] is not None:
+        return [paint_photo(model, photo, strength, keep_colors, stroke, detail) for photo in photos]
     paintings = enhance_together(model, [shrink_by(stroke, photo) for photo in photos])
     return [
         mix(photo, enlarge_painting(painting, photo, stroke, detail), strength, keep_colors)
         for photo, painting in zip(photos, paintings, strict=True)
     ]
+
+
+def with_dial(model: Stylizer | OnnxModel, strength: float) -> tuple[list[float] | None, float]:
+    """(how much of each style the model is to paint, or None; how much of the pixels is then the painting)."""
+    parts = None if isinstance(model, OnnxModel) or strength in (0, 1) else model.mix_of(strength)
+    return parts, strength if parts is None else 1.0
 
 
 def shrink_by(times: float, photo: np.ndarray) -> np.ndarray:
@@ -103,8 +112,10 @@ def mix(photo: np.ndarray, painting: np.ndarray, strength: float, keep_colors: b
     return mixed
 
 
-def paint_whole(model: Stylizer | OnnxModel, photo: np.ndarray, tile: int) -> np.ndarray:
-    """The painting, as if it was made in one piece: up to `tile` pixels a side it is.
+def paint_whole(
+    model: Stylizer | OnnxModel, photo: np.ndarray, tile: int, parts: list[float] | None = None
+) -> np.ndarray:
+    """The painting, as if it was made in one piece: up to `tile` pixels a side it is. parts: of the model's styles.
 
     Where memory runs out, bands become smaller. What is not finite in half precision is painted again in float32, with
     a line. Raises MemoryError if bands cannot be smaller, OSError if the disk is too full, ResultNotFinite.
@@ -115,11 +126,11 @@ def paint_whole(model: Stylizer | OnnxModel, photo: np.ndarray, tile: int) -> np
         return enhance(model, photo, tile=tile, grid=GRID)
     if not isinstance(model.network, TransformationNetwork):
         return enhance(model, photo, tile=tile, grid=GRID)
-    pieces = [("the whole photo at once", partial(paint_in_one_piece, model, photo))]
+    pieces = [("the whole photo at once", partial(paint_in_one_piece, model, photo, parts))]
     ways = pieces if max(photo.shape[:2]) <= tile else []
     floats = max(FEWEST_FLOATS, FLOATS_PER_PIXEL * tile**2)
     while floats >= FEWEST_FLOATS:
-        ways.append((f"bands of {4 * floats / 1e6:.0f} MB", partial(paint_bands_of, model, photo, floats)))
+        ways.append((f"bands of {4 * floats / 1e6:.0f} MB", partial(paint_bands_of, model, photo, floats, parts)))
         floats //= 4
     with precision_for(model, photo.dtype):
         painted, second_time = first_that_fits(
@@ -131,11 +142,13 @@ def paint_whole(model: Stylizer | OnnxModel, photo: np.ndarray, tile: int) -> np
 
 
 @torch.inference_mode()
-def paint_in_one_piece(model: Stylizer, photo: np.ndarray) -> np.ndarray:
-    device = next(model.parameters()).device
-    return to_pixels(check_finite(model(to_tensor(photo).to(device))), photo.dtype)
+def paint_in_one_piece(model: Stylizer, photo: np.ndarray, parts: list[float] | None) -> np.ndarray:
+    pixels = to_tensor(photo).to(next(model.parameters()).device)
+    painted = model(pixels) if parts is None else model(pixels, pixels.new_tensor([parts]))
+    return to_pixels(check_finite(painted), photo.dtype)
 
 
-def paint_bands_of(model: Stylizer, photo: np.ndarray, floats: int) -> np.ndarray:
+def paint_bands_of(model: Stylizer, photo: np.ndarray, floats: int, parts: list[float] | None) -> np.ndarray:
+    network, parts = cast(TransformationNetwork, model.network), parts or model.mix_of(1.0)
     with precision_of(model):
-        return paint_in_bands(cast(TransformationNetwork, model.network), photo, floats)
+        return paint_in_bands(network if parts is None else network.in_style(parts), photo, floats)

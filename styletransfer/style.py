@@ -21,7 +21,8 @@ STYLE_FILE = "style.png"  # its copy in the run folder
 STYLES_FOLDER = "styles"  # of several
 SAMPLE_STYLE = "ihc.png"  # stained tissue under a microscope: brown hatching, pale blue dabs
 MIN_SIDE = 32
-RESERVED_NAMES = ("photo", "style", "prediction")  # of other pictures beside the styles'
+PHOTO = "photo"  # the style of a photo as it is, for models with a dial of strength
+RESERVED_NAMES = (PHOTO, "style", "prediction")  # of other pictures beside the styles'
 
 
 def find_styles(config: StyleConfig) -> dict[str, Path]:
@@ -53,8 +54,13 @@ def find_styles(config: StyleConfig) -> dict[str, Path]:
 
 
 def style_names(config: StyleConfig) -> list[str]:
-    """Of a network with several styles, those it had before first; none for a network of one style."""
-    return [*map(nfc, config.kept or []), *find_styles(config)] if config.is_conditional else []
+    """Of a network with several styles, those it had before first; none for a network of one style.
+
+    With a dial of strength `PHOTO` is the first.
+    """
+    if not config.is_conditional:
+        return []
+    return [*([PHOTO] if config.strength else []), *map(nfc, config.kept or []), *find_styles(config)]
 
 
 def open_styles(config: StyleConfig, run: Path | None = None) -> dict[str, Image.Image]:

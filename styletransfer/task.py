@@ -10,7 +10,11 @@ from common.task import Measuring, Option, Task, Training, Use
 from styletransfer.config import Config
 
 OPTIONS = [
-    Option("strength", float, 1.0, 0.0, 1.0, "0 the photo, 1 the painting, or between"),
+    Option(
+        "strength", float, 1.0, 0.0, 1.5,
+        "0 the photo, 1 the painting, or between or beyond: a model that was trained with style.strength paints so, "
+        "others have their pixels mixed",
+    ),
     Option("keep_colors", bool, False, None, None, "the photo's own colours, the painting's lightness"),
     Option(
         "stroke", float, 1.0, 1.0, 4.0,

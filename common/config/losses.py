@@ -76,6 +76,11 @@ class LdlTerm(Term, frozen=True):
         return self
 
 
+class GridTerm(Term, frozen=True):
+    period: Annotated[int, Field(ge=2)] = Field(default=4, description="pixels a side of a square of the grid")
+    window: Count = Field(default=8, description="squares a side over which errors are averaged")
+
+
 class LpipsTerm(Term, frozen=True):
     weights: str = Field(default="squeeze", description="squeeze or alex for torchvision's, or a file of either")
 
@@ -156,6 +161,9 @@ class LossConfig(Section, frozen=True):
     tv: PlainTerm = Field(default=0.0, description="total variation, of the result alone")
     ldl: Annotated[Number | Annotated[LdlTerm, Tag(SECTION)], By] = Field(
         default=0.0, description="absolute error, most where errors vary from pixel to pixel"
+    )
+    grid: Annotated[Number | Annotated[GridTerm, Tag(SECTION)], By] = Field(
+        default=0.0, description="error that repeats with a period of some pixels, as dots of a pixel shuffle do"
     )
     lpips: Annotated[Number | Annotated[LpipsTerm, Tag(SECTION)], By] = Field(
         default=0.0, description="LPIPS, a distance that weighs a network's channels as people judge"

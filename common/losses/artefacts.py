@@ -34,3 +34,18 @@ def ldl_loss(pred: Tensor, target: Tensor, size: int = 7) -> Tensor:
     difference = (pred - target).abs()
     weight = artefact_map(difference.sum(dim=1, keepdim=True), size)
     return (weight * difference).mean(dim=(1, 2, 3))
+
+
+def grid_loss(pred: Tensor, target: Tensor, period: int = 4, window: int = 8) -> Tensor:
+    """(N,) how far errors depend on where a pixel stands in a grid of `period` pixels, as dots of a pixel shuffle do.
+
+    The error pred - target of each place in the grid's square is averaged over `window` x `window` squares around, so
+    that only what repeats is left; of it the mean absolute difference from all places' mean. A picture that is brighter
+    or blurred has none. 0 or more; rows and columns that fill no square are left out.
+    """
+    error = pred - target
+    height, width = (size - size % period for size in error.shape[-2:])
+    squares = F.pixel_unshuffle(error[..., :height, :width], period).unflatten(1, (error.shape[1], period**2))
+    window = min(window, *squares.shape[-2:])
+    local = F.avg_pool2d(squares.flatten(1, 2), window, stride=max(1, window // 2)).unflatten(1, squares.shape[1:3])
+    return (local - local.mean(dim=2, keepdim=True)).abs().flatten(1).mean(dim=1)

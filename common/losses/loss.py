@@ -8,7 +8,7 @@ from fastai.torch_core import TensorImage
 from torch import Tensor, nn
 
 from common.config.losses import LossConfig, NetworkTerm
-from common.losses.artefacts import ldl_loss, tv_loss
+from common.losses.artefacts import grid_loss, ldl_loss, tv_loss
 from common.losses.color import chroma_loss, colorfulness_loss, input_loss, lowres_loss
 from common.losses.contextual import contextual_distance
 from common.losses.frequency import fft_loss, focal_frequency_loss
@@ -47,6 +47,7 @@ PICTURE_TERMS: dict[str, Callable[..., Tensor]] = {  # (pred, target, **options)
     "colorfulness": colorfulness_loss,
     "tv": tv_loss,
     "ldl": ldl_loss,
+    "grid": grid_loss,
 }
 
 

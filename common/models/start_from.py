@@ -56,8 +56,8 @@ def start_from(model: nn.Module, path: Path | None, task: str, read: ReadWeights
     log.info("start_from: %d of %d weights of %s", taken, len(state), path)
     if changed:
         log.warning(
-            "start_from: WARNING: spectral norm divides %d weights, which were trained without it: this does not begin "
-            "as that model; take its norm",
+            "start_from: WARNING: this network bounds %d weights (by a norm, or even kernels) that were trained "
+            "without that: it does not begin as that model",
             changed,
         )
     if left_out:

@@ -19,6 +19,7 @@ class LossContext(Callback):
 
     def before_batch(self) -> None:
         loss = self.learn.loss_func
+        loss.train(self.training)
         loss.input = self.learn.xb[0]
         loss.progress = self.part_done() if self.training else 1.0
 

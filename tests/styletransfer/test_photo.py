@@ -166,7 +166,7 @@ def test_larger_strokes_are_a_smaller_painting_enlarged(model, uneven):
 
 
 def test_detail_lays_back_the_lightness_that_a_smaller_copy_lost(model, uneven, monkeypatch):
-    monkeypatch.setattr(photo_module, "paint_whole", lambda model, photo, tile: photo)
+    monkeypatch.setattr(photo_module, "paint_whole", lambda model, photo, tile, parts: photo)
     grain = np.random.default_rng(0).integers(-30, 30, (*uneven.shape[:2], 1))
     photo = (64 + uneven // 2 + grain).astype(np.uint8)
     without, half, all_of_it = (paint_photo(model, photo, stroke=3.0, detail=part) for part in (0.0, 0.5, 1.0))

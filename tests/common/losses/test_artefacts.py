@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from common.losses.artefacts import artefact_map, ldl_loss, tv_loss
+from common.losses.artefacts import artefact_map, grid_loss, ldl_loss, tv_loss
 
 
 def numpy_map(pred, target, size):
@@ -47,3 +47,27 @@ def test_the_map_of_ldl_is_bright_where_an_error_stands_alone():
     rows, columns = bright.nonzero(as_tuple=True)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (7, 13, 17, 23)
     assert bright.sum() == 7 * 7
+
+
+@pytest.mark.parametrize(("period", "window"), [(2, 8), (4, 3), (3, 100)])
+def test_grid_agrees_with_numpy(noise, period, window):
+    pred = noise.flip(2)
+    error = (pred - noise).double().numpy()
+    rows, columns = (size // period for size in error.shape[2:])
+    squares = error[..., : rows * period, : columns * period].reshape(*error.shape[:2], rows, period, columns, period)
+    squares = squares.transpose(0, 1, 3, 5, 2, 4).reshape(*error.shape[:2], period**2, rows, columns)
+    side = min(window, rows, columns)
+    windows = np.lib.stride_tricks.sliding_window_view(squares, (side, side), axis=(3, 4))
+    local = windows[:, :, :, :: max(1, side // 2), :: max(1, side // 2)].mean(axis=(-2, -1))
+    expected = np.abs(local - local.mean(axis=2, keepdims=True)).mean(axis=(1, 2, 3, 4))
+    np.testing.assert_allclose(grid_loss(pred, noise, period, window), expected, rtol=1e-4)
+
+
+def test_grid_sees_dots_alone():
+    picture = torch.rand(1, 3, 64, 64)
+    dots = torch.zeros(64, 64)
+    dots[::2, ::2] = 0.04  # one of four places is brighter by 0.04: 0.03 above their mean, the others 0.01 below
+    assert grid_loss(picture + dots, picture, period=2).item() == pytest.approx((0.03 + 3 * 0.01) / 4, rel=1e-4)
+    assert grid_loss(picture + dots, picture).item() == pytest.approx((0.03 + 3 * 0.01) / 4, rel=1e-4)
+    assert grid_loss(picture + 0.3, picture).max() < 1e-6
+    assert grid_loss(picture + dots.roll(1, 0), picture, period=3).item() < 1e-3  # at another period they average out

@@ -142,7 +142,7 @@ ORACLES = {  # every term: the test that compares it with an independent value
     **{f"{name}": "test_structure.py" for name in ("ssim", "ms_ssim", "gradient", "laplacian")},
     **{f"{name}": "test_frequency.py" for name in ("fft", "focal_frequency")},
     **{f"{name}": "test_color.py" for name in ("chroma", "lowres", "input", "colorfulness")},
-    **{f"{name}": "test_artefacts.py" for name in ("tv", "ldl")},
+    **{f"{name}": "test_artefacts.py" for name in ("tv", "ldl", "grid")},
     **{f"{name}": "test_loss.py" for name in ("features", "gram")},
     **{f"{name}": "test_style.py" for name in ("statistics", "sliced")},
     "contextual": "test_contextual.py",

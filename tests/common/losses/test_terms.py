@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from common.losses.artefacts import ldl_loss, tv_loss
+from common.losses.artefacts import grid_loss, ldl_loss, tv_loss
 from common.losses.color import chroma_loss, colorfulness_loss, input_loss, lowres_loss
 from common.losses.frequency import fft_loss, focal_frequency_loss
 from common.losses.pixels import charbonnier_loss, huber_loss, l1_loss, mse_loss, psnr_loss, psnr_mae_loss
@@ -15,7 +15,7 @@ from common.losses.structure import gradient_loss, laplacian_loss, ms_ssim_loss,
 DISTANCES = {  # what equal pictures cost, which is the least
     l1_loss: 0, mse_loss: 0, charbonnier_loss: 1e-3, huber_loss: 0, psnr_loss: -100, psnr_mae_loss: -100,
     ssim_loss: 0, ms_ssim_loss: 0, gradient_loss: 0, laplacian_loss: 0, fft_loss: 0, focal_frequency_loss: 0,
-    chroma_loss: 0, lowres_loss: 0, ldl_loss: 0,
+    chroma_loss: 0, lowres_loss: 0, ldl_loss: 0, grid_loss: 0,
 }  # fmt: skip
 
 

@@ -1,0 +1,106 @@
+"""A model that was trained to paint in any strength."""
+
+import numpy as np
+import pytest
+import torch
+
+from common.commands.configs import CONFIGS
+from common.config.losses import LossConfig
+from common.config.yaml_file import load_config
+from styletransfer.config import Config, StyleModelConfig
+from styletransfer.data import STRONGEST, AsTarget
+from styletransfer.files import load_model, save_model
+from styletransfer.loss import StyleLoss
+from styletransfer.network import get_model, in_style
+from styletransfer.photo import paint_photo, paint_together
+
+SMALL = StyleModelConfig.model_validate({"johnson": {"width": 4}})
+LOSS = {
+    "vgg": "random",
+    "gram": {"weight": 1, "distance": "mse", "layers": {"relu1_2": 1, "relu2_2": 1}},
+    "sliced": {"weight": 1, "layers": {"relu2_2": 1}},
+}
+
+
+@pytest.fixture
+def model():
+    model = get_model(SMALL, ["photo", "night", "wave"]).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return model
+
+
+@pytest.fixture
+def photo():
+    return np.random.default_rng(0).integers(0, 256, (40, 56, 3), np.uint8)
+
+
+def test_a_strength_is_so_much_of_the_style_and_the_rest_of_the_photos(model, photo):
+    chosen = in_style(model, "wave:3,night:1")
+    pixels = torch.from_numpy(photo).permute(2, 0, 1)[None] / 255
+    for strength in (0.3, 1.0, 1.5):
+        mix = torch.tensor([[1 - strength, 0.25 * strength, 0.75 * strength]])
+        expected = (model(pixels, mix)[0].permute(1, 2, 0) * 255).round().detach().numpy()
+        assert np.abs(paint_photo(chosen, photo, strength) - expected).max() <= 1
+    assert np.array_equal(paint_photo(chosen, photo, 0), photo)
+
+
+def test_bands_and_batches_have_the_strength_too(model, photo):
+    chosen, large = in_style(model, "night"), np.tile(photo, (8, 2, 1))
+    whole = paint_photo(chosen, large, 0.4)
+    assert np.abs(whole.astype(int) - paint_photo(chosen, large, 0.4, tile=64)).max() <= 1
+    assert np.abs(whole.astype(int) - paint_photo(chosen, large, 1.0)).max() > 1
+    assert np.array_equal(paint_together(chosen, [photo, photo[::-1]], 0.4)[1], paint_photo(chosen, photo[::-1], 0.4))
+
+
+def test_the_photos_own_style_has_no_name_to_choose(model):
+    assert model.names == ["night", "wave"]
+    assert in_style(get_model(SMALL, ["photo", "wave"]), None).chosen == [0, 1]
+
+
+def test_a_file_keeps_the_dial(model, photo, tmp_path):
+    config = load_config(Config, CONFIGS / "styletransfer_demo.yaml", ["model.johnson.width=4"])
+    save_model(tmp_path / "model.safetensors", model, config)
+    again = in_style(load_model(tmp_path / "model.safetensors"), "night")
+    assert np.array_equal(paint_photo(again, photo, 0.7), paint_photo(in_style(model, "night"), photo, 0.7))
+
+
+def test_the_target_lies_between_the_photos_style_and_the_pictures(noise):
+    config = LossConfig.model_validate(LOSS)
+    style, photo = noise[:1], noise[1:2].flip(2)
+    loss = StyleLoss(config, style).eval()
+    activations = loss.activations(photo)[""]
+    directions = loss.directions(activations["relu2_2"])
+    for name, layer, told in (("gram", "relu1_2", None), ("sliced", "relu2_2", directions)):
+        described = [
+            loss.described_target(name, layer, activations, told, torch.tensor([[1 - s, s]]))
+            for s in (0.0, 0.5, 1.0, 1.5)
+        ]
+        torch.testing.assert_close(described[1], (described[0] + described[2]) / 2)
+        torch.testing.assert_close(described[3], 1.5 * described[2] - 0.5 * described[0])
+        torch.testing.assert_close(
+            described[2], loss.described_target(name, layer, activations, told, torch.ones(1, 1))
+        )
+    assert loss(photo, photo, torch.tensor([[1.0, 0.0]])) < 1e-3 * loss(photo, photo, torch.tensor([[0.0, 1.0]]))
+
+
+def test_how_much_a_picture_counts_is_its_styles_matter_not_its_strengths(noise):
+    config = LossConfig.model_validate(LOSS)
+    loss = StyleLoss(config, noise[:1], noise[1:2] / 4).train()
+    mixes = torch.tensor([[0, 1.0, 0], [0.5, 0.5, 0], [-0.5, 0, 1.5], [0, 0, 1.0], [1, 0, 0]])
+    counts = loss.parts(mixes)
+    assert counts[0] == counts[1] < counts[2] == counts[3]
+    assert counts[4] == 1
+    assert (counts[0] + counts[2]).item() == pytest.approx(2)
+
+
+def test_a_quarter_of_the_photos_stay_a_quarter_is_painted_and_half_is_between(noise):
+    _, mix, _, target_mix = AsTarget(2, strength=True)((torch.rand(400, 3, 8, 8),))
+    strengths = mix[:, 1:].sum(dim=1)
+    torch.testing.assert_close(mix[:, 0], 1 - strengths)
+    assert torch.equal(mix, target_mix)
+    assert ((mix[:, 1:] > 0).sum(dim=1) == (strengths > 0)).all()
+    assert 0.15 < (strengths == 0).float().mean() < 0.35
+    assert 0.15 < (strengths == 1).float().mean() < 0.35
+    assert 0.9 * STRONGEST < strengths.max() <= STRONGEST
