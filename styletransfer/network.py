@@ -23,40 +23,44 @@ class Stylizer(nn.Module):
     residual: the network predicts what to add to the photo (as logits, so that no pixel leaves [0, 1]), and untrained
     the photo comes back within 0.01. Otherwise it paints anew, as the paper's does. styles: the names, if it has
     several; it is then also given the mix, (N, k), how much of each of the last k. If the first is PHOTO, it was
-    trained to paint in any strength. `chosen`: the mix, (styles,), in which it paints when it is given none.
+    trained to paint in any strength. dial: of a Stylizer in one style, the network of all, for other strengths, and the
+    mix, (styles,), that this style is there.
     """
 
     settings = ("residual", "styles")  # as `common.models.blend` reads them
 
-    def __init__(self, network: nn.Module, residual: bool, styles: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        residual: bool,
+        styles: Sequence[str] = (),
+        dial: tuple[TransformationNetwork, Sequence[float]] | None = None,
+    ) -> None:
         super().__init__()
         self.network, self.residual, self.styles = network, residual, list(styles)
-        self.chosen: list[float] | None = None
+        self.whole, self.chosen = dial or (None, ())
 
     @property
-    def has_dial(self) -> bool:
+    def has_photo(self) -> bool:
+        """Whether it was trained to paint in any strength."""
         return self.styles[:1] == [PHOTO]
 
     @property
     def names(self) -> list[str]:
         """Of the styles of which one can be chosen."""
-        return self.styles[1:] if self.has_dial else self.styles
+        return self.styles[1:] if self.has_photo else self.styles
 
     def mix_of(self, strength: float) -> list[float] | None:
-        """How much of each style a painting has; None without a dial."""
-        if not self.has_dial:
+        """How much of each style of the whole network a painting has; None without a dial."""
+        if self.whole is None:
             return None
-        chosen = self.chosen or [0.0] * (len(self.styles) - 1) + [1.0]
-        return [
-            float(name == PHOTO) * (1 - strength) + strength * part
-            for name, part in zip(self.styles, chosen, strict=True)
-        ]
+        photo, *others = (strength * part for part in self.chosen)
+        return [photo + 1 - strength, *others]
 
     def forward(self, photo: Tensor, mix: Tensor | None = None) -> Tensor:
         photo = as_plain(photo)
-        if mix is None and self.chosen is not None:
-            mix = photo.new_tensor(self.chosen).expand(len(photo), -1)
-        logits = self.network(photo) if mix is None else self.network(photo, mix)
+        network = self.network if mix is None or self.whole is None else self.whole
+        logits = network(photo) if mix is None else network(photo, mix)
         if self.residual:
             logits = torch.logit(photo, eps=0.01) + logits
         return logits.float().sigmoid()  # 8 bits are more than half precision has near 1
@@ -97,11 +101,8 @@ def in_style(model: Stylizer, style: str | None) -> Stylizer:
     if min(parts.values()) < 0 or not 0 < total < float("inf"):  # no NaN either
         raise UserError(f"--style {style}: each part must be 0 or more, and one of them more; all must be finite")
     network, mix = cast(TransformationNetwork, model.network), [part / total for part in parts.values()]
-    if not model.has_dial:
-        return Stylizer(network.in_style(mix), model.residual).train(model.training)
-    chosen = Stylizer(network, model.residual, model.styles).train(model.training)
-    chosen.chosen = mix
-    return chosen
+    dial = (network, mix) if model.has_photo else None
+    return Stylizer(network.in_style(mix), model.residual, dial=dial).train(model.training)
 
 
 def each_style(model: Stylizer) -> dict[str, Stylizer]:

@@ -149,6 +149,8 @@ def paint_in_one_piece(model: Stylizer, photo: np.ndarray, parts: list[float] | 
 
 
 def paint_bands_of(model: Stylizer, photo: np.ndarray, floats: int, parts: list[float] | None) -> np.ndarray:
-    network, parts = cast(TransformationNetwork, model.network), parts or model.mix_of(1.0)
+    network = cast(TransformationNetwork, model.network)
+    if parts is not None and model.whole is not None:
+        network = model.whole.in_style(parts)
     with precision_of(model):
-        return paint_in_bands(network if parts is None else network.in_style(parts), photo, floats)
+        return paint_in_bands(network, photo, floats)

@@ -40,7 +40,7 @@ def find_styles(config: StyleConfig) -> dict[str, Path]:
     names = [nfc(path.stem) for path in paths]
     if len(paths) == 1 and not config.is_conditional:
         return dict(zip(names, paths, strict=True))
-    everyone = [*names, *map(nfc, config.kept or [])]
+    everyone = [*names, *(nfc(name) for name in config.kept or [] if name != PHOTO)]
     for name in everyone:
         if everyone.count(name) > 1:
             raise UserError(f"style.image: {everyone.count(name)} styles with the name {name}; rename the files")

@@ -182,3 +182,38 @@ def test_mistakes_end_with_status_2_and_one_message(tmp_path, capsys, arguments,
     assert run_here("styletransfer.train", *arguments, f"output.path={tmp_path}") == 2
     assert capsys.readouterr().err.splitlines()[-1].endswith(message)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_dial_is_trained_kept_and_exported_in_full_strength(trained, tmp_path):
+    photos, _, _, style = trained
+    picture = tmp_path / "stripes.png"
+    Image.open(style).save(picture)
+    (tmp_path / "tiny.yaml").write_text("train:\n  seed: 1\n")
+    paths = [f"data.path={photos}", f"style.image={picture}", f"output.path={tmp_path}", "output.name=run"]
+    dial = ["style.strength=true", "train.stages.0.epochs=1", "train.stages.0.bs=2"]
+    done = run("styletransfer.train", tmp_path / "tiny.yaml", *paths, *TINY, *dial)
+    assert done.returncode == 0, done.stdout + done.stderr
+    model = tmp_path / "run/model.safetensors"
+    painted = {}
+    for strength in (0, 0.5, 1, 1.5):
+        out = tmp_path / f"{strength}.png"
+        assert run_here("styletransfer.predict", model, photos / "0.png", "-o", out, "--strength", strength) == 0
+        painted[strength] = np.asarray(Image.open(out)).astype(float)
+    photo = np.asarray(Image.open(photos / "0.png"))
+    assert np.array_equal(painted[0], photo)
+    far = [np.abs(painted[strength] - photo).mean() for strength in (0.5, 1, 1.5)]
+    assert far == sorted(far)
+    assert np.abs(painted[0.5] - (photo + painted[1]) / 2).max() > 2  # no mix of pixels
+    assert run_here("styletransfer.evaluate", model, "--data", photos, "-o", tmp_path / "measured") == 0
+    assert run_here("styletransfer.export", model, "-o", tmp_path / "painter.onnx") == 0
+    words = [tmp_path / "painter.onnx", photos / "0.png", "-o", tmp_path / "onnx.png"]
+    assert run_here("styletransfer.predict", *words) == 0
+    assert np.abs(np.asarray(Image.open(tmp_path / "onnx.png")) - painted[1]).max() <= 1
+    other = tmp_path / "other.png"
+    Image.open(style).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(other)
+    add = ["style.add=true", f"style.image={other}", f"train.start_from={model}", "output.name=added"]
+    done = run("styletransfer.train", tmp_path / "tiny.yaml", *paths, *TINY, *dial[1:], *add)
+    assert done.returncode == 0, done.stdout + done.stderr
+    words = [tmp_path / "added/model.safetensors", photos / "0.png", "-o", tmp_path / "again.png", "--strength", 0.5]
+    assert run_here("styletransfer.predict", *words, "--style", "stripes") == 0
+    assert np.abs(np.asarray(Image.open(tmp_path / "again.png")) - painted[0.5]).max() <= 1
