@@ -12,6 +12,8 @@ from pydantic import Field, model_validator
 from common.config.section import Count, Section, YamlPath
 from common.config.sections import ModelConfig, NetworkConfig, RandomPartsConfig, TaskConfig
 
+Side = Annotated[int, Field(ge=32)]
+
 
 class StyleConfig(Section, frozen=True):
     image: YamlPath | list[YamlPath] | None = Field(
@@ -19,9 +21,10 @@ class StyleConfig(Section, frozen=True):
         description="picture whose style is learned; or a list or a folder of them, for a network with several styles; "
         "null: a sample, stained tissue",
     )
-    size: Annotated[int, Field(ge=32)] = Field(
+    size: Side | Annotated[list[Side], Field(min_length=1)] = Field(
         default=256,
-        description="short side in pixels that the picture is shrunk to; the larger, the larger its strokes",
+        description="short side in pixels that the picture is shrunk to; the larger, the larger its strokes; a list: "
+        "seen at each of these sizes",
     )
     strength: bool = Field(
         default=False,
@@ -35,6 +38,10 @@ class StyleConfig(Section, frozen=True):
     kept: list[str] | None = Field(
         default=None, description="with add, the styles that the model has; null: as its file says"
     )
+
+    @property
+    def sizes(self) -> list[int]:
+        return self.size if isinstance(self.size, list) else [self.size]
 
     @property
     def is_conditional(self) -> bool:

@@ -20,7 +20,7 @@ from styletransfer.measure import SIZE
 from styletransfer.measure import evaluate as measure_all
 from styletransfer.network import Stylizer, each_style, in_style
 from styletransfer.photo import paint_photo
-from styletransfer.style import STYLE_FILE, open_style, open_styles, style_file, style_to_tensor
+from styletransfer.style import STYLE_FILE, open_style, open_styles, style_file, style_to_tensors
 
 # What a study measures all variants by, whatever each was trained on: the weights of styletransfer.yaml. (With all
 # weights alike, a tinted photo is judged better than a painting: compare/style_losses.yaml.)
@@ -49,7 +49,7 @@ def measure(
         styles = {"style": picture}
     elif (model := models["prediction"]).styles:
         models = {name: stylizer for name, stylizer in each_style(model).items() if name in styles}
-    loss = StyleLoss(loss_config, *map(style_to_tensor, styles.values()))
+    loss = StyleLoss(loss_config, *(style_to_tensors(style, config.style) for style in styles.values()))
     return measure_all(photos, folder, styles, loss, models, SIZE, perceptual=perceptual)
 
 
@@ -74,7 +74,8 @@ def evaluate(
             hint = "put the pictures whose styles were learned there" if names else "name it with --style"
             raise UserError(f"{path}: not found; {hint}")
     styles = {name: open_style(style_config.model_copy(update={"image": path})) for name, path in paths.items()}
-    loss, iterations = StyleLoss(loss_config, *map(style_to_tensor, styles.values())), sorted(set(args.optimize))
+    loss = StyleLoss(loss_config, *(style_to_tensors(style, style_config) for style in styles.values()))
+    iterations = sorted(set(args.optimize))
     stylizers = each_style(models["prediction"]) if names else models
     with out_of_memory_is_user_error(f"--size {args.size}"):
         return measure_all(photos, folder, styles, loss, stylizers, args.size, iterations, args.start)

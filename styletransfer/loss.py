@@ -1,6 +1,7 @@
 """The loss of style transfer: what a photo shows, in the style of a picture that it does not show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import torch
 import torch.nn.functional as F
@@ -17,31 +18,40 @@ QUANTILES = 4096  # of the activations of several styles, which are mixed
 class StyleLoss(PerceptualLoss):
     """A PerceptualLoss towards the styles of pictures, (1, 3, H, W) each, described once, not of the target.
 
+    A style may be a list, of one picture in several sizes: what is described of them is averaged.
+
     With several styles a call says which is whose: mix, (N, styles). In train mode each then pulls alike on average,
     however strong its Gram matrices are; in eval mode, which is for measuring, as its matrices say. A mix of (N, 1 +
     styles) says in its first column how much of a photo's own style is to stay: for a dial of strength, whose target
     lies on the line from that to the style's.
     """
 
-    def __init__(self, config: LossConfig, *styles: Tensor) -> None:
+    def __init__(self, config: LossConfig, *styles: Tensor | Sequence[Tensor]) -> None:
         super().__init__(config)
         self.kept = nn.ParameterDict()  # so that they move to the device with the loss: 'term layer'
         self.n_styles = len(styles)
         with torch.no_grad():
-            activations = [self.activations(style) for style in styles]
+            activations = [
+                [self.activations(picture) for picture in ([style] if isinstance(style, Tensor) else style)]
+                for style in styles
+            ]
+        self.n_sizes = len(activations[0]) if activations else 1
         for name, term in config.network_terms().items():
             for layer in term.layers if name in STYLE_TERMS else ():
-                seen = [of_style[self.network_of[name]][layer] for of_style in activations]
-                self.keep(name, layer, seen)
+                place = self.network_of[name]
+                self.keep(name, layer, [[seen[place][layer] for seen in of_style] for of_style in activations])
 
-    def keep(self, name: str, layer: str, activations: list[Tensor]) -> None:
+    def keep(self, name: str, layer: str, activations: list[list[Tensor]]) -> None:
         """Describes the styles: (styles, ...); activations as they are where directions are still to come."""
         if name == "sliced":
-            for number, activation in enumerate(activations):
+            for number, activation in enumerate(chain.from_iterable(activations)):
                 self.kept[key(name, layer, number)] = nn.Parameter(activation, requires_grad=False)
         else:
-            together = torch.cat([describe(name, activation, None) for activation in activations])
-            self.kept[key(name, layer)] = nn.Parameter(together, requires_grad=False)
+            described = [
+                torch.cat([describe(name, activation, None) for activation in sizes]).mean(dim=0)
+                for sizes in activations
+            ]
+            self.kept[key(name, layer)] = nn.Parameter(torch.stack(described), requires_grad=False)
 
     def described_target(
         self, name: str, layer: str, target: Activations, directions: Tensor | None, *extra: Tensor
@@ -50,10 +60,12 @@ class StyleLoss(PerceptualLoss):
         if name not in STYLE_TERMS:
             return super().described_target(name, layer, target, directions)
         if name == "sliced":
-            sorted_ones = [describe(name, self.kept[key(name, layer, i)], directions) for i in range(self.n_styles)]
-            if not extra:
+            pictures = range(self.n_styles * self.n_sizes)
+            sorted_ones = [describe(name, self.kept[key(name, layer, i)], directions) for i in pictures]
+            if len(sorted_ones) == 1 and not extra:
                 return sorted_ones[0]
             styles = torch.cat([F.interpolate(values, size=QUANTILES, mode="linear") for values in sorted_ones])
+            styles = styles.unflatten(0, (self.n_styles, self.n_sizes)).mean(dim=1)
         else:
             styles = self.kept[key(name, layer)]
         if not extra:

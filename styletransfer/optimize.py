@@ -46,7 +46,7 @@ def main() -> None:
     from common.runtime.devices import get_device
     from common.runtime.out_of_memory import out_of_memory_is_user_error
     from styletransfer.loss import StyleLoss
-    from styletransfer.style import MIN_SIDE, open_style, style_to_tensor
+    from styletransfer.style import MIN_SIDE, open_style, style_to_tensors
 
     photo = to_srgb_photo(read_photo(args.photo))
     style = open_style(config.style.model_copy(update={"image": args.style}))
@@ -55,7 +55,7 @@ def main() -> None:
         raise UserError(f"{args.photo}: {width} x {height} px; each side must have at least {MIN_SIDE}")
     small = Image.fromarray(to_8_bits(photo.rgb)).resize((width, height), reducing_gap=3)
     device = get_device(args.device)
-    loss = StyleLoss(config.loss, style_to_tensor(style)).to(device)
+    loss = StyleLoss(config.loss, style_to_tensors(style, config.style)).to(device)
     with out_of_memory_is_user_error(f"--size {args.size}"):
         paint(to_tensor(small).to(device), loss, args, like=photo)
 

@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -21,6 +22,7 @@ STYLE_FILE = "style.png"  # its copy in the run folder
 STYLES_FOLDER = "styles"  # of several
 SAMPLE_STYLE = "ihc.png"  # stained tissue under a microscope: brown hatching, pale blue dabs
 MIN_SIDE = 32
+BLOCK, FLAT = 16, 2.0  # pixels a side; of 255
 PHOTO = "photo"  # the style of a photo as it is, for models with a dial of strength
 RESERVED_NAMES = (PHOTO, "style", "prediction")  # of other pictures beside the styles'
 
@@ -99,19 +101,40 @@ def open_style(config: StyleConfig, run: Path | None = None, name: str = "") -> 
         picture = open_photo(path.expanduser())
     except PhotoError as error:
         raise UserError(f"style.image = {error}") from None
-    short_side = min(picture.size)
+    short_side, size = min(picture.size), max(config.sizes)
     if short_side < MIN_SIDE:
         raise UserError(
             f"style.image = {path}: {picture.width} x {picture.height} px; each side must have at least {MIN_SIDE}"
         )
-    if short_side < config.size:
-        log.warning(
-            "style.image = %s: its short side has %d px, less than style.size = %d", path, short_side, config.size
-        )
-    height, width = shrunk_size(picture.height, picture.width, config.size)
+    if short_side < size:
+        log.warning("style.image = %s: its short side has %d px, less than style.size = %d", path, short_side, size)
+    picture = shrink(picture, size)
+    warn_if_flat(path, picture)
+    return picture
+
+
+def shrink(picture: Image.Image, size: int) -> Image.Image:
+    """With a short side of `size` pixels, if it has more."""
+    height, width = shrunk_size(picture.height, picture.width, size)
     return picture.resize((width, height), reducing_gap=3)
 
 
-def style_to_tensor(style: Image.Image) -> Tensor:
-    """(1, 3, H, W) in [0, 1]."""
-    return to_tensor(style)
+def warn_if_flat(path: Path, picture: Image.Image) -> None:
+    """A warning if there is little to learn from a style: most of it is as flat as a poster or a clear sky."""
+    lightness = np.asarray(picture.convert("L"), np.float32)
+    height, width = (side - side % BLOCK for side in lightness.shape)
+    blocks = lightness[:height, :width].reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK)
+    texture = float(np.median(blocks.std(axis=(1, 3))))
+    if texture < FLAT:
+        log.warning(
+            "style.image = %s: most of it has hardly any texture (lightness varies by %.1f of 255 within %d pixels): "
+            "there are few strokes to learn; a part of it that has more would do better",
+            path,
+            texture,
+            BLOCK,
+        )
+
+
+def style_to_tensors(style: Image.Image, config: StyleConfig) -> list[Tensor]:
+    """(1, 3, H, W) in [0, 1] for each of the config's sizes."""
+    return [to_tensor(shrink(style, size)) for size in config.sizes]

@@ -20,7 +20,7 @@ from styletransfer.style import (
     save_styles,
     style_file,
     style_names,
-    style_to_tensor,
+    style_to_tensors,
 )
 
 
@@ -50,7 +50,7 @@ def build(config: Config, run: Path | None = None, _: object = None) -> tuple[St
     """A new model and its loss; seed before. run: the folder of a stopped run, whose copies of the styles are taken."""
     config = with_styles_named(config)
     styles = open_styles(config.style, run)
-    loss = StyleLoss(config.loss, *map(style_to_tensor, styles.values()))
+    loss = StyleLoss(config.loss, *(style_to_tensors(style, config.style) for style in styles.values()))
     return get_model(config.model, style_names(config.style)), loss
 
 

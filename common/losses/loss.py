@@ -106,8 +106,10 @@ class PerceptualLoss(nn.Module):
         return self.others[place] if place or self.vgg is None else self.vgg
 
     def activations(self, picture: Tensor) -> dict[str, Activations]:
-        """{network: {layer: (N, C, h, w)}} of all networks."""
-        networks = {**({} if self.vgg is None else {"": self.vgg}), **dict(self.others.items())}
+        """{network: {layer: (N, C, h, w)}} of the networks whose terms count by now."""
+        networks = {
+            self.network_of[name]: self.network(name) for name in self.config.network_terms() if self.counts(name)
+        }
         return {place: network(picture) for place, network in networks.items()}
 
     @torch.no_grad()

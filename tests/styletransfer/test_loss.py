@@ -1,11 +1,12 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from common.config.losses import LossConfig
 from common.losses.loss import PerceptualLoss
 from common.losses.perceptual import DISTANCES, gram_matrix
 from common.models.vgg16 import VGG16Features
-from styletransfer.loss import StyleLoss
+from styletransfer.loss import QUANTILES, StyleLoss
 
 
 @pytest.mark.parametrize("distance", ["l1", "mse", "relative"])
@@ -26,3 +27,19 @@ def test_a_style_takes_the_place_of_the_targets_grams(noise, distance):
     plain = PerceptualLoss(config)
     plain(photos, photos)
     assert plain.terms["gram"] == 0  # without a style it is the target that is compared with
+
+
+def test_sizes_of_a_style_are_averaged(noise):
+    layers = {"relu1_2": 1.0, "relu2_2": 1.0}
+    terms = {"gram": {"weight": 1, "distance": "mse", "layers": layers}, "statistics": {"weight": 1, "layers": layers}}
+    config = LossConfig.model_validate({"vgg": "random", "sliced": {"weight": 1, "layers": layers}, **terms})
+    large, small = noise[:1], noise[:1, :, ::2, ::2]
+    both, first, second = (StyleLoss(config, style) for style in ([large, small], large, [small]))
+    seen = both.activations(large)[""]
+    for name in ("gram", "statistics", "sliced"):
+        for layer in layers:
+            directions = both.directions(seen[layer])
+            mean, one, other = (loss.described_target(name, layer, {}, directions) for loss in (both, first, second))
+            if name == "sliced":
+                one, other = (F.interpolate(values, size=QUANTILES, mode="linear") for values in (one, other))
+            torch.testing.assert_close(mean, (one + other) / 2)

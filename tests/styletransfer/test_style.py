@@ -4,7 +4,7 @@ from PIL import Image
 
 from common.runtime.errors import UserError
 from styletransfer.config import StyleConfig
-from styletransfer.style import STYLE_FILE, open_style
+from styletransfer.style import STYLE_FILE, open_style, style_to_tensors
 from tests.commands import run_here
 
 
@@ -37,3 +37,22 @@ def test_a_folder_in_place_of_one_picture_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"style.image = .*: a folder; give one picture"):
         open_style(StyleConfig(image=tmp_path))
     assert run_here("styletransfer.optimize", tmp_path / "wave.png", tmp_path, "-o", tmp_path / "out.png") == 2
+
+
+def test_a_picture_that_is_mostly_flat_is_warned_of(tmp_path, caplog):
+    noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
+    poster = np.full((96, 96, 3), 200, np.uint8)
+    poster[:, 72:] = noise[:, 72:]
+    for name, picture, told in (("noise", noise, False), ("poster", poster, True)):
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+        caplog.clear()
+        open_style(StyleConfig(image=tmp_path / f"{name}.png", size=96))
+        assert ("hardly any texture" in caplog.text) == told
+
+
+def test_a_list_of_sizes_is_the_picture_at_each(tmp_path):
+    Image.new("RGB", (120, 90)).save(tmp_path / "style.png")
+    config = StyleConfig(image=tmp_path / "style.png", size=[32, 64])
+    style = open_style(config)
+    assert style.size == (85, 64)
+    assert [tuple(tensor.shape) for tensor in style_to_tensors(style, config)] == [(1, 3, 32, 42), (1, 3, 64, 85)]

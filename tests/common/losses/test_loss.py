@@ -215,3 +215,14 @@ def test_pulls_are_those_of_the_gradients(noise):
     difference = (pred - noise).square().mean().sqrt().item()
     assert pulls["mse"] == pytest.approx(3 * 2 * difference, rel=1e-4)
     assert shares({"a": 1, "b": 3}) == {"a": 0.25, "b": 0.75}
+
+
+def test_a_network_works_only_once_a_term_of_it_counts(noise):
+    config = LossConfig.model_validate(
+        {"vgg": "random", "l1": 1, "features": {"weight": 1, "layers": LAYERS, "from": 0.5}}
+    )
+    loss, seen = PerceptualLoss(config), []
+    loss.network("features").register_forward_hook(lambda *_: seen.append(loss.progress))
+    for loss.progress in (0.0, 0.4, 0.5, 1.0):
+        loss(noise, noise.flip(2))
+    assert seen == [0.5, 0.5, 1.0, 1.0]  # the prediction's and the target's
