@@ -14,7 +14,7 @@ DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 BITS = {"fp16": 11, "bf16": 8, "fp32": 11}  # of a value's mantissa; of fp32's in TF32, as CUDA takes it
 HALVES = frozenset(DTYPES.values())
 WORTH_IT = 1.2  # times as fast as fp32
-TRIES = 3  # of each precision, of which the fastest counts
+TRIES = 10  # of each precision, of which the fastest counts: other work may slow some of them
 
 
 def precisions_of(model: nn.Module) -> Collection[torch.dtype]:
