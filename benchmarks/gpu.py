@@ -12,7 +12,6 @@ import argparse
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from common.models.card import read_card
 from common.models.share import share
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
+from common.runtime.errors import UserError
 from common.runtime.files import write_json
 
 ROOT = Path(__file__).parent.parent
@@ -201,7 +201,8 @@ def main() -> int:
     machine, end = describe_machine(get_device(args.device)), time.monotonic() + 60 * args.minutes
     runs = args.output.with_name(f"{args.output.name}_runs")
     kept = runs / "kept"
-    shutil.rmtree(runs, ignore_errors=True)
+    if runs.exists():
+        raise UserError(f"{runs}: exists, the runs of an earlier call; give another folder with -o")
     for folder in (args.output, kept):
         folder.mkdir(parents=True, exist_ok=True)
     results: list[dict[str, Any]] = []

@@ -36,8 +36,8 @@ def main() -> None:
     print(f"difference: maximum {abs(difference).max()}, mean {abs(difference).mean():.4f}")
     for name, axis in (("rows", 0), ("columns", 1)):
         least = max(args.tile // scale, least_side(OVERLAP, model.grid))
-        tile = smallest_tile(photo.shape[axis], least, OVERLAP)
-        starts = tile_starts(photo.shape[axis], tile, OVERLAP)
+        tile = smallest_tile(photo.shape[axis], least, OVERLAP, model.grid)
+        starts = tile_starts(photo.shape[axis], tile, OVERLAP, model.grid)
         edges = [scale * start for start in starts[1:]] + [scale * (start + tile) for start in starts[:-1]]
         # A seam would be a step of the difference between the pixels on the two sides of a tile's edge.
         steps = abs(np.diff(difference, axis=axis)).mean(axis=(1 - axis, 2))

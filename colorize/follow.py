@@ -26,12 +26,14 @@ class FollowedHints:
         self.here: list[Hint] = []
         self.before: np.ndarray | None = None
         self.number = 0  # of the frame that comes next
+        self.begins_anew = False  # whether hints begin in this frame: the result of before is not to be mixed in
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         now = lightness(frame)
         if self.here and self.before is not None and self.before.shape == now.shape:
             self.here = move_hints(self.here, self.before, now)
-        self.here += [hint._replace(frame=0) for hint in self.hints if hint.frame == self.number]
+        new = [hint._replace(frame=0) for hint in self.hints if hint.frame == self.number]
+        self.here, self.begins_anew = self.here + new, bool(new)
         self.before, self.number = now, self.number + 1
         return self.color(frame, hints=self.here or None)
 

@@ -6,6 +6,7 @@ onto the sharp lightness, the error in a* and b* is 0.6 on average (BSD100; of t
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from common.models.onnx_model import OnnxModel
 from common.photos.flat import shrunk_size
 from common.photos.pixels import to_8_bits, to_pixels, to_tensor
 from common.runtime.errors import UserError
+from common.runtime.out_of_memory import first_that_fits
 
 BAND = 2**20  # pixels that are converted at once
 
@@ -55,7 +57,11 @@ def color_photo(
             small = enhance(model, grey, tile=tile)
         else:
             hints = hints if isinstance(hints, list) else [] if hints is None else read_hints(Path(hints))
-            small = color_in_one_piece(model, grey, to_places(hints, photo.shape[:2], grey.shape[:2]))
+            places = to_places(hints, photo.shape[:2], grey.shape[:2])
+            if saturation > 0:  # which is of the model's colours: the hints' are true
+                places = [place._replace(ab=place.ab / saturation) for place in places]
+            way = "the photo in one piece", partial(color_in_one_piece, model, grey, places)
+            small = first_that_fits([way], hint=" (--size)")
     return lay_colors(photo, small, saturation)
 
 

@@ -61,6 +61,7 @@ def main() -> int:
     else:
         named = list(zip((args.photo.name, args.other.name), photos, strict=True))
         picture = draw_differences(named, vgg, args.distance)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(args.output) as temporary:
         picture.save(temporary, format="PNG")
     log.info("%s  %d x %d", args.output, *picture.size)

@@ -47,7 +47,9 @@ def measure(
         loss_config = LossConfig.model_validate({**STUDY_LOSS, "vgg": config.loss.vgg})
         (picture,) = styles.values()
         styles = {"style": picture}
-    elif (model := models["prediction"]).styles:
+    elif len((model := models["prediction"]).names) == 1:
+        models = {"prediction": in_style(model, None)}
+    elif model.styles:
         models = {name: stylizer for name, stylizer in each_style(model).items() if name in styles}
     loss = StyleLoss(loss_config, *(style_to_tensors(style, config.style) for style in styles.values()))
     return measure_all(photos, folder, styles, loss, models, SIZE, perceptual=perceptual)
@@ -64,11 +66,14 @@ def evaluate(
         raise UserError(f"{args.model}: was trained with a VGG16 from a file: name it with --vgg")
     if VGG_FROM_FILE in {getattr(term, "weights", None) for term in loss_config.network_terms().values()}:
         raise UserError(f"{args.model}: was trained with another network from a file: it cannot be measured")
-    names = next(iter(models.values())).names
+    names, own = next(iter(models.values())).names, args.model.parent / STYLE_FILE
+    if len(names) == 1:  # with a dial of strength
+        own, names = style_file(args.model.parent, names[0]), []
+        models = {name: in_style(model, None) for name, model in models.items()}
     if names and (args.style is not None or args.optimize or args.steps):
         raise UserError("--style, --optimize, --steps: not for a model of several styles, all of which are measured")
     paths = {name: style_file(args.model.parent, name) for name in names}
-    paths = paths or {"prediction": args.style or args.model.parent / STYLE_FILE}
+    paths = paths or {"prediction": args.style or own}
     for path in paths.values():
         if not path.exists():
             hint = "put the pictures whose styles were learned there" if names else "name it with --style"

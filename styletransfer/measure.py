@@ -124,7 +124,9 @@ def evaluate(
 
     Compared with optimising, it adds a line on how each model does. models: in eval mode, on the device to run on.
     """
-    loss = loss.to(next(next(iter(models.values())).parameters()).device).eval()
+    for model in models.values():  # of a study there may be none left
+        loss = loss.to(next(model.parameters()).device)
+    loss = loss.eval()
     measure = partial(
         measure_photo,
         styles=styles,

@@ -1,15 +1,19 @@
 """What a training of style transfer needs besides photos: styles, the network, its loss, what is measured and shown."""
 
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
+import torch
 from torch import Tensor
 
 from common.losses.loss import PerceptualLoss
+from common.models.model_file import read_model_file
 from common.runtime.errors import UserError
 from styletransfer.config import Config
-from styletransfer.files import read_styles
+from styletransfer.files import NAME, read_styles, style_names_of
 from styletransfer.johnson import TransformationNetwork
 from styletransfer.loss import StyleLoss
 from styletransfer.metrics import content_kept_metric
@@ -22,6 +26,8 @@ from styletransfer.style import (
     style_names,
     style_to_tensors,
 )
+
+log = logging.getLogger(__name__)
 
 
 def with_styles_named(config: Config) -> Config:
@@ -55,9 +61,26 @@ def build(config: Config, run: Path | None = None, _: object = None) -> tuple[St
 
 
 def begin(config: Config, model: Stylizer) -> None:
-    """Freezes all but the styles that are added to those that the model had."""
+    """Gives each style what it had in the model that training starts from, by its name; freezes all but those that are
+    added to it."""
+    if config.train.start_from is not None and model.styles and isinstance(model.network, TransformationNetwork):
+        take_styles(model, config.train.start_from.expanduser())
     if config.style.kept and isinstance(model.network, TransformationNetwork):
         model.network.learn_only_new(len(config.style.kept))
+
+
+def take_styles(model: Stylizer, path: Path) -> None:
+    """Fills the scales and shifts of styles that the model of a file has, too, whatever their places are."""
+    values, state = read_model_file(path, NAME)
+    names = style_names_of(path, values)
+    if new := [name for name in model.styles if name not in names] if names else []:
+        log.info("start_from: styles that begin anew: %s", ", ".join(new))
+    for prefix, norm in cast(TransformationNetwork, model.network).norms().items():
+        for number, name in enumerate(model.styles if names else []):
+            for key, value, start in (("scales", norm.scales, 1.0), ("shifts", norm.shifts, 0.0)):
+                taken = state.get(f"network.{prefix}.{key}.{names.index(name)}") if name in names else None
+                with torch.no_grad():
+                    value[number].copy_(torch.full_like(value[number], start) if taken is None else taken)
 
 
 def keep_styles(config: Config, run: Path) -> None:

@@ -41,8 +41,15 @@ class CommunityNetwork(nn.Module):
         return super()._apply(lambda tensor: lay_out(fn, tensor, self.layout), recurse)
 
 
-def show_infinite(_: nn.Module, __: Any, output: Tensor) -> Tensor:
-    """NaN in place of infinite values, which spandrel would clamp to white: whoever checks the result sees it."""
+def show_infinite(module: nn.Module, given: Any, output: Any) -> Any:
+    """NaN in place of infinite values, which spandrel would clamp to white: whoever checks the result sees it.
+
+    Some networks return more than the picture.
+    """
+    if isinstance(output, tuple | list):
+        return type(output)(show_infinite(module, given, one) for one in output)
+    if not isinstance(output, Tensor) or not output.is_floating_point():
+        return output
     return torch.where(output.isfinite(), output, torch.nan)
 
 

@@ -43,7 +43,7 @@ class DataConfig(PhotosConfig, frozen=True):
 
 
 KEYS = {  # of the section `model`, besides network
-    "unet": ("encoder", "pretrained", "norm", "attention", "blur", "upsample", "even"),
+    "unet": ("encoder", "pretrained", "width", "norm", "attention", "blur", "upsample", "even"),
     "srcnn": (),
     "spandrel": ("architecture", "options", "on_bicubic", "fused", "even"),
 }

@@ -45,7 +45,7 @@ def evaluate(
         measure_damages(photos, degrade.scale, models["prediction"], folder, args.tile, perceptual)
         return None
     if args.low is not None:
-        check_pairs(photos, args.data, args.low, degrade.scale)
+        check_pairs(photos, args.data, args.low, degrade.scale, key="--low")
         degrade = PairInput(args.data, args.low, degrade.scale)
     elif degrade.scale == 1 and not degrade.passes:
         of_others = is_of_others(args.model)
@@ -83,4 +83,6 @@ def measure_video(args: Namespace, model: SuperResolver) -> VideoMeasure:
     def fidelity(result: np.ndarray, true: np.ndarray) -> float:
         return psnr_y(to_tensor(result), to_tensor(true), get_border(scale)).item()
 
-    return VideoMeasure(prepare, partial(enlarge_photo, model, tile=args.tile), {"PSNR-Y": fidelity})
+    is_undamaged = scale == 1 and not degrade.passes  # nobody says what such a model gets: only flicker is measured
+    fidelities = {} if is_undamaged else {"PSNR-Y": fidelity}
+    return VideoMeasure(prepare, partial(enlarge_photo, model, tile=args.tile), fidelities)

@@ -33,23 +33,26 @@ def open_side(path: Path, folder: Path, min_side: int, scale: int) -> Image.Imag
     return open_photo_for_crops(path, min_side if is_photo else min_side // scale)
 
 
-def check_pairs(photos: Sequence[Path], folder: Path, low: Path, scale: int) -> None:
-    """Raises UserError if a photo has no partner, or one that is not `scale` times as small; tells a shift."""
+def check_pairs(photos: Sequence[Path], folder: Path, low: Path, scale: int, key: str = "data.low =") -> None:
+    """Raises UserError if a photo has no partner, or one that is not `scale` times as small; tells a shift.
+
+    key: how messages begin.
+    """
     find = partial(partner, folder=folder, low=low)
     missing = [photo for photo in photos if not find(photo).is_file()]
     if missing:
-        raise UserError(f"data.low = {low}: {count(missing)} without a file of the same name there: {name(missing)}")
+        raise UserError(f"{key} {low}: {count(missing)} without a file of the same name there: {name(missing)}")
     wrong: list[str] = []
     for photo in photos:
         try:
             (width, height), (low_width, low_height) = upright_size(photo), upright_size(find(photo))
         except PhotoError as error:
-            raise UserError(f"data.low = {low}: {error}") from None
+            raise UserError(f"{key} {low}: {error}") from None
         if (width, height) != (scale * low_width, scale * low_height):
             wrong.append(f"{photo} is {width} x {height} px, {find(photo)} {low_width} x {low_height}")
     if wrong:
         more = f"; and {len(wrong) - 1} more" * (len(wrong) > 1)
-        raise UserError(f"data.low = {low}: sizes must be data.scale = {scale} apart: {wrong[0]}{more}")
+        raise UserError(f"{key} {low}: sizes must be {scale} times apart: {wrong[0]}{more}")
     shifts = [measure_shift(photo, find(photo)) for photo in photos[:: max(1, len(photos) // SAMPLED)][:SAMPLED]]
     across, down = np.median(np.array(shifts), axis=0)
     if max(abs(across), abs(down)) > TOLERATED_SHIFT:

@@ -153,7 +153,7 @@ def open_store(cache: str | Path, open_photo: PhotoOpener, photos: Sequence[Path
             remove_unread_files(store.folder)
     if say and store is not None and needed > WORTH_A_LINE:
         say_once(f"photos are kept decoded in {store.folder}: about {needed / 1e9:.1f} GB")
-    elif say and store is None and cache == "auto":
+    elif say and store is None and cache == "auto" and needed:
         say_once(
             f"photos are decoded for each crop: decoded they take {needed / 1e9:.1f} GB, too much to be kept "
             "(data.cache)"

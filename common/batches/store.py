@@ -24,6 +24,7 @@ from PIL import Image
 from common.runtime.errors import UserError
 from common.runtime.files import temporary_name
 from common.runtime.memory import machine_memory
+from common.runtime.messages import say_once
 
 log = logging.getLogger(__name__)
 
@@ -178,6 +179,10 @@ def find_store(
     except OSError as error:
         if cache != "auto":
             raise UserError(f"data.cache = {folder}: cannot be made ({error.strerror}); give another folder") from error
+        say_once(f"photos are decoded for each crop: nothing can be kept in {folder} ({error.strerror}; data.cache)")
+        return None, 0
+    if cache == "auto" and not os.access(folder, os.W_OK):
+        say_once(f"photos are decoded for each crop: nothing can be written into {folder} (data.cache)")
         return None, 0
     store = PhotoStore(open_photo, folder)
     sizes: list[int] = []

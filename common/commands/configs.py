@@ -66,4 +66,5 @@ def check_picture(command: str, args: argparse.Namespace, config: TaskConfig, pa
     if output.exists():
         raise UserError(f"{output}: exists; give another name with -o")
     check_can_write(output.parent)
+    output.parent.mkdir(parents=True, exist_ok=True)
     return output

@@ -54,6 +54,7 @@ def measure(task: Task, args: argparse.Namespace, folder: Path | None, device: "
     """The photos or the video of the command line. Of several processes each measures its share of the photos."""
     from common.batches.folders import find_photos
     from common.evaluation.report import write_evaluation_page
+    from common.inference.plan import make_results_folder
     from common.runtime import processes
 
     measuring = task.measuring()
@@ -64,6 +65,8 @@ def measure(task: Task, args: argparse.Namespace, folder: Path | None, device: "
     if is_video(args.data):
         measure_video(task, args, models["prediction"], folder)
         return
+    if folder is not None and processes.is_main():
+        make_results_folder(folder)
     results = measuring.evaluate(args, models, photos, None if args.steps else folder, device)
     if not processes.is_main():
         return
@@ -72,7 +75,7 @@ def measure(task: Task, args: argparse.Namespace, folder: Path | None, device: "
 
         write_curve(results, list(models), folder or Path())
     elif folder is not None and results is not None:
-        title = str(args.baseline) if args.model is None else f"{args.model.parent.name}/{args.model.name}"
+        title = str(args.baseline) if args.model is None else f"{args.model.resolve().parent.name}/{args.model.name}"
         write_evaluation_page(folder, results, title, f"{len(results.table)} photos of {args.data}")
 
 
@@ -152,7 +155,7 @@ def settings(task: Task, args: argparse.Namespace) -> Iterator[str]:
     """What a model is measured with that is not as it was trained, in words: its figures are not the model's own."""
     if args.blend is not None and not args.steps:  # which measure the models themselves, too
         part = 0.5 if args.part is None else args.part
-        yield f"{part:g}-of-{args.blend.stem if stem_of(args.blend) else args.blend.parent.name}"
+        yield f"{part:g}-of-{args.blend.stem if stem_of(args.blend) else args.blend.resolve().parent.name}"
     for option in task.options:
         value = getattr(args, option.name, option.default)
         is_own = option.name in task.resizing or isinstance(value, Path)  # of `evaluate`: another thing of that name

@@ -128,6 +128,7 @@ def read_figures(model: Path) -> dict[str, str]:
         measured = pd.read_csv(table)
         means = average_photos(measured)
         ours = {str(key).split(" ", 1)[1]: v for key, v in means.items() if str(key).startswith("prediction ")}
+        ours = ours or {str(key): v for key, v in means.items() if str(key).endswith(" loss")}  # each style's
         figures[table.parent.name.removeprefix(before)] = ", ".join(f"{k} {v:.4g}" for k, v in ours.items())
     return figures
 

@@ -66,7 +66,7 @@ def predict_command(task: Task, doc: str | None) -> int:
     photos = [entry for entry in plan if not is_video(entry[0])]
     has_videos = any(is_video(path) for path, _ in whole_plan)
     for flag, given in (("--codec", args.codec), ("--steady", args.steady)):
-        if given is not None and not has_videos:
+        if given is not None and not has_videos and not args.skip_existing:
             raise UserError(f"{flag}: only for videos, and there is none")
     use, options = task.use(), values_of(task.options, args)
     task.check_options(options)

@@ -159,11 +159,11 @@ def group_by_size(photos: Iterable[OpenPhoto], pixels: int) -> Iterator[list[Ope
 
 def enhance_together(photos: list[np.ndarray], together: Together) -> list[np.ndarray] | None:
     """The results of photos of one size, or None if they must be made one by one: memory does not suffice for all at
-    once, or one of them is not finite."""
+    once, or one of them is not finite, or cannot be made: what is wrong with it is said of that one."""
     ways = [(f"{len(photos)} photos at once", lambda: together.enhance(photos)), ("one at a time", lambda: None)]
     try:
         return first_that_fits(ways)
-    except ResultNotFinite:
+    except (ResultNotFinite, PhotoError):
         return None
 
 

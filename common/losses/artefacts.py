@@ -43,7 +43,7 @@ def grid_loss(pred: Tensor, target: Tensor, period: int = 4, window: int = 8) ->
     that only what repeats is left; of it the mean absolute difference from all places' mean. A picture that is brighter
     or blurred has none. 0 or more; rows and columns that fill no square are left out.
     """
-    error = pred - target
+    error, period = pred - target, min(period, *pred.shape[-2:])
     height, width = (size - size % period for size in error.shape[-2:])
     squares = F.pixel_unshuffle(error[..., :height, :width], period).unflatten(1, (error.shape[1], period**2))
     window = min(window, *squares.shape[-2:])

@@ -63,7 +63,8 @@ class PerceptualLoss(nn.Module):
 
     `common.training.loss_context` says before each batch what the pictures do not: `progress`, the part of the training
     that is done (terms with `from` count later), `input`, what the network was given, `output`, what it put out before
-    that became a picture, if it keeps it, and `factors`, what `balance` multiplies the terms by.
+    that became a picture, if it keeps it, `held_out`, whether the photos are, and `factors`, what `balance` multiplies
+    the terms by.
     """
 
     reduction: Literal["mean", "none"] = "mean"
@@ -84,6 +85,7 @@ class PerceptualLoss(nn.Module):
         self.progress = 1.0
         self.input: Tensor | None = None
         self.output: Tensor | None = None
+        self.held_out = False
         self.factors: Mapping[str, float] = {}
 
     def build_networks(self, config: LossConfig) -> None:
@@ -200,7 +202,7 @@ class PerceptualLoss(nn.Module):
 
     def directions(self, activation: Tensor) -> Tensor:
         """Of a sliced distance: others in each step of a training; else the same ones, so that values compare."""
-        is_fixed = self.remembered is not None or not self.training
+        is_fixed = self.remembered is not None or self.held_out or not self.training
         return random_directions(activation.shape[1], DIRECTIONS, activation, seed=0 if is_fixed else None)
 
     def parts(self, *extra: Tensor) -> Tensor | float:

@@ -81,6 +81,7 @@ def export_onnx(
     entry = file.metadata_props.add()
     own = {"version": version("perceptual-enhance"), "opset": written, "onnxruntime": oldest}
     entry.key, entry.value = METADATA_KEY, json.dumps({**own, **values})
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         temporary.write_bytes(file.SerializeToString())
         difference = largest_difference(temporary, expected)

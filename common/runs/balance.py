@@ -16,6 +16,7 @@ from common.runs.prepare import get_learner
 from common.runtime import processes
 from common.runtime.errors import UserError
 from common.task import Task
+from common.training.advice import advising
 from common.training.learner import StageLearner, without_progress_bars
 from common.training.loss_context import take_output
 
@@ -35,7 +36,9 @@ def with_balance(
     if config.loss.balance != "start":
         return config
     if resume is not None:
-        return config.model_copy(update={"loss": load_config(type(config), resume / "config.yaml").loss})
+        old = load_config(type(config), resume / "config.yaml").loss
+        weights = {name: old.weight(name) for name in old.active_terms()}
+        return config.model_copy(update={"loss": config.loss.with_weights(weights)})
     learn = without_progress_bars(get_learner(task, config, photos, device))
     pulls = first_pulls(learn)
     del learn
@@ -61,10 +64,12 @@ def first_pulls(learn: StageLearner) -> dict[str, float]:
         pictures = [tensor.as_subclass(Tensor) for tensor in batch]
         inputs, targets = pictures[: dl.n_inp], pictures[dl.n_inp :]
         learn.loss_func.input = inputs[0]
-        with torch.no_grad():
-            pred = model(*inputs)
-        learn.loss_func.output = take_output(model)
-        for name, pull in measure_pulls(learn.loss_func, pred, *targets).items():
+        with advising(0, learn.train_config):
+            with torch.no_grad():
+                pred = model(*inputs)
+            learn.loss_func.output = take_output(model)
+            pulls = measure_pulls(learn.loss_func, pred, *targets)
+        for name, pull in pulls.items():
             sums[name] = sums.get(name, 0.0) + pull
         n += 1
         if n == BATCHES:

@@ -42,13 +42,21 @@ class History(Callback):
     def __init__(self, path: Path, stages: Sequence[StageConfig]) -> None:
         self.path, self.began = path, time.time()
         self.rows: list[dict[str, Any]] = []
+        self.epoch_began: float | None = None
+        self.earlier = 0.0  # seconds of this epoch before the training was stopped
         self.n_epochs = sum(stage.epochs for stage in stages)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows, "seconds": time.time() - self.began}
+        now = time.time()
+        this_epoch = self.earlier + (0.0 if self.epoch_began is None else now - self.epoch_began)
+        return {"rows": self.rows, "seconds": now - self.began, "seconds of this epoch": this_epoch}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.rows, self.began = state["rows"], time.time() - state["seconds"]
+        self.earlier = state.get("seconds of this epoch", 0.0)  # not of earlier versions
+
+    def before_epoch(self) -> None:
+        self.epoch_began = time.time()
 
     def after_epoch(self) -> None:
         names, values = list(self.recorder.metric_names)[1:-1], list(self.recorder.log)[1:-1]
@@ -61,7 +69,8 @@ class History(Callback):
         if (balance := getattr(self.learn, "balance", None)) is not None:
             row |= {f"{PULL}{name}": share for name, share in balance.end_epoch().items()}
         row["skipped"] = skipped = self.finite_steps.total - sum(earlier.get("skipped", 0) for earlier in self.rows)
-        row["seconds"] = round(time.time() - self.recorder.start_epoch, 2)
+        row["seconds"] = round(self.earlier + time.time() - self.recorder.start_epoch, 2)
+        self.earlier, self.epoch_began = 0.0, None
         self.rows.append(row)
         if not processes.is_main():
             return

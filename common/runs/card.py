@@ -4,14 +4,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from common.batches.block import count_steps
 from common.batches.folders import PhotoSplit
 from common.config.sections import TaskConfig
 from common.evaluation.report import Results
 from common.models.card import CARD_FILE
 from common.pages.page import flatten
+from common.runs.page import read_history
 from common.runtime.files import read_json, write_json
 
 
@@ -27,7 +26,7 @@ def write_card(run: Path, task: str, config: TaskConfig, photos: PhotoSplit, res
         "trained": time.strftime("%Y-%m-%d"),
         "photos": f"{len(photos.train)} to train on, {len(photos.held_out)} held out",
         "steps": count_steps(len(photos.train), config),
-        "minutes": minutes_of(run),
+        "minutes": round(minutes_of(run), 1),
         "hardware": last["device"],
         "precision": last["precision"],
         "program": f"perceptual-enhance {last['version']}, commit {last['git_commit'] or 'unknown'}",
@@ -40,7 +39,8 @@ def write_card(run: Path, task: str, config: TaskConfig, photos: PhotoSplit, res
 
 def minutes_of(run: Path) -> float:
     """Of all epochs, with what was measured after each."""
-    return round(sum(pd.read_csv(run / "history.csv")["seconds"].tolist()) / 60, 1)
+    history = read_history(run)
+    return 0.0 if history.empty else sum(history["seconds"].tolist()) / 60
 
 
 def without_files(value: Any) -> Any:

@@ -52,6 +52,8 @@ def may_change(key: str, old: TaskConfig, new: TaskConfig, position: Mapping[str
         return not files & {None, *NO_FILES}
     if key in resumable_keys(new):
         return True
+    if key.startswith("model.") and key.endswith("pretrained"):  # the resume point has what was read from the file
+        return all(isinstance(flatten_keys(config.model_dump(mode="json")).get(key), str) for config in (old, new))
     if not key.startswith("train.stages."):
         return False
     index, name = int(key.split(".")[2]), key.split(".")[3]

@@ -17,6 +17,8 @@ from common.config.yaml_file import load_config
 from common.runs.prepare import get_learner
 from common.runtime import processes
 from common.task import Task
+from common.training.advice import advising
+from common.training.balance import EVERY
 from common.training.learner import StageLearner, without_progress_bars
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ class Timer(Callback):
 
     def before_train(self) -> None:
         self.moments = [time.perf_counter()]
+        self.timed = TIMED if getattr(self.learn, "balance", None) is None else EVERY  # of which one measures pulls
 
     def after_batch(self) -> None:
         if not self.training or (self.iter + 1) % self.parts:
@@ -49,7 +52,7 @@ class Timer(Callback):
         if torch.accelerator.is_available():
             torch.accelerator.synchronize()
         self.moments.append(time.perf_counter())
-        if len(self.moments) > WARM_UP + TIMED:
+        if len(self.moments) > WARM_UP + self.timed:
             raise CancelTrainException
 
     def before_validate(self) -> None:
@@ -103,6 +106,7 @@ def time_stage(learn: StageLearner, index: int) -> tuple[float, float]:
     """Seconds of a step and of a validation, the mean over all processes."""
     timer = Timer(learn.train_config.accumulate)
     learn.begin_stage(index)
-    learn.fit_one_cycle(2, 1e-6, cbs=[timer])
+    with advising(index, learn.train_config):
+        learn.fit_one_cycle(2, 1e-6, cbs=[timer])
     sums = processes.all_reduce_sum([timer.step, timer.validation])
     return sums[0] / processes.count(), sums[1] / processes.count()

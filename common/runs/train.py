@@ -50,9 +50,9 @@ def train(
             training.save(run / MODEL_FILE, best, config)
             export_learner(run / EXPORT_FILE, training.to_photo_model(best))
             models = {"prediction": ready(best, device, "fp32")}
-            if task.seen:
+            if seen := [photo for photo in photos.train if photo.is_file()][: task.seen]:
                 log.info("photos that it trained on:")
-                measure(models, photos.train[: task.seen], config, run / "seen", None)
+                measure(models, seen, config, run / "seen", None)
             measured = photos.to_measure(config.train.measure)
             left_out = len(photos.held_out) - len(measured)
             log.info("held-out photos%s:", f" ({left_out} others are left out: train.measure)" * (left_out > 0))

@@ -17,9 +17,13 @@ early_messages = MemoryHandler(capacity=10_000, flushLevel=logging.CRITICAL + 1)
 
 
 def show_messages() -> None:
-    """Prints messages when Python calls the program and has not set up logging itself."""
-    if not logging.getLogger().handlers:
+    """Prints messages when Python calls the program and has not set up logging itself; keeps them for the log of the
+    run that is to come."""
+    root = logging.getLogger()
+    if not root.handlers:
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    if early_messages not in root.handlers:  # the log of a run has taken what was kept before
+        root.addHandler(early_messages)
 
 
 @lru_cache(maxsize=10_000)

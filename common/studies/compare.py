@@ -14,6 +14,7 @@ from common.batches.folders import PhotoSplit
 from common.config.sections import TaskConfig
 from common.evaluation.perceptual import get_perceptual_metrics
 from common.inference.ready import ready
+from common.models.start_from import start_from
 from common.models.weights import is_cached
 from common.runs.folder import absolute_weights_path, make_folder_for, with_absolute_paths
 from common.runs.outcome import run_training
@@ -46,18 +47,26 @@ def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], re
         name: with_fetched_photos(training.settle(with_model_of_box(task, config))) for name, config in configs.items()
     }
     check_same_sections(task, configs)
-    study = with_default_weights(study, configs)
     first = next(iter(configs.values()))
     for config in configs.values():  # what is missing or wrong is found before the first training
         check_precision(config.train, processes.join(config.train.device))
     photos = get_study_photos(task, resume, configs)
-    for config in configs.values():
+    for name, config in configs.items():
+        if resume is not None and (resume / name / FINISHED).exists():
+            continue
         model, _ = training.build(config, None, photos)
         choose_precision(config.train.precision, device, model, "train.precision =")
-    perceptual, notes = get_perceptual_metrics(study.vgg, study.lpips, device)
+        if resume is None or not (resume / name / "config.yaml").exists():
+            start_from(model, config.train.start_from, task.name, training.read_weights)
+    measured_with = with_default_weights(study, configs)
+    perceptual, notes = get_perceptual_metrics(measured_with.vgg, measured_with.lpips, device)
     folder = resume or processes.run_on_main(partial(start_study, study.name, first, photos))
     if processes.is_main():
-        save_study(folder, study, {name: with_absolute_paths(config) for name, config in configs.items()})
+        save_study(
+            folder,
+            with_absolute_weights(study),
+            {name: with_absolute_paths(config) for name, config in configs.items()},
+        )
     log.info("study folder: %s", folder)
     diverged: list[str] = []
 
@@ -72,11 +81,11 @@ def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], re
             for name in configs
             if name not in diverged
         }
-        measured_by = first.model_copy(update={"loss": first.loss.model_copy(update={"vgg": study.vgg})})
+        measured_by = first.model_copy(update={"loss": first.loss.model_copy(update={"vgg": measured_with.vgg})})
         results = task.measuring().measure(
             models, photos.to_measure(first.train.measure), measured_by, folder, perceptual
         )
-        page = write_study_page(study, configs, photos, folder, results, task.higher_is_better, diverged, notes)
+        page = write_study_page(measured_with, configs, photos, folder, results, task.higher_is_better, diverged, notes)
         log.info("report:         %s", page)
 
     status = run_training(f"{task.name}.compare", train_and_compare, lambda: folder)
@@ -97,8 +106,13 @@ def with_default_weights(study: SavedStudy, configs: Mapping[str, TaskConfig]) -
     """The study with a VGG16 to measure with: of --vgg, the variants' own, torchvision's if it is here, or random."""
     trained_with = [config.loss.vgg for config in configs.values() if config.loss.uses_vgg()]
     vgg = study.vgg or (trained_with or ["torchvision" if is_cached(VGG16_Weights.IMAGENET1K_V1) else "random"])[0]
-    weights = {"vgg": absolute_weights_path(vgg), "lpips": absolute_weights_path(study.lpips)}
-    return study.model_copy(update=weights)
+    return with_absolute_weights(study.model_copy(update={"vgg": vgg}))
+
+
+def with_absolute_weights(study: SavedStudy) -> SavedStudy:
+    """The study, whose files can be found from anywhere."""
+    files = {name: path and absolute_weights_path(path) for name, path in (("vgg", study.vgg), ("lpips", study.lpips))}
+    return study.model_copy(update=files)
 
 
 def get_study_photos(task: Task, resume: Path | None, configs: Mapping[str, TaskConfig]) -> PhotoSplit:
@@ -137,6 +151,7 @@ def train_variants(task: Task, folder: Path, configs: Mapping[str, TaskConfig], 
             train(task, config.model_copy(update={"output": output}), name, run if begun else None, photos)
         except TrainingDiverged as error:
             if processes.is_main():  # all know
+                run.mkdir(exist_ok=True)  # there is none yet if it diverged as its steps were timed
                 (run / DIVERGED).write_text(f"{error}\n", encoding="utf-8")
                 log.error("variant %s: %s", name, error)
             diverged.append(name)

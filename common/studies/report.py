@@ -20,7 +20,9 @@ from common.pages.charts import line_chart
 from common.pages.page import REPORT_FILE, flatten, format_figure, to_yaml, write_page, write_within_limit
 from common.pages.scatter import scatter_chart
 from common.runs.callbacks import PULL
+from common.runs.card import minutes_of
 from common.runs.minutes import with_steps_of
+from common.runs.page import read_history
 from common.runtime.files import read_json
 from common.studies.fairness import MARK, describe_trained_on, find_trained_on
 from common.studies.seeds import clear_best, over_seeds
@@ -50,9 +52,9 @@ def write_study_page(
     metrics.
     """
     trained = [name for name in configs if name not in diverged]
-    histories = {name: pd.read_csv(folder / name / "history.csv") for name in trained}
+    histories = {name: read_history(folder / name) for name in trained}
     steps = {name: count_steps(len(photos.train), with_steps_of(folder / name, configs[name])) for name in trained}
-    minutes = {name: sum(history["seconds"].tolist()) / 60 for name, history in histories.items()}
+    minutes = {name: minutes_of(folder / name) for name in trained}
     first_runs = [next((run for run in names if run in trained), names[0]) for names in study.runs().values()]
     shown = [name for name in trained if name in first_runs]
     means = {key: spread.mean for key, spread in over_seeds(results.averages, study.runs()).items()}
@@ -92,6 +94,9 @@ def write_study_page(
     return path
 
 
+SAME_CROPS = "with the same crops in the same order unless its changes say otherwise, "
+
+
 def write_with_photos(path: Path, results: Results, trained: Sequence[str], values: dict[str, Any], n: int) -> int:
     """Writes the page with at most n photos; returns its size."""
     left, right = (trained[0], trained[1]) if len(trained) > 1 else (None, trained[0] if trained else None)
@@ -108,12 +113,13 @@ def describe_study(
 ) -> list[str]:
     """How it was made, as paragraphs. steps: how many the variants were trained, if it is not the same for all."""
     budget = "with the same number of steps" if len(steps) <= 1 else "but with different numbers of steps"
-    starts = [start for name in configs for start in read_json(folder / name / "environment.json")]
+    environments = [file for name in configs if (file := folder / name / "environment.json").exists()]
+    starts = [start for file in environments for start in read_json(file)]
     each = f", each with {study.seeds} seeds" if study.seeds > 1 else ""
     machines = {f"{start['device']}, torch {start['packages']['torch']}": None for start in starts}
     return [
         f"{len(study.variants)} variants of one config ({study.task}){each}, trained on the same {len(photos.train)} "
-        f"photos, with the same crops in the same order unless its changes say otherwise, {budget}. "
+        f"photos, {SAME_CROPS * (len(steps) <= 1)}{budget}. "
         f"On {'; '.join(machines)}.",
         f"Averages of {len(results.table)} photos that none was trained on. Each variant is measured at its epoch with "
         "the lowest loss on crops of them.",

@@ -1,9 +1,28 @@
-"""What to change in a config when memory runs out."""
+"""What to do when memory runs out, a loading worker is lost, or compiled code fails."""
 
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from common.config.sections import StageConfig, TrainConfig
 from common.runtime import processes
+from common.runtime.errors import TrainingStopped
+from common.runtime.out_of_memory import is_out_of_memory, lost_worker_advice
+from common.training.compiled import compiled_code_advice
+
+
+@contextmanager
+def advising(index: int, train: TrainConfig) -> Iterator[None]:
+    """Within it TrainingStopped, with advice, takes the place of errors of stage `index` for which there is some."""
+    try:
+        yield
+    except (RuntimeError, MemoryError, AssertionError) as error:
+        advice = lost_worker_advice(error)
+        if is_out_of_memory(error):
+            advice = out_of_memory_advice(index, train.stages[index], train, error)
+        if advice := advice or compiled_code_advice(error):
+            raise TrainingStopped(advice) from error
+        raise
 
 
 def out_of_memory_advice(index: int, stage: StageConfig, train: TrainConfig, error: BaseException) -> str:

@@ -26,13 +26,10 @@ from common.losses.loss import PerceptualLoss
 from common.models.fastai_export import export_learner, get_photo_learner
 from common.models.unet import parameter_groups
 from common.runtime import accelerator, processes
-from common.runtime.errors import TrainingStopped
 from common.runtime.memory import release_freed_memory
-from common.runtime.out_of_memory import is_out_of_memory, lost_worker_advice
 from common.runtime.precision import choose_precision
-from common.training.advice import out_of_memory_advice
+from common.training.advice import advising
 from common.training.balance import Balance
-from common.training.compiled import compiled_code_advice
 from common.training.ema import Ema, model_to_save
 from common.training.finite_steps import FiniteSteps
 from common.training.loss_context import LossContext
@@ -138,15 +135,8 @@ class StageLearner(Learner):
         """
         stage = self.train_config.stages[self.stage]
         lr = slice(*stage.lr) if isinstance(stage.lr, list) else stage.lr
-        try:
+        with advising(self.stage, self.train_config):
             self.fit_one_cycle(stage.epochs, lr_max=lr, wd=self.train_config.wd, cbs=list(cbs))
-        except (RuntimeError, MemoryError, AssertionError) as error:
-            advice = lost_worker_advice(error)
-            if is_out_of_memory(error):
-                advice = out_of_memory_advice(self.stage, stage, self.train_config, error)
-            if advice := advice or compiled_code_advice(error):
-                raise TrainingStopped(advice) from error
-            raise
 
     def summary(self) -> PrettyString:
         """fastai's table, which leaves out weights under weight and spectral norm, and the number of all parameters."""

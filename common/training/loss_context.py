@@ -9,7 +9,7 @@ from common.runtime import processes
 
 
 class LossContext(Callback):
-    """Sets `progress`, `input` and `output` of a `PerceptualLoss`.
+    """Sets `progress`, `held_out`, `input` and `output` of a `PerceptualLoss`.
 
     On held-out photos all terms count, so that epochs compare.
     """
@@ -19,7 +19,7 @@ class LossContext(Callback):
 
     def before_batch(self) -> None:
         loss = self.learn.loss_func
-        loss.train(self.training)
+        loss.held_out = not self.training
         loss.input = self.learn.xb[0]
         loss.progress = self.part_done() if self.training else 1.0
 
@@ -30,11 +30,12 @@ class LossContext(Callback):
         """Of the training's epochs, all stages together."""
         learn = self.learn
         epochs = sum(stage.epochs for stage in learn.train_config.stages)
-        return min(1.0, (learn.epochs_before + learn.epoch + learn.iter / max(1, learn.n_iter)) / epochs)
+        batch = learn.iter - learn.iter % learn.train_config.accumulate  # the parts of a step count alike
+        return min(1.0, (learn.epochs_before + learn.epoch + batch / max(1, learn.n_iter)) / epochs)
 
     def after_fit(self) -> None:
         loss = self.learn.loss_func
-        loss.progress, loss.input, loss.output = 1.0, None, None
+        loss.progress, loss.input, loss.output, loss.held_out = 1.0, None, None, False
 
 
 def take_output(model: nn.Module) -> Tensor | None:

@@ -105,7 +105,8 @@ def enhance_video(
     """Writes the video `path`, each frame enhanced and steadied, whole or not at all.
 
     together: enhances several frames at once. After Ctrl-C the frame at hand is finished, and what there is becomes
-    `NAME.part.mp4` and plays; VideoStopped is raised then. Raises VideoError if the video cannot be read or written.
+    `NAME.part.mp4` and plays; VideoStopped is raised then. So it is after an error in the middle, which is raised.
+    Raises VideoError if the video cannot be read or written.
     """
     video, clock = probe(path), Clock()
     codec = options.codec or default_codec(result, video)
@@ -113,6 +114,7 @@ def enhance_video(
     size = size_of_result(CODECS[codec], video, options.scale)
     at_once = max(1, together.pixels // (video.width * video.height)) if together else 1
     broken = count = 0
+    failure: Exception | None = None
     stopped, part = False, free_name_for_part(result)
     result.parent.mkdir(parents=True, exist_ok=True)
     with StopRequest() as stop, open_video(path) as source, atomic_write(result) as temporary:
@@ -135,26 +137,39 @@ def enhance_video(
                 ahead(clock.over(read_frames(source, video))) as items,
                 behind(write) as put,
             ):
-                for group in in_groups(items, at_once):
-                    if stop.asked:
-                        stopped = True
-                        break
-                    frames = [item.pixels for item in group if isinstance(item, DecodedFrame)]
-                    with clock.of("enhance"):
-                        many = None
-                        if together and len(frames) > 1:
-                            many = enhance_together(frames, together)
-                            together = together if many else None  # where memory does not suffice, not again
-                        results = iter(many or map(enhance, frames))
-                        for item in group:
-                            if isinstance(item, DecodedFrame):
-                                pixels = steady(item.pixels, next(results))
-                                item = DecodedFrame(pixels, item.like, item.pts, item.broken)
-                                broken, count = broken + item.broken, count + 1
-                                progress()
-                            put(item)
-        if stopped:
+                try:
+                    for group in in_groups(items, at_once):
+                        if stop.asked:
+                            stopped = True
+                            break
+                        frames = [item.pixels for item in group if isinstance(item, DecodedFrame)]
+                        with clock.of("enhance"):
+                            many = None
+                            if together and len(frames) > 1:
+                                many = enhance_together(frames, together)
+                                together = together if many else None  # where memory does not suffice, not again
+                            results = iter(many or map(enhance, frames))
+                            for item in group:
+                                if isinstance(item, DecodedFrame):
+                                    result_pixels = next(results)
+                                    if getattr(enhance, "begins_anew", False):
+                                        steady.before = None
+                                    pixels = steady(item.pixels, result_pixels)
+                                    item = DecodedFrame(pixels, item.like, item.pts, item.broken)
+                                    broken, count = broken + item.broken, count + 1
+                                    progress()
+                                put(item)
+                except FAILURES as error:  # what was made is kept
+                    failure = error
+        if count and (stopped or failure is not None):
             temporary.replace(part)
+        if failure is not None:
+            if count:
+                log.warning("%s: %s has the %d frames that were made, and plays", path, part, count)
+            raise failure
+        if stopped and count == 0:
+            raise VideoStopped(f"{path}: stopped before its first frame")
+        if stopped:
             raise VideoStopped(f"{path}: stopped after {count} of {video.frames} frames; {part} has these, and plays")
     if broken:
         log.warning("%s: %d of %d frames are broken; each is replaced by the one before it", path, broken, count)

@@ -73,3 +73,8 @@ def test_without_hints_frames_are_photos_and_wrong_frames_are_refused():
     for wrong in (-1, 1.5, True, "2"):
         with pytest.raises(UserError, match="must be the number of a video's frame"):
             to_hints([{"x": 1, "y": 2, "color": "#123456", "frame": wrong}])
+
+
+def test_the_result_before_a_hint_begins_is_not_mixed_into_it():
+    run = FollowedHints(lambda photo, hints: photo, [Hint(34, 54, "#ff0000", frame=2)])
+    assert [(run(frame(10)), run.begins_anew)[1] for _ in range(4)] == [False, False, True, False]

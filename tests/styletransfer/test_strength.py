@@ -1,5 +1,7 @@
 """A model that was trained to paint in any strength."""
 
+import logging
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from styletransfer.files import load_model, save_model
 from styletransfer.loss import StyleLoss
 from styletransfer.network import get_model, in_style
 from styletransfer.photo import paint_photo, paint_together
+from styletransfer.training import begin
 
 SMALL = StyleModelConfig.model_validate({"johnson": {"width": 4}})
 LOSS = {
@@ -104,3 +107,28 @@ def test_a_quarter_of_the_photos_stay_a_quarter_is_painted_and_half_is_between(n
     assert 0.15 < (strengths == 0).float().mean() < 0.35
     assert 0.15 < (strengths == 1).float().mean() < 0.35
     assert 0.9 * STRONGEST < strengths.max() <= STRONGEST
+
+
+def test_styles_begin_as_they_were_by_their_names(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    old = get_model(SMALL, ["night", "wave"])
+    with torch.no_grad():
+        for norm in old.network.norms().values():
+            for number, scale in enumerate(norm.scales):
+                scale.fill_(10 + number)
+    words = ["model.johnson.width=4", f"train.start_from={tmp_path / 'old.safetensors'}"]
+    config = load_config(Config, CONFIGS / "styletransfer_demo.yaml", words)
+    save_model(tmp_path / "old.safetensors", old, config)
+    new = get_model(SMALL, ["photo", "wave", "night"])
+    begin(config, new)
+    for norm in new.network.norms().values():
+        assert [scale[0].item() for scale in norm.scales] == [1, 11, 10]
+    assert "styles that begin anew: photo" in caplog.text
+
+
+def test_held_out_photos_are_judged_as_those_of_the_training(noise):
+    config = LossConfig.model_validate({"vgg": "random", "gram": LOSS["gram"]})
+    loss, mix = StyleLoss(config, noise[:1], noise[1:2] / 4), torch.eye(2)
+    trained = loss(noise.flip(2), noise, mix)
+    loss.held_out = True
+    assert loss(noise.flip(2), noise, mix) == trained

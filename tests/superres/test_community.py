@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from spandrel import ModelLoader
 from spandrel.architectures.Compact import Compact
 from spandrel.architectures.DnCNN import DnCNN
+from spandrel.architectures.FBCNN import FBCNN
 from spandrel.architectures.GFPGAN import GFPGAN
 from spandrel.architectures.MixDehazeNet import MixDehazeNet
 from spandrel.architectures.RealCUGAN import UpCunet3x
@@ -170,3 +171,11 @@ def test_export_writes_a_file_for_others(tmp_path, capsys):
     assert "give one of -o FILE.onnx, --share OUT.safetensors and --spandrel OUT.safetensors" in capsys.readouterr().err
     assert not run_here("superres.export", tmp_path / "theirs.safetensors", "-o", tmp_path / "model.onnx")
     assert run_here("superres.predict", out, tmp_path / "gone.png", "-o", tmp_path / "y.png") == 2
+
+
+def test_a_network_that_returns_more_than_the_picture(tmp_path):
+    torch.manual_seed(0)
+    network = FBCNN(in_nc=3, out_nc=3)
+    torch.save(network.state_dict(), tmp_path / "theirs.pth")
+    model = load_any_model(tmp_path / "theirs.pth")
+    assert enhance(model, photo(24, 32), 1, grid=model.grid).shape == (24, 32, 3)

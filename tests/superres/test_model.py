@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from superres.bicubic import resize_bicubic
-from superres.config import SuperresModelConfig
+from superres.config import KEYS, SuperresModelConfig
 from superres.network import get_model
 
 CONFIG = SuperresModelConfig(encoder="resnet18", pretrained=False, norm="none")
@@ -34,3 +34,10 @@ def test_bicubic_of_a_straight_ramp_is_the_ramp():
     enlarged = resize_bicubic(ramp, 2)[0, 0, 8]
     expected = (torch.arange(64) + 0.5) / 64 - 0.5 / 32
     torch.testing.assert_close(enlarged[8:-8], expected[8:-8], atol=1e-5, rtol=0)
+
+
+def test_every_key_of_the_model_is_of_a_network():
+    assert {key for keys in KEYS.values() for key in keys} == set(SuperresModelConfig.model_fields) - {"network"}
+    assert SuperresModelConfig(encoder="resnet18", width=0.25).width == 0.25
+    with pytest.raises(ValueError, match="width: network: srcnn has none"):
+        SuperresModelConfig(network="srcnn", width=0.25)

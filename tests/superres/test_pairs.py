@@ -60,7 +60,7 @@ def test_what_cannot_be_a_pair_is_refused_by_name(photos, low):
     Image.new("RGB", (40, 35)).save(low / "3.png")
     with pytest.raises(UserError, match=r"3.png is 80 x 72 px, .*3.png 40 x 35"):
         get_photos(config_for(photos, low))
-    with pytest.raises(UserError, match=r"sizes must be data.scale = 4 apart: .*; and 5 more"):
+    with pytest.raises(UserError, match=r"sizes must be 4 times apart: .*; and 5 more"):
         get_photos(config_for(photos, low, "data.scale=4"))
     (low / "3.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"3.png: cannot be read"):

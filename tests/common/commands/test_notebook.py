@@ -13,9 +13,11 @@ from fastai.learner import load_learner
 from filelock import FileLock
 from PIL import Image
 
+from common.commands.load import check_keywords
 from common.commands.notebook import script_left_alone
 from common.runs.fit import without_progress_bars
 from common.runtime.errors import UserError
+from common.task import Option
 
 TASKS = ("superres", "colorize", "styletransfer")
 SCALES = {"superres": 2, "colorize": 1, "styletransfer": 1}
@@ -191,3 +193,18 @@ def test_loading_processes_of_a_run_do_not_import_the_script(monkeypatch):
     assert told["init_main_from_name"] == "common.runtime.errors"
     assert "init_main_from_path" not in told
     assert main.__spec__ is None
+
+
+def test_keywords_that_there_are_not_are_refused():
+    options = [
+        Option("colors", str, "model", None, None, "", choices=("model", "photo")),
+        Option("strength", float, 1.0, 0.0, 1.5, ""),
+    ]
+    check_keywords(options, {"colors": "photo", "strength": 0.5, "tile": 64})
+    for values, message in (
+        ({"colors": "fotos"}, "colors = fotos: must be one of model, photo"),
+        ({"strenght": 1}, "strenght: no such option, but colors, strength, tile; did you mean 'strength'"),
+        ({"strength": 2}, "strength = 2: must be a number, 0 or more, 1.5 or less"),
+    ):
+        with pytest.raises(UserError, match=message):
+            check_keywords(options, values)

@@ -13,6 +13,7 @@ from common.inference.plan import plan_outputs
 from common.inference.tile_layout import TILE
 from common.inference.tiles import enhance, enhance_together
 from common.inference.work import Together, enhance_photos
+from common.photos.open import UnsuitablePhoto
 from styletransfer.config import JohnsonConfig, StyleModelConfig
 from styletransfer.network import get_model as get_stylizer
 from styletransfer.photo import paint_photo, paint_together
@@ -135,3 +136,23 @@ def test_only_an_accelerator_takes_several(device, several, photos, tmp_path, mo
     assert [together is not None for together in given] == [several]
     if several:
         assert given[0].pixels == TILE**2 // 2**2
+
+
+def test_a_photo_that_cannot_be_made_with_the_others_is_told_and_they_are_made(tmp_path, caplog):
+    for name in "abc":
+        Image.new("RGB", (20, 16)).save(tmp_path / f"{name}.png")
+    tried = []
+
+    def single(photo):
+        tried.append(1)
+        if len(tried) == 2:
+            raise UnsuitablePhoto("a hint is outside")
+        return photo
+
+    def together(photos):
+        raise UnsuitablePhoto("a hint is outside")
+
+    plan = plan_outputs([tmp_path], tmp_path / "out")
+    assert enhance_photos(plan, single, together=Together(together, 10**6)) == 1
+    assert "1 of 3 photos failed" in caplog.text
+    assert len(list((tmp_path / "out").glob("*.png"))) == 2

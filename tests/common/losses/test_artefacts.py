@@ -71,3 +71,7 @@ def test_grid_sees_dots_alone():
     assert grid_loss(picture + dots, picture).item() == pytest.approx((0.03 + 3 * 0.01) / 4, rel=1e-4)
     assert grid_loss(picture + 0.3, picture).max() < 1e-6
     assert grid_loss(picture + dots.roll(1, 0), picture, period=3).item() < 1e-3  # at another period they average out
+
+
+def test_a_period_larger_than_the_crop_is_the_crop(noise):
+    assert grid_loss(noise.flip(2), noise, period=500).shape == (len(noise),)

@@ -8,3 +8,8 @@ def test_models_have_different_names():
     assert list(name_models(paths)) == ["a", "b", "x/c.safetensors", "y/c.safetensors"]
     runs = [Path(f"/home/me/{x}/run/model.safetensors") for x in "xy"]
     assert list(name_models(runs)) == ["x/run/model.safetensors", "y/run/model.safetensors"]
+
+
+def test_a_model_in_the_current_folder_is_called_after_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert name_models([Path("model.safetensors")]) == {tmp_path.name: Path("model.safetensors")}

@@ -5,11 +5,16 @@ import signal
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 
+from common.batches.folders import PhotoSplit
 from common.commands.notebook import get_learner
+from common.config.losses import LossConfig
+from common.config.yaml_file import load_config
 from common.losses.pulls import shares
-from common.runs.balance import first_pulls
+from common.runs.balance import first_pulls, with_balance
+from superres.config import Config
 from superres.task import TASK
 from tests.commands import Command, posix_only, run
 
@@ -67,3 +72,17 @@ def test_a_balanced_run_can_be_repeated_and_goes_on_exactly(words, tmp_path, bal
 def same_model(folder, *names):
     first, second = (folder / name / "model.safetensors" for name in names)
     return first.read_bytes() == second.read_bytes()
+
+
+def test_a_stopped_run_keeps_its_weights_and_takes_the_rest_as_it_is_now(words, tmp_path):
+    loss = LossConfig.model_validate(
+        {"vgg": "old.pth", "l1": 0.3, "features": {"weight": 0.02, "layers": {"relu1_2": 1}}}
+    )
+    old = load_config(Config, None, [*words, "loss.l1=1"]).model_copy(update={"loss": loss})
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(old.model_dump(mode="json", by_alias=True)))
+    now = loss.model_copy(update={"vgg": "new.pth", "l1": 1.0, "balance": "start"})
+    config = old.model_copy(update={"loss": now})
+    settled = with_balance(TASK, config, PhotoSplit([], []), torch.device("cpu"), tmp_path).loss
+    assert (settled.vgg, settled.balance, settled.weight("l1"), settled.weight("features")) == (
+        "new.pth", "none", 0.3, 0.02,
+    )  # fmt: skip

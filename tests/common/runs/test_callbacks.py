@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from common.runs import callbacks, fit, page
+from common.runs.card import minutes_of
 from common.runs.fit import fit_run
 from common.runtime import files
 from common.runtime.errors import WriteError
@@ -92,3 +93,24 @@ def test_the_best_weights_are_the_last_ones_under_another_name(held, tmp_path):
     fit_run(learn, tmp_path)
     assert same == [True, False]
     assert [(tmp_path / f"checkpoints/{name}.safetensors").read_text() for name in ("best", "last")] == ["0", "1"]
+
+
+def test_an_epoch_that_was_stopped_counts_the_seconds_before(monkeypatch, tmp_path):
+    now = [100.0]
+    monkeypatch.setattr(callbacks.time, "time", lambda: now[0])
+    before = callbacks.History(tmp_path / "history.csv", [])
+    before.before_epoch()
+    now[0] += 30
+    state = before.state_dict()
+    now[0] += 1000
+    after = callbacks.History(tmp_path / "history.csv", [])
+    after.load_state_dict(state)
+    after.before_epoch()
+    now[0] += 5
+    assert after.state_dict()["seconds of this epoch"] == 35
+
+
+def test_the_seconds_of_a_card_need_no_history(tmp_path):
+    assert minutes_of(tmp_path) == 0
+    (tmp_path / "history.csv").touch()
+    assert minutes_of(tmp_path) == 0

@@ -5,6 +5,7 @@ from common.config.sections import NetworkConfig, PhotosConfig, TaskConfig
 from common.config.yaml_file import load_config
 from common.runs.changes import check_changes, flatten_keys
 from common.runtime.errors import UserError
+from superres.config import Config as SuperresConfig
 
 
 class Config(TaskConfig):
@@ -81,3 +82,14 @@ def test_flat_names_every_value():
         "d": [],
         "e": None,
     }
+
+
+def test_the_file_of_an_encoder_may_lie_elsewhere_but_not_take_its_place():
+    place = {"stage": 0, "epoch": 2, "step": 0}
+    first, other, none = (
+        load_config(SuperresConfig, None, ["loss.l1=1", STAGES, f"model.pretrained={value}"])
+        for value in ("a.pth", "b.pth", "false")
+    )
+    assert check_changes(first, other, place, "run") == ["model.pretrained: a.pth -> b.pth"]
+    with pytest.raises(UserError, match=r"model.pretrained: False -> b.pth"):
+        check_changes(none, other, place, "run")

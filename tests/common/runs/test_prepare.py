@@ -50,6 +50,9 @@ def test_a_name_in_the_box_is_that_model_and_a_file_of_ones_own_goes_before_it(t
     other = load_config(Config, CONFIGS / "superres_2x.yaml", ["train.start_from=3x"])
     assert with_model_of_box(TASK, other) is other
     assert with_model_of_box(STYLETRANSFER, named) is named  # which has no box
+    Path("2x").mkdir()  # of photos, say
+    assert with_model_of_box(TASK, named).train.start_from == TASK.box / "2x.safetensors"
+    Path("2x").rmdir()
     Path("2x").touch()
     assert with_model_of_box(TASK, named) is named
 

@@ -7,8 +7,9 @@ import av
 import numpy as np
 import pytest
 
+from common.videos import enhance as enhance_module
 from common.videos.decoding import DecodedFrame
-from common.videos.enhance import VideoOptions, VideoStopped, enhance_videos, in_groups
+from common.videos.enhance import VideoOptions, VideoStopped, VideoWriter, enhance_videos, in_groups
 from common.videos.steady import Steady
 from common.videos.video import probe
 from tests.commands import posix_only
@@ -80,3 +81,35 @@ def test_frames_of_another_shape_begin_another_group_and_packets_alone_do_not_wa
     items = [sound[0], small, small, sound[1], large, large, large, large, sound[2]]
     sizes = [(len(group), sum(isinstance(item, DecodedFrame) for item in group)) for group in in_groups(items, 3)]
     assert sizes == [(1, 0), (3, 2), (3, 3), (2, 1)]
+
+
+def test_what_was_made_before_an_error_is_kept(tmp_path, caplog):
+    path, seen = write_video(tmp_path / "a.mp4", pan(20)), []
+
+    def enhance(frame):
+        seen.append(frame)
+        if len(seen) == 8:
+            raise MemoryError("for frame 8")
+        return frame
+
+    plan = [(path, tmp_path / "b.mp4")]
+    assert enhance_videos(plan, lambda: enhance, lambda: Steady(0), VideoOptions()) == 1
+    assert "b.part.mp4 has the 7 frames that were made, and plays" in caplog.text
+    assert len(frames_of(tmp_path / "b.part.mp4")) == 7
+    assert not (tmp_path / "b.mp4").exists()
+
+
+@posix_only
+def test_ctrl_c_before_the_first_frame_stops_all_videos(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mp4", pan(5))
+
+    class Writer(VideoWriter):
+        def __init__(self, *args):
+            super().__init__(*args)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(enhance_module, "VideoWriter", Writer)
+    plan = [(path, tmp_path / "out/b.mp4"), (path, tmp_path / "out/c.mp4")]
+    with pytest.raises(VideoStopped, match="stopped before its first frame"):
+        enhance_videos(plan, lambda: lambda frame: frame, lambda: Steady(0), VideoOptions())
+    assert not list((tmp_path / "out").iterdir())
