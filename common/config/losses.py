@@ -219,10 +219,8 @@ class LossConfig(Section, frozen=True):
     def without_paths(self) -> dict[str, Any]:
         """As JSON values, with 'file' in place of each file of weights: for others to read."""
         values = self.model_dump(mode="json")
-        for section, key in (
-            (values, "vgg"),
-            *((term, "weights") for term in values.values() if isinstance(term, dict)),
-        ):
+        terms = [term for term in values.values() if isinstance(term, dict)]
+        for section, key in ((values, "vgg"), *((term, "weights") for term in terms)):
             if section.get(key) not in (None, *NO_FILES):
                 section[key] = "file"
         return values
@@ -248,6 +246,5 @@ class LossConfig(Section, frozen=True):
 
     def uses_vgg(self) -> bool:
         """Whether a term looks through the VGG16 of `vgg`."""
-        return bool(self.dists) or any(
-            term.net == "vgg16" and term.weights is None for term in self.network_terms().values()
-        )
+        terms = self.network_terms().values()
+        return bool(self.dists) or any(term.net == "vgg16" and term.weights is None for term in terms)
