@@ -12,7 +12,14 @@ import torch
 from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
 from common.runs.folder import open_run
-from common.runs.prepare import get_learner, prepare, with_model_of_box, with_one_vgg16, without_idle_freezing
+from common.runs.prepare import (
+    check_batch_norm,
+    get_learner,
+    prepare,
+    with_model_of_box,
+    with_one_vgg16,
+    without_idle_freezing,
+)
 from common.runs.resume import RESUME_FILE
 from common.runtime import processes
 from common.runtime.errors import UserError
@@ -131,3 +138,14 @@ def test_an_encoder_has_the_vgg16_of_the_loss(task, words, place):
     key = words[0].replace("encoder=vgg16", "pretrained")
     assert pretrained("loss.vgg=my.pth", f"{key}=other.pth") == Path("other.pth")
     assert pretrained("loss.vgg=my.pth", words[0].replace("vgg16", "resnet18")) is True
+
+
+def test_batch_norm_needs_more_than_one_value_in_each_process(monkeypatch):
+    words = ["loss={l1: 1}", "data.scale=2", "model={norm: batch, encoder: resnet18, pretrained: false}"]
+    stages = "train.stages=[{crop: 64, bs: %d, epochs: 1, lr: 1e-3}]"
+    small, enough = (load_config(Config, None, [*words, stages % bs]) for bs in (2, 4))
+    check_batch_norm(small)
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    check_batch_norm(enough)
+    with pytest.raises(UserError, match="each of 2 processes has a single crop of 64 px, one value"):
+        check_batch_norm(small)
