@@ -25,6 +25,7 @@ from tqdm import tqdm
 from common.photos.pixels import to_pixels, to_tensor
 from common.runtime.finite import check_finite
 from styletransfer.johnson import MIN_SIDE, STRIDE, ResidualBlock, TransformationNetwork
+from styletransfer.network import with_photo
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +63,13 @@ class Work:
 
 
 @torch.inference_mode()
-def paint_in_bands(network: TransformationNetwork, photo: np.ndarray, floats: int) -> np.ndarray:
+def paint_in_bands(
+    network: TransformationNetwork, photo: np.ndarray, floats: int, photo_part: float = 0.0
+) -> np.ndarray:
     """(H, W, 3) uint8 or uint16 -> the same, painted, as `Stylizer` does with a `TransformationNetwork`.
 
-    floats: the most that a band of a layer may have; some five bands are held. Raises OSError if the disk is too full,
-    ResultNotFinite if a layer's output is not finite.
+    floats: the most that a band of a layer may have; some five bands are held. photo_part: see `with_photo`. Raises
+    OSError if the disk is too full, ResultNotFinite if a layer's output is not finite.
     """
     height, width = photo.shape[:2]
     folder = check_disk(network, height, width)
@@ -77,8 +80,10 @@ def paint_in_bands(network: TransformationNetwork, photo: np.ndarray, floats: in
         logits = through(network.layers, photo_rows(photo, device), work)
         result = np.empty_like(photo)
         for top, bottom in bands(logits, work):
-            painted = to_pixels(check_finite(logits.read(top, bottom)[..., :width]).sigmoid(), photo.dtype)
-            result[top:bottom] = painted[: height - top]
+            painted = check_finite(logits.read(top, bottom)[..., : height - top, :width])
+            if photo_part > 0:
+                painted = with_photo(painted, to_tensor(photo[top:bottom]).to(device), photo_part)
+            result[top:bottom] = to_pixels(painted.sigmoid(), photo.dtype)
         progress.update()
     return result
 

@@ -23,8 +23,8 @@ class Stylizer(nn.Module):
     residual: the network predicts what to add to the photo (as logits, so that no pixel leaves [0, 1]), and untrained
     the photo comes back within 0.01. Otherwise it paints anew, as the paper's does. styles: the names, if it has
     several; it is then also given the mix, (N, k), how much of each of the last k. If the first is PHOTO, it was
-    trained to paint in any strength. dial: of a Stylizer in one style, the network of all, for other strengths, and the
-    mix, (styles,), that this style is there.
+    trained to paint in any strength, and a mix of all says in its first column how much the photo stays. dial: of a
+    Stylizer in one style, the network of all, for other strengths, and the mix, (styles,), that this style is there.
     """
 
     settings = ("residual", "styles")  # as `common.models.blend` reads them
@@ -50,6 +50,11 @@ class Stylizer(nn.Module):
         """Of the styles of which one can be chosen."""
         return self.styles[1:] if self.has_photo else self.styles
 
+    @property
+    def n_with_photo(self) -> int:
+        """How many parts a mix has that says how much the photo stays as it is."""
+        return len(self.styles) if self.has_photo else len(self.chosen)
+
     def mix_of(self, strength: float) -> list[float] | None:
         """How much of each style of the whole network a painting has; None without a dial."""
         if self.whole is None:
@@ -63,7 +68,20 @@ class Stylizer(nn.Module):
         logits = network(photo) if mix is None else network(photo, mix)
         if self.residual:
             logits = torch.logit(photo, eps=0.01) + logits
+        if mix is not None and mix.shape[1] == self.n_with_photo:
+            logits = with_photo(logits, photo, mix[:, 0])
+        elif mix is None and self.chosen and self.chosen[0] > 0:
+            logits = with_photo(logits, photo, self.chosen[0])
         return logits.float().sigmoid()  # 8 bits are more than half precision has near 1
+
+
+def with_photo(logits: Tensor, photo: Tensor, part: Tensor | float) -> Tensor:
+    """Logits of pictures (N, 3, H, W), of which `part` (N,) are the photo's own: all of them are the photo, to 8 bits.
+
+    Instance norm forgets a photo's colours and contrast, so no scales and shifts could bring them back.
+    """
+    part = torch.as_tensor(part, dtype=photo.dtype, device=photo.device).clamp(0, 1).reshape(-1, 1, 1, 1)
+    return part * torch.logit(photo, eps=1 / 512) + (1 - part) * logits
 
 
 def get_model(config: StyleModelConfig, styles: Sequence[str] = ()) -> Stylizer:

@@ -153,4 +153,4 @@ def paint_bands_of(model: Stylizer, photo: np.ndarray, floats: int, parts: list[
     if parts is not None and model.whole is not None:
         network = model.whole.in_style(parts)
     with precision_of(model):
-        return paint_in_bands(network, photo, floats)
+        return paint_in_bands(network, photo, floats, (parts or model.chosen or [0.0])[0])

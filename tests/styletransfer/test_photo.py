@@ -99,9 +99,9 @@ def test_out_of_memory_it_goes_on_in_bands(model, uneven, monkeypatch, caplog):
     def too_large(photo):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    def small_only(network, photo, floats):
+    def small_only(network, photo, floats, photo_part):
         sizes.append(floats)
-        return paint_in_bands(network, photo, floats) if len(sizes) > 1 else too_large(photo)
+        return paint_in_bands(network, photo, floats, photo_part) if len(sizes) > 1 else too_large(photo)
 
     monkeypatch.setattr(model, "forward", too_large)
     monkeypatch.setattr(photo_module, "paint_in_bands", small_only)

@@ -49,6 +49,16 @@ def test_a_strength_is_so_much_of_the_style_and_the_rest_of_the_photos(model, ph
     assert np.array_equal(paint_photo(chosen, photo, 0), photo)
 
 
+def test_without_strength_the_network_gives_the_photo(model, photo):
+    pixels = torch.from_numpy(photo).permute(2, 0, 1)[None] / 255
+    none = model(pixels, torch.tensor([[1.0, 0, 0]]))
+    assert (255 * (none - pixels)).abs().max() <= 0.51
+    some = in_style(model, "photo:0.3,wave:0.7")  # a mix like any other
+    torch.testing.assert_close(some(pixels), model(pixels, torch.tensor([[0.3, 0, 0.7]])), atol=1e-5, rtol=1e-5)
+    large = np.tile(photo, (8, 2, 1))
+    assert np.abs(paint_photo(some, large).astype(int) - paint_photo(some, large, tile=64)).max() <= 1
+
+
 def test_bands_and_batches_have_the_strength_too(model, photo):
     chosen, large = in_style(model, "night"), np.tile(photo, (8, 2, 1))
     whole = paint_photo(chosen, large, 0.4)
