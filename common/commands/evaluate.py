@@ -52,9 +52,8 @@ def evaluate_command(task: Task, doc: str | None) -> None:
 
 def measure(task: Task, args: argparse.Namespace, folder: Path | None, device: "torch.device") -> None:
     """The photos or the video of the command line. Of several processes each measures its share of the photos."""
-    from common.batches.folders import find_photos
+    from common.batches.folders import RESULTS_MARKER, find_photos
     from common.evaluation.report import write_evaluation_page
-    from common.inference.plan import make_results_folder
     from common.runtime import processes
 
     measuring = task.measuring()
@@ -65,11 +64,12 @@ def measure(task: Task, args: argparse.Namespace, folder: Path | None, device: "
     if is_video(args.data):
         measure_video(task, args, models["prediction"], folder)
         return
-    if folder is not None and processes.is_main():
-        make_results_folder(folder)
+    is_new = folder is not None and not folder.exists()
     results = measuring.evaluate(args, models, photos, None if args.steps else folder, device)
     if not processes.is_main():
         return
+    if is_new and folder is not None and folder.is_dir():
+        (folder / RESULTS_MARKER).touch()  # so that no training takes its pictures for photos
     if args.steps and results is not None:
         from common.evaluation.dial import write_curve
 

@@ -105,11 +105,11 @@ def test_every_variant_has_its_changes_and_the_words_of_the_command_line(compare
         ]
 
 
-def test_a_model_to_start_from_that_is_missing_is_told_before_the_first_training(compared, tmp_path, caplog):
+def test_a_model_to_start_from_that_is_missing_is_told_before_the_first_training(compared, tmp_path, capsys):
     study = tmp_path / "missing.yaml"
     start = "{train.start_from: gone.safetensors, model: {network: srcnn}}"
     study.write_text(STUDY.replace("wild: {train.stages.0.lr: 1e+30}", f"wild: {start}"))
     (tmp_path / "tiny.yaml").write_text((compared[0].parent / "tiny.yaml").read_text())
     assert run_here("superres.compare", study, f"output.path={tmp_path / 'runs'}") == 2
-    assert "gone.safetensors: no such model file" in caplog.text
+    assert "gone.safetensors: no such model file" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
