@@ -32,7 +32,6 @@ from common.models.card import read_card
 from common.models.share import share
 from common.runtime.command import run_command
 from common.runtime.devices import get_device
-from common.runtime.errors import UserError
 from common.runtime.files import write_json
 
 ROOT = Path(__file__).parent.parent
@@ -199,10 +198,9 @@ def main() -> int:
     parser.add_argument("--device", default="cuda", help="cuda or cpu [cuda]")
     args = parser.parse_args()
     machine, end = describe_machine(get_device(args.device)), time.monotonic() + 60 * args.minutes
-    runs = args.output.with_name(f"{args.output.name}_runs")
+    names = (f"{args.output.name}_runs{number}" for number in ("", *range(2, 10_000)))  # an earlier call's runs stay
+    runs = next(folder for name in names if not (folder := args.output.with_name(name)).exists())
     kept = runs / "kept"
-    if runs.exists():
-        raise UserError(f"{runs}: exists, the runs of an earlier call; give another folder with -o")
     for folder in (args.output, kept):
         folder.mkdir(parents=True, exist_ok=True)
     results: list[dict[str, Any]] = []

@@ -126,7 +126,8 @@ class Use:
 
     in_video: "Callable[..., Callable[[np.ndarray], np.ndarray]]" = lambda enhance, **options: enhance
     """((photo, **options) -> result, **options) -> what makes the results of one video's frames, one after the other:
-    the same, unless a frame depends on those before it."""
+    the same, unless a frame depends on those before it. If it has `begins_anew`, and that is true after a frame, the
+    results before are not mixed into that frame's."""
 
     mixing: "Mapping[str, Callable[..., np.ndarray]]" = field(default_factory=dict)
     """What of a video's results is steadied: of `common.videos.steady.Steady`."""

@@ -35,10 +35,10 @@ class StyleMix(TensorBase):
 class AsTarget(ItemTransform):
     """(photo,) -> (photo, photo), as fastai's batch transform; with several styles (photo, mix, photo, mix).
 
-    mix: (N, styles), 1 for the style that a photo is to be painted in. strength: (N, 1 + styles), in the first column
-    how much the photo stays as it is: of four photos one does, one is painted, and two get a strength between 0 and
-    STRONGEST. All follows from `position`, which is the seed and the epoch, and from the photo's pixels: not from its
-    batch.
+    mix: (N, styles), 1 for the style that a photo is to be painted in. With `strength` it is (N, 1 + styles), and says
+    in its first column how much the photo stays as it is: of four photos one does, one is painted, and two get a
+    strength between 0 and STRONGEST. All follows from `position`, which is the seed and the epoch, and from the photo's
+    pixels: not from its batch.
     """
 
     order = 90  # after IntToFloatTensor

@@ -4,16 +4,14 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from common.losses.loss import PerceptualLoss
-from common.models.model_file import read_model_file
 from common.runtime.errors import UserError
 from styletransfer.config import Config
-from styletransfer.files import NAME, read_styles, style_names_of
+from styletransfer.files import load_model, read_styles
 from styletransfer.johnson import TransformationNetwork
 from styletransfer.loss import StyleLoss
 from styletransfer.metrics import content_kept_metric
@@ -61,26 +59,35 @@ def build(config: Config, run: Path | None = None, _: object = None) -> tuple[St
 
 
 def begin(config: Config, model: Stylizer) -> None:
-    """Gives each style what it had in the model that training starts from, by its name; freezes all but those that are
-    added to it."""
-    if config.train.start_from is not None and model.styles and isinstance(model.network, TransformationNetwork):
-        take_styles(model, config.train.start_from.expanduser())
-    if config.style.kept and isinstance(model.network, TransformationNetwork):
+    """Freezes all but the styles that are added to those that the model had; without `add`, gives each style what it
+    had in the model that training starts from."""
+    if not isinstance(model.network, TransformationNetwork):
+        return
+    if config.style.kept:
         model.network.learn_only_new(len(config.style.kept))
+    elif model.styles and config.train.start_from is not None:
+        take_styles(model, model.network, config.train.start_from.expanduser())
 
 
-def take_styles(model: Stylizer, path: Path) -> None:
-    """Fills the scales and shifts of styles that the model of a file has, too, whatever their places are."""
-    values, state = read_model_file(path, NAME)
-    names = style_names_of(path, values)
-    if new := [name for name in model.styles if name not in names] if names else []:
+@torch.no_grad()
+def take_styles(model: Stylizer, network: TransformationNetwork, path: Path) -> None:
+    """Fills the scales and shifts of styles by their names in a model file, since `start_from` fills by their places.
+
+    Others begin anew, with a line. Raises UserError if the file cannot be read.
+    """
+    old = load_model(path)
+    if not isinstance(old.network, TransformationNetwork) or not old.styles:
+        return
+    if new := [name for name in model.styles if name not in old.styles]:
         log.info("start_from: styles that begin anew: %s", ", ".join(new))
-    for prefix, norm in cast(TransformationNetwork, model.network).norms().items():
-        for number, name in enumerate(model.styles if names else []):
-            for key, value, start in (("scales", norm.scales, 1.0), ("shifts", norm.shifts, 0.0)):
-                taken = state.get(f"network.{prefix}.{key}.{names.index(name)}") if name in names else None
-                with torch.no_grad():
-                    value[number].copy_(torch.full_like(value[number], start) if taken is None else taken)
+    for norm, before in zip(network.norms().values(), old.network.norms().values(), strict=True):
+        for ours, theirs, first in ((norm.scales, before.scales, 1.0), (norm.shifts, before.shifts, 0.0)):
+            for value, name in zip(ours, model.styles, strict=True):
+                known = theirs[old.styles.index(name)] if name in old.styles else None
+                if known is not None and known.shape == value.shape:
+                    value.copy_(known)
+                else:
+                    value.fill_(first)
 
 
 def keep_styles(config: Config, run: Path) -> None:

@@ -37,7 +37,7 @@ CHECKED_AT_START = 2000
 MAX_NAMED = 3  # examples in a message
 
 # What the folders of runs, of studies and of results have in them; their pictures are no photos.
-RESULTS_MARKER = ".results-of-predict"  # an empty file in the folders that predict makes
+RESULTS_MARKER = ".results-of-predict"  # an empty file in the folders that predict and evaluate make
 RUN_FILES = ({"config.yaml", "environment.json"}, {"study.yaml", "photos.json"}, {RESULTS_MARKER})
 
 SAMPLE_PHOTOS = {

@@ -75,7 +75,7 @@ def measure(task: Task, args: argparse.Namespace, folder: Path | None, device: "
 
         write_curve(results, list(models), folder or Path())
     elif folder is not None and results is not None:
-        title = str(args.baseline) if args.model is None else f"{args.model.resolve().parent.name}/{args.model.name}"
+        title = str(args.baseline) if args.model is None else f"{args.model.absolute().parent.name}/{args.model.name}"
         write_evaluation_page(folder, results, title, f"{len(results.table)} photos of {args.data}")
 
 
@@ -155,7 +155,7 @@ def settings(task: Task, args: argparse.Namespace) -> Iterator[str]:
     """What a model is measured with that is not as it was trained, in words: its figures are not the model's own."""
     if args.blend is not None and not args.steps:  # which measure the models themselves, too
         part = 0.5 if args.part is None else args.part
-        yield f"{part:g}-of-{args.blend.stem if stem_of(args.blend) else args.blend.resolve().parent.name}"
+        yield f"{part:g}-of-{args.blend.stem if stem_of(args.blend) else args.blend.absolute().parent.name}"
     for option in task.options:
         value = getattr(args, option.name, option.default)
         is_own = option.name in task.resizing or isinstance(value, Path)  # of `evaluate`: another thing of that name

@@ -78,7 +78,6 @@ class LdlTerm(Term, frozen=True):
 
 class GridTerm(Term, frozen=True):
     period: Annotated[int, Field(ge=2)] = Field(default=4, description="pixels a side of a square of the grid")
-    window: Count = Field(default=8, description="squares a side over which errors are averaged")
 
 
 class LpipsTerm(Term, frozen=True):

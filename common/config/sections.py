@@ -209,11 +209,17 @@ class TaskConfig(Section, frozen=True):
 
     @model_validator(mode="after")
     def batch_norm_has_several_values(self) -> "TaskConfig":
-        for i, stage in enumerate(self.train.stages if self.model.has_batch_norm else []):
-            if stage.bs == self.train.accumulate and self.network_side(stage) <= UNET_STRIDE:
-                raise ValueError(
-                    f"train.stages.{i}: batch norm needs more than one value, and a single crop of {stage.crop} px is "
-                    "one value at the bottleneck; take a larger crop, more crops at a time (bs, accumulate), or "
-                    "another norm"
-                )
+        if mistake := self.lone_crop(1):
+            raise ValueError(mistake)
         return self
+
+    def lone_crop(self, n_processes: int) -> str | None:
+        """What is wrong if batch norm would see a single value a channel in each process; None if it sees more."""
+        for i, stage in enumerate(self.train.stages if self.model.has_batch_norm else []):
+            if stage.bs == n_processes * self.train.accumulate and self.network_side(stage) <= UNET_STRIDE:
+                return (
+                    f"train.stages.{i}: batch norm needs more than one value, and a single crop of {stage.crop} px is "
+                    "one value at the bottleneck; take a larger crop, more crops at a time (bs, accumulate"
+                    f"{', fewer processes' * (n_processes > 1)}), or another norm"
+                )
+        return None

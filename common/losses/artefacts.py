@@ -41,7 +41,7 @@ def grid_loss(pred: Tensor, target: Tensor, period: int = 4, window: int = 8) ->
 
     The error pred - target of each place in the grid's square is averaged over `window` x `window` squares around, so
     that only what repeats is left; of it the mean absolute difference from all places' mean. A picture that is brighter
-    or blurred has none. 0 or more; rows and columns that fill no square are left out.
+    or blurred has none. 0 or more; rows and columns that fill no square are left out. (Of no paper.)
     """
     error, period = pred - target, min(period, *pred.shape[-2:])
     height, width = (size - size % period for size in error.shape[-2:])

@@ -56,8 +56,8 @@ def start_from(model: nn.Module, path: Path | None, task: str, read: ReadWeights
     log.info("start_from: %d of %d weights of %s", taken, len(state), path)
     if changed:
         log.warning(
-            "start_from: WARNING: this network bounds %d weights (by a norm, or even kernels) that were trained "
-            "without that: it does not begin as that model",
+            "start_from: WARNING: a norm, or even kernels, which that model did not have, changes %d weights: the "
+            "first results are not that model's",
             changed,
         )
     if left_out:

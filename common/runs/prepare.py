@@ -11,7 +11,7 @@ from fastai.torch_core import set_seed
 from common.batches.fastai_sets import fetch_photos
 from common.batches.folders import PhotoSplit
 from common.config.losses import NO_FILES
-from common.config.sections import UNET_STRIDE, TaskConfig
+from common.config.sections import TaskConfig
 from common.models.start_from import start_from
 from common.runs.environment import recorded_precision
 from common.runs.photos import get_run_photos
@@ -43,7 +43,8 @@ def prepare(
     check_precision(config.train, device)
     config = task.training().settle(with_model_of_box(task, config))
     config = with_one_vgg16(without_idle_freezing(with_fetched_photos(config)))
-    check_batch_norm(config)
+    if mistake := config.lone_crop(processes.count()):
+        raise UserError(mistake)
     photos = photos or get_run_photos(resume, config, task.training().get_photos)
     set_seed(config.train.seed)
     return config, photos, device
@@ -73,17 +74,6 @@ def get_learner(
         files,
         precision,
     )
-
-
-def check_batch_norm(config: TaskConfig) -> None:
-    """Raises UserError if batch norm would have one value a channel in a process."""
-    for i, stage in enumerate(config.train.stages if processes.count() > 1 and config.model.has_batch_norm else []):
-        if stage.bs == processes.count() * config.train.accumulate and config.network_side(stage) <= UNET_STRIDE:
-            raise UserError(
-                f"train.stages.{i}: batch norm needs more than one value, and each of {processes.count()} processes "
-                f"has a single crop of {stage.crop} px, one value at the bottleneck; take larger crops, more of them "
-                "(bs), or another norm"
-            )
 
 
 def with_model_of_box(task: Task, config: Config) -> Config:

@@ -17,12 +17,16 @@ def advising(index: int, train: TrainConfig) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError, AssertionError) as error:
-        advice = lost_worker_advice(error)
-        if is_out_of_memory(error):
-            advice = out_of_memory_advice(index, train.stages[index], train, error)
-        if advice := advice or compiled_code_advice(error):
+        if advice := advice_for(error, index, train):
             raise TrainingStopped(advice) from error
         raise
+
+
+def advice_for(error: Exception, index: int, train: TrainConfig) -> str | None:
+    """What to do about an error of stage `index`; None if nothing is known."""
+    if is_out_of_memory(error):
+        return out_of_memory_advice(index, train.stages[index], train, error)
+    return lost_worker_advice(error) or compiled_code_advice(error)
 
 
 def out_of_memory_advice(index: int, stage: StageConfig, train: TrainConfig, error: BaseException) -> str:

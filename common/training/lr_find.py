@@ -8,9 +8,7 @@ from matplotlib.figure import Figure
 from common.config.sections import StageConfig
 from common.runtime.errors import UserError
 from common.runtime.files import atomic_write
-from common.runtime.out_of_memory import is_out_of_memory, lost_worker_advice
-from common.training.advice import out_of_memory_advice
-from common.training.compiled import compiled_code_advice
+from common.training.advice import advice_for
 from common.training.learner import StageLearner, without_progress_bars
 
 
@@ -26,11 +24,8 @@ def find_lr(learn: StageLearner, path: Path, steps: int = 100) -> float:
             learn.path = Path(folder)  # pyright: ignore[reportAttributeAccessIssue] (fastai sets it by name)
             lr = float(learn.lr_find(num_it=steps, show_plot=False).valley)  # pyright: ignore[reportAttributeAccessIssue]
     except (IndexError, ValueError, RuntimeError, MemoryError) as error:
-        if advice := lost_worker_advice(error) or compiled_code_advice(error):
+        if advice := advice_for(error, learn.stage, learn.train_config):
             raise UserError(advice) from error
-        if is_out_of_memory(error):
-            train = learn.train_config
-            raise UserError(out_of_memory_advice(learn.stage, train.stages[learn.stage], train, error)) from error
         if len(learn.recorder.losses) > steps // 4:
             raise
         raise UserError(

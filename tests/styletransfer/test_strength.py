@@ -134,6 +134,9 @@ def test_styles_begin_as_they_were_by_their_names(tmp_path, caplog):
     for norm in new.network.norms().values():
         assert [scale[0].item() for scale in norm.scales] == [1, 11, 10]
     assert "styles that begin anew: photo" in caplog.text
+    wider = get_model(StyleModelConfig.model_validate({"johnson": {"width": 8}}), ["wave"])
+    begin(config, wider)  # of another width, nothing fits
+    assert all(norm.scales[0].eq(1).all() for norm in wider.network.norms().values())
 
 
 def test_held_out_photos_are_judged_as_those_of_the_training(noise):

@@ -13,3 +13,7 @@ def test_models_have_different_names():
 def test_a_model_in_the_current_folder_is_called_after_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert name_models([Path("model.safetensors")]) == {tmp_path.name: Path("model.safetensors")}
+    Path("run").mkdir()
+    Path("run/model.safetensors").touch()
+    Path("best.safetensors").symlink_to("run/model.safetensors")
+    assert list(name_models([Path("best.safetensors"), Path("run/../run/model.safetensors")])) == ["best", "run"]

@@ -57,7 +57,7 @@ def test_weights_that_spectral_norm_changes_are_told(norm, warns, tmp_path, capl
     save_model(tmp_path / "a.safetensors", ours, config)
     other, _ = make(1, f"model.norm={norm}")
     start_from(other, tmp_path / "a.safetensors", "superres")
-    assert ("does not begin as that model" in caplog.text) == warns
+    assert ("the first results are not that model's" in caplog.text) == warns
 
 
 def test_what_does_not_fit_is_named_and_the_rest_is_taken(tmp_path, caplog):

@@ -13,7 +13,6 @@ from common.commands.configs import CONFIGS
 from common.config.yaml_file import load_config
 from common.runs.folder import open_run
 from common.runs.prepare import (
-    check_batch_norm,
     get_learner,
     prepare,
     with_model_of_box,
@@ -141,11 +140,12 @@ def test_an_encoder_has_the_vgg16_of_the_loss(task, words, place):
 
 
 def test_batch_norm_needs_more_than_one_value_in_each_process(monkeypatch):
-    words = ["loss={l1: 1}", "data.scale=2", "model={norm: batch, encoder: resnet18, pretrained: false}"]
+    model = "model={norm: batch, encoder: resnet18, pretrained: false}"
     stages = "train.stages=[{crop: 64, bs: %d, epochs: 1, lr: 1e-3}]"
-    small, enough = (load_config(Config, None, [*words, stages % bs]) for bs in (2, 4))
-    check_batch_norm(small)
+    small, enough = (load_config(Config, None, ["loss={l1: 1}", "data.scale=2", model, stages % bs]) for bs in (2, 4))
+    assert small.lone_crop(1) is None
+    assert enough.lone_crop(2) is None
+    monkeypatch.setattr(processes, "join", lambda _: torch.device("cpu"))
     monkeypatch.setattr(processes, "count", lambda: 2)
-    check_batch_norm(enough)
-    with pytest.raises(UserError, match="each of 2 processes has a single crop of 64 px, one value"):
-        check_batch_norm(small)
+    with pytest.raises(UserError, match=r"a single crop of 64 px is one value .* \(bs, accumulate, fewer processes\)"):
+        prepare(TASK, small)
