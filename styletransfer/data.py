@@ -36,8 +36,8 @@ class AsTarget(ItemTransform):
     """(photo,) -> (photo, photo), as fastai's batch transform; with several styles (photo, mix, photo, mix).
 
     mix: (N, styles), 1 for the style that a photo is to be painted in. With `strength` it is (N, 1 + styles), and says
-    in its first column how much the photo stays as it is: of four photos one does, one is painted, and two get a
-    strength between 0 and STRONGEST. All follows from `position`, which is the seed and the epoch, and from the photo's
+    in its first column how much the photo stays as it is: of two photos one is painted, and the other gets a strength
+    between 0 and STRONGEST. All follows from `position`, which is the seed and the epoch, and from the photo's
     pixels: not from its batch.
     """
 
@@ -63,9 +63,9 @@ class AsTarget(ItemTransform):
 
 
 def draw_strength(seed: int) -> float:
-    """0, 1, or (twice as often) anything between 0 and STRONGEST."""
+    """1, or (as often) anything up to STRONGEST. Not 0, which is the photo without being learned."""
     random = Random(seed)
-    return random.choice((0.0, 1.0, random.uniform(0, STRONGEST), random.uniform(0, STRONGEST)))
+    return random.choice((1.0, random.uniform(0, STRONGEST)))
 
 
 def get_photo_opener(config: Config) -> PhotoOpener:

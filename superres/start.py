@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
-from common.models.model_file import read_model_file
+from common.models.model_file import read_model_file, validate_section
 from common.models.weights import StateDict
 from common.runtime.errors import UserError
 from superres.config import KEYS, Config, SuperresModelConfig
-from superres.files import NAME, is_of_others
+from superres.files import NAME, is_of_others, read_data_section
 
 log = logging.getLogger(__name__)
 
@@ -20,13 +20,16 @@ TOLD = ("author", "license", "licence", "modelspec.author", "modelspec.license",
 
 
 def take_over(config: Config) -> Config:
-    """The config with the network and the scale of the file that it starts from, if that is another program's.
+    """The config with the network and the scale of the file that it starts from.
 
-    What the config says of them itself must be the same. Raises UserError if it is not, or the file cannot be used.
+    Another program's: what the config says of them itself must be the same. Ours: they are taken where the config says
+    nothing of its network; a scale that it gives is kept. Raises UserError if they differ, or the file cannot be used.
     """
     path = config.train.start_from and config.train.start_from.expanduser()
-    if path is None or not path.exists() or not is_of_others(path):
+    if path is None or not path.exists():
         return config
+    if not is_of_others(path):
+        return take_over_ours(config, path)
     network, scale = read_network(path)
     given = {"data.scale": config.data.scale} if "scale" in config.data.model_fields_set else {}
     keys = config.model.model_fields_set & {"network", *KEYS["spandrel"]}  # others mean nothing here
@@ -41,6 +44,21 @@ def take_over(config: Config) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         raise UserError(f"{path}, {scale}x: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+
+
+def take_over_ours(config: Config, path: Path) -> Config:
+    """The config with the network of one of our model files, unless it describes one itself."""
+    if config.model.model_fields_set - {"even"}:
+        return config
+    values, _ = read_model_file(path, NAME)
+    network = validate_section(path, SuperresModelConfig, values.get("model"))
+    network = network.without_pretrained() if network.has_encoder else network
+    if "even" in config.model.model_fields_set:
+        network = network.model_copy(update={"even": config.model.even})
+    data = config.data
+    if "scale" not in data.model_fields_set:
+        data = data.model_copy(update={"scale": read_data_section(path, values).scale})
+    return Config.model_validate(config.model_dump() | {"model": network.model_dump(), "data": data.model_dump()})
 
 
 def read_network(path: Path) -> tuple[SuperresModelConfig, int]:

@@ -66,6 +66,16 @@ def test_architecture_options_and_scale_come_from_the_file(span, compact):
     assert settled(compact, "data.scale=4", "model.network=spandrel", "model.architecture=Compact") == config
 
 
+def test_a_config_that_says_nothing_of_its_network_takes_that_of_one_of_our_files(compact, tmp_path):
+    config, model = started(compact)
+    save_model(tmp_path / "ours.safetensors", model, config)
+    ours = settled(tmp_path / "ours.safetensors", "model.even=true", "loss.mse=1")
+    assert ours.model == config.model.model_copy(update={"even": True})
+    assert ours.data.scale == 4
+    assert settled(tmp_path / "ours.safetensors", "data.scale=2").data.scale == 2
+    assert settled(tmp_path / "ours.safetensors", "model.network=srcnn").model.network == "srcnn"
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [
