@@ -23,8 +23,8 @@ class Stylizer(nn.Module):
     residual: the network predicts what to add to the photo (as logits, so that no pixel leaves [0, 1]), and untrained
     the photo comes back within 0.01. Otherwise it paints anew, as the paper's does. styles: the names, if it has
     several; it is then also given the mix, (N, k), how much of each of the last k. If the first is PHOTO, it was
-    trained to paint in any strength, and a mix of all says in its first column how much the photo stays. dial: of a
-    Stylizer in one style, the network of all, for other strengths, and the mix, (styles,), that this style is there.
+    trained to paint in any strength, and a mix of all says in its first column how much the photo stays. chosen: of a
+    Stylizer with such a dial in one style, the mix, (styles,), that this style is.
     """
 
     settings = ("residual", "styles")  # as `common.models.blend` reads them
@@ -34,11 +34,10 @@ class Stylizer(nn.Module):
         network: nn.Module,
         residual: bool,
         styles: Sequence[str] = (),
-        dial: tuple[TransformationNetwork, Sequence[float]] | None = None,
+        chosen: Sequence[float] = (),
     ) -> None:
         super().__init__()
-        self.network, self.residual, self.styles = network, residual, list(styles)
-        self.whole, self.chosen = dial or (None, ())
+        self.network, self.residual, self.styles, self.chosen = network, residual, list(styles), list(chosen)
 
     @property
     def has_photo(self) -> bool:
@@ -56,22 +55,21 @@ class Stylizer(nn.Module):
         return len(self.styles) if self.has_photo else len(self.chosen)
 
     def mix_of(self, strength: float) -> list[float] | None:
-        """How much of each style of the whole network a painting has; None without a dial."""
-        if self.whole is None:
+        """How much of each style a painting has; None without a dial."""
+        if not self.chosen:
             return None
         photo, *others = (strength * part for part in self.chosen)
         return [photo + 1 - strength, *others]
 
     def forward(self, photo: Tensor, mix: Tensor | None = None) -> Tensor:
         photo = as_plain(photo)
-        network = self.network if mix is None or self.whole is None else self.whole
-        logits = network(photo) if mix is None else network(photo, mix)
+        if mix is None and self.chosen:
+            mix = torch.tensor([self.chosen], device=photo.device).expand(len(photo), -1)
+        logits = self.network(photo) if mix is None else self.network(photo, mix)
         if self.residual:
             logits = torch.logit(photo, eps=0.01) + logits
         if mix is not None and mix.shape[1] == self.n_with_photo:
             logits = with_photo(logits, photo, mix[:, 0])
-        elif mix is None and self.chosen and self.chosen[0] > 0:
-            logits = with_photo(logits, photo, self.chosen[0])
         return logits.float().sigmoid()  # 8 bits are more than half precision has near 1
 
 
@@ -119,8 +117,9 @@ def in_style(model: Stylizer, style: str | None) -> Stylizer:
     if min(parts.values()) < 0 or not 0 < total < float("inf"):  # no NaN either
         raise UserError(f"--style {style}: each part must be 0 or more, and one of them more; all must be finite")
     network, mix = cast(TransformationNetwork, model.network), [part / total for part in parts.values()]
-    dial = (network, mix) if model.has_photo else None
-    return Stylizer(network.in_style(mix), model.residual, dial=dial).train(model.training)
+    if model.has_photo:
+        return Stylizer(network, model.residual, chosen=mix).train(model.training)
+    return Stylizer(network.in_style(mix), model.residual).train(model.training)
 
 
 def each_style(model: Stylizer) -> dict[str, Stylizer]:

@@ -150,7 +150,8 @@ def paint_in_one_piece(model: Stylizer, photo: np.ndarray, parts: list[float] | 
 
 def paint_bands_of(model: Stylizer, photo: np.ndarray, floats: int, parts: list[float] | None) -> np.ndarray:
     network = cast(TransformationNetwork, model.network)
-    if parts is not None and model.whole is not None:
-        network = model.whole.in_style(parts)
+    parts = parts or model.chosen
+    if parts:
+        network = network.in_style(parts)
     with precision_of(model):
-        return paint_in_bands(network, photo, floats, (parts or model.chosen or [0.0])[0])
+        return paint_in_bands(network, photo, floats, parts[0] if parts else 0.0)
