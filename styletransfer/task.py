@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from common.commands.arguments import number_at_least, user_path
@@ -121,5 +122,7 @@ TASK = Task(
     higher_is_better={"loss": False, "features": False, "gram": False, "kept": True},
     keep_grey=False,
     steady=0.8,
+    box=Path(__file__).parent / "models",
+    first_choice=("paintings",),
     add_evaluate_arguments=add_evaluate_arguments,
 )

@@ -19,6 +19,7 @@ from common.models.card import read_card, to_markdown
 from common.runs.card import without_files
 from common.runtime.errors import UserError
 from common.runtime.files import write_json
+from styletransfer.task import TASK as STYLE
 from superres.task import TASK
 from tests.commands import run_here
 from tests.common.commands.models import write_model
@@ -142,8 +143,9 @@ def test_without_a_model_the_first_choice_enhances(photos, tmp_path, monkeypatch
     assert Image.open(tmp_path / "enhanced/0.png").size == (160, 144)
 
 
-def test_every_model_in_the_box_has_a_whole_card():
-    for name, path in box_of(TASK).items():
+@pytest.mark.parametrize("task", [TASK, STYLE])
+def test_every_model_in_the_box_has_a_whole_card(task):
+    for name, path in box_of(task).items():
         card = read_card(path)
         missing = {"what for", "licence", "author", "photos", "steps", "minutes", "hardware", "figures"} - set(card)
         assert not missing, name
