@@ -142,6 +142,11 @@ class TrainConfig(Section, frozen=True):
         default=0.0,
         description="measure and save a running average of the weights, with this decay (0.999); 0: no average",
     )
+    clip: Positive | None = Field(
+        default=None,
+        description="largest norm of a step's gradient: what is longer is shortened to it, so that a rare crop cannot "
+        "throw the network off; null: as it is",
+    )
     device: str = Field(default="auto", description="auto (a GPU if there is one), cpu, cuda, cuda:1, mps, xpu")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
         default="auto",

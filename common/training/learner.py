@@ -30,6 +30,7 @@ from common.runtime.memory import release_freed_memory
 from common.runtime.precision import choose_precision
 from common.training.advice import advising
 from common.training.balance import Balance
+from common.training.clip import Clip
 from common.training.ema import Ema, model_to_save
 from common.training.finite_steps import FiniteSteps
 from common.training.loss_context import LossContext
@@ -199,6 +200,7 @@ def make_learner(
             FiniteSteps(),
             *([Balance()] if loss.config.balance == "always" else []),
             *([GradientAccumulation(items_in_step(train.stages[0]))] if accumulate > 1 else []),
+            *([Clip(train.clip)] if train.clip is not None else []),
             *([Ema(train.ema)] if train.ema else []),
             *precision_callbacks(precision),
             *distributed_callbacks(dls.device),

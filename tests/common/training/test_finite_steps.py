@@ -6,6 +6,7 @@ import logging
 import pandas as pd
 import pytest
 import torch
+from fastai.callback.core import Callback
 from fastai.data.core import DataLoaders
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -97,6 +98,37 @@ def test_a_gradient_that_is_not_finite_moves_no_weight_and_is_counted(half, fact
     said = [line for line in caplog.messages if line.startswith("epoch ")]
     assert ["2 steps skipped" in said[0], "1 steps skipped" in said[1]] == [True, True]
     assert int(learn.ema.averaged.n_averaged) == 5
+
+
+class Norms(Callback):
+    """Notes how long the gradient of each step is."""
+
+    order, run_valid = 61.5, False
+
+    def before_fit(self):
+        self.noted = []
+
+    def before_step(self):
+        self.noted.append(torch.nn.utils.get_total_norm([p.grad for p in self.learn.model.parameters()]).item())
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["fp32", "fp16"])
+def test_a_gradient_that_is_too_long_is_shortened_and_one_without_end_skipped(half, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+
+    def noted(name, **train):
+        torch.manual_seed(0)
+        learn = make_learner(Network(backward={1: 1e4, 2: INF}), half, epochs=1, **train).add_cb(norms := Norms())
+        fit_run(learn, tmp_path / name)
+        assert pd.read_csv(tmp_path / name / "history.csv")["skipped"].tolist() == [1]
+        return norms.noted
+
+    first, second, _ = noted("free")
+    assert second > 1e3 * first
+    shortened = noted("clipped", clip=2 * first)
+    assert len(shortened) == 3
+    assert shortened[:2] == pytest.approx([first, 2 * first], rel=1e-4)
+    assert f"{second:.3g} at most; 1 of 3 were shortened to {2 * first:g}" in caplog.text
 
 
 @pytest.mark.parametrize("half", [False, True], ids=["fp32", "fp16"])
