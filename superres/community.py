@@ -17,6 +17,14 @@ from superres.network import SuperResolver
 
 log = logging.getLogger(__name__)
 
+# Parts of image generators, which lie beside upscalers in people's folders, by what stands in their weights' names.
+GENERATORS = {
+    "lora_": "a LoRA",
+    "diffusion_model.": "the whole",
+    "text_model.": "a text encoder",
+    "quant_conv.": "a VAE",
+}
+
 
 class CommunityNetwork(nn.Module):
     """(N, 3, H, W) in [0, 1] -> (N, 3, scale H, scale W) in [0, 1]: a model of others, called as spandrel calls it.
@@ -70,10 +78,13 @@ def load_community_model(path: Path) -> SuperResolver:
 
 def load_descriptor(path: Path) -> Descriptor:
     """A file of others as spandrel opens it. Raises UserError as `load_community_model` does."""
+    state = read_state(path)
     try:
-        descriptor = MAIN_REGISTRY.load(read_state(path))
+        descriptor = MAIN_REGISTRY.load(state)
     except UnsupportedModelError:
-        raise UserError(f"{path}: neither a model of this program nor one that spandrel recognises") from None
+        kind = next((name for part, name in GENERATORS.items() if any(part in key for key in state)), None)
+        hint = f"; its weights look like {kind} of an image generator" if kind else ""
+        raise UserError(f"{path}: neither a model of this program nor one that spandrel recognises{hint}") from None
     except UserError:
         raise
     except Exception as error:  # spandrel's loaders read shapes out of files unchecked

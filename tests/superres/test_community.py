@@ -94,6 +94,11 @@ class Code:
         return print, ("this must not run",)
 
 
+def save_cut(path):
+    torch.save({"weight": torch.zeros(1000)}, path)
+    path.write_bytes(path.read_bytes()[:2000])
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -106,9 +111,27 @@ class Code:
             lambda path: torch.save({"body.0.weight": torch.zeros(3), "body.1.weight": torch.zeros(3)}, path),
             "spandrel takes it for a model it knows, but cannot open it",
         ),
+        (lambda path: torch.save({"quant_conv.weight": torch.zeros(3)}, path), "weights look like a VAE of an image"),
+        (lambda path: torch.save({"text_model.encoder.w": torch.zeros(3)}, path), "weights look like a text encoder"),
+        (lambda path: torch.save({"lora_unet_a.lora_down.w": torch.zeros(3)}, path), "weights look like a LoRA"),
+        (lambda path: torch.save(Compact(num_in_ch=16, num_out_ch=16, num_conv=1).state_dict(), path), "a photo has 3"),
+        (lambda path: save_cut(path), "cannot be read as weights alone"),
         (lambda path: None, "no such model file"),
     ],
-    ids=["code", "a bare pickle", "noise", "a tensor", "unknown", "misleading", "missing"],
+    ids=[
+        "code",
+        "a bare pickle",
+        "noise",
+        "a tensor",
+        "unknown",
+        "misleading",
+        "VAE",
+        "text encoder",
+        "LoRA",
+        "16 channels",
+        "cut",
+        "missing",
+    ],
 )
 def test_what_is_no_model_is_refused(content, message, tmp_path, capsys):
     content(tmp_path / "theirs.pth")
