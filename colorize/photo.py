@@ -58,10 +58,8 @@ def color_photo(
         else:
             hints = hints if isinstance(hints, list) else [] if hints is None else read_hints(Path(hints))
             places = to_places(hints, photo.shape[:2], grey.shape[:2])
-            if saturation > 0:  # which is of the model's colours: the hints' are true
-                places = [place._replace(ab=place.ab / saturation) for place in places]
-            way = "the photo in one piece", partial(color_in_one_piece, model, grey, places)
-            small = first_that_fits([way], hint=" (--size)")
+            way = "the photo in one piece", partial(color_in_one_piece, model, grey, places, saturation)
+            small, saturation = first_that_fits([way], hint=" (--size)"), 1.0
     return lay_colors(photo, small, saturation)
 
 
@@ -76,16 +74,21 @@ def usual_size(model: Colorizer | OnnxModel) -> int:
 
 
 @torch.inference_mode()
-def color_in_one_piece(model: Colorizer | OnnxModel, grey: np.ndarray, places: list[Place]) -> np.ndarray:
-    """(h, w, 3) uint8 -> the same, coloured, with the colours of `places`. Raises UserError for an ONNX file.
+def color_in_one_piece(
+    model: Colorizer | OnnxModel, grey: np.ndarray, places: list[Place], saturation: float
+) -> np.ndarray:
+    """(h, w, 3) uint8 -> the same, coloured, with the colours of `places`.
 
-    In one piece, since a hint reaches over the picture, and a palette is that of the whole.
+    saturation: of the model's colours; those of the places are true. In one piece, since a hint reaches over the
+    picture, and a palette is that of the whole. Raises UserError for an ONNX file.
     """
     if isinstance(model, OnnxModel):
         raise UserError("--hints: not for an ONNX file; give the model.safetensors that it was made from")
     device = device_of(model)
     picture = to_tensor(grey).to(device)
     result, _ = run_finite(model, picture)
+    if saturation != 1:
+        result = set_ab(result, saturation * get_ab(result))
     return to_pixels(spread(result, model.unet.at_eighth(picture), places) if places else result)
 
 

@@ -69,7 +69,9 @@ class Option:
         lowest, highest = (unbounded if bound is None else bound for _, bound, unbounded in bounds)
         if not lowest <= value <= highest:
             said = [f"{bound:g} {which}" for which, bound, _ in bounds if bound is not None]
-            raise UserError(f"{self.name} = {word[:40]}: must be a number, {', '.join(said)}")
+            raise UserError(
+                f"{self.name} = {word[:40]}: must be a {'whole ' if self.type is int else ''}number, {', '.join(said)}"
+            )
         return value
 
 

@@ -39,6 +39,10 @@ class StyleConfig(Section, frozen=True):
         default=None, description="with add, the styles that the model has; null: as its file says"
     )
 
+    def of_one_picture(self, image: Path) -> Self:
+        """The section for one picture, whatever its name, in the same sizes."""
+        return self.model_copy(update={"image": image, "strength": False, "add": False, "kept": None})
+
     @property
     def sizes(self) -> list[int]:
         return self.size if isinstance(self.size, list) else [self.size]

@@ -78,7 +78,7 @@ def evaluate(
         if not path.exists():
             hint = "put the pictures whose styles were learned there" if names else "name it with --style"
             raise UserError(f"{path}: not found; {hint}")
-    styles = {name: open_style(style_config.model_copy(update={"image": path})) for name, path in paths.items()}
+    styles = {name: open_style(style_config.of_one_picture(path)) for name, path in paths.items()}
     loss = StyleLoss(loss_config, *(style_to_tensors(style, style_config) for style in styles.values()))
     iterations = sorted(set(args.optimize))
     stylizers = each_style(models["prediction"]) if names else models

@@ -1,7 +1,7 @@
 """The style network: a photo in, the same photo in one style out."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,27 @@ from common.runtime.nearest import did_you_mean
 from styletransfer.config import StyleModelConfig
 from styletransfer.johnson import TransformationNetwork
 from styletransfer.style import PHOTO
+
+LEAST_SLOPE = 0.05  # a fifth of the sigmoid's steepest
+
+
+class LiveSigmoid(torch.autograd.Function):
+    """The sigmoid, whose gradient never vanishes: it is at least LEAST_SLOPE of what comes in.
+
+    Instance norm tempts a network to make one bright, flat place far brighter than white, which shifts the rest of the
+    picture. At logits of 100 a sigmoid passes no gradient, so nothing would ever darken that white spot again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        result = logits.sigmoid()
+        ctx.save_for_backward(result)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (result,) = ctx.saved_tensors
+        return gradient * (result * (1 - result)).clamp_min(LEAST_SLOPE)
 
 
 class Stylizer(nn.Module):
@@ -70,7 +91,8 @@ class Stylizer(nn.Module):
             logits = torch.logit(photo, eps=0.01) + logits
         if mix is not None and mix.shape[1] == self.n_with_photo:
             logits = with_photo(logits, photo, mix[:, 0])
-        return logits.float().sigmoid()  # 8 bits are more than half precision has near 1
+        logits = logits.float()  # 8 bits are more than half precision has near 1
+        return cast(Tensor, LiveSigmoid.apply(logits)) if self.training else logits.sigmoid()
 
 
 def with_photo(logits: Tensor, photo: Tensor, part: Tensor | float) -> Tensor:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common.commands.arguments import add_device_argument, get_parser, number_at_least, user_path
-from common.commands.configs import CONFIGS
+from common.commands.configs import CONFIGS, find_config
 from common.config.yaml_file import load_config
 from common.photos.formats import WRITABLE_SUFFIXES
 from common.runtime.command import run_command
@@ -35,8 +35,10 @@ def main() -> None:
     args = read_arguments()
     words, path = [*DEFAULT_WORDS, *args.config], DEFAULT_CONFIG
     if args.config and args.config[0].endswith((".yaml", ".yml")):
-        path, words = Path(args.config[0]), args.config[1:]
+        path, words = find_config(Path(args.config[0])), args.config[1:]
     config = load_config(Config, path, words)
+    if config.loss.balance != "none":
+        raise UserError("loss.balance: shares are measured when a network is trained; give the weights that came of it")
     check_output(args)
     from PIL import Image
 
@@ -49,7 +51,7 @@ def main() -> None:
     from styletransfer.style import MIN_SIDE, open_style, style_to_tensors
 
     photo = to_srgb_photo(read_photo(args.photo))
-    style = open_style(config.style.model_copy(update={"image": args.style}))
+    style = open_style(config.style.of_one_picture(args.style))
     height, width = shrunk_size(photo.rgb.shape[0], photo.rgb.shape[1], args.size)
     if min(height, width) < MIN_SIDE:
         raise UserError(f"{args.photo}: {width} x {height} px; each side must have at least {MIN_SIDE}")

@@ -59,6 +59,8 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 def check_study(configs: Sequence[Config]) -> None:
     """Raises UserError unless each has one style."""
+    if any(config.style.strength or config.style.add for config in configs):
+        raise UserError("style.strength, style.add: not in a study, which compares networks of one style")
     if any(config.style.is_conditional for config in configs):
         raise UserError("style.image: a study has one style; give one picture")
 

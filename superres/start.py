@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ def take_over(config: Config) -> Config:
     keys = config.model.model_fields_set & {"network", *KEYS["spandrel"]}  # others mean nothing here
     given |= {f"model.{key}": getattr(config.model, key) for key in keys}
     theirs = {"data.scale": scale, **{f"model.{key}": value for key, value in network.model_dump().items()}}
+    if "model.options" in given:
+        given["model.options"] = without_defaults(network.architecture or "", config.model.options)
     for key, value in given.items():
         if key != "model.even" and value != theirs[key]:
             raise UserError(f"{key} = {value}: {path} has {theirs[key]}; leave it out, or start from another model")
@@ -72,15 +75,25 @@ def read_network(path: Path) -> tuple[SuperresModelConfig, int]:
     name = next((name for name, each in find_architectures().items() if each is kind), None)
     if name is None:
         raise UserError(f"train.start_from = {path}: {descriptor.architecture.name}, which cannot be trained here")
-    defaults = {key: parameter.default for key, parameter in inspect.signature(kind).parameters.items()}
-    options: dict[str, Any] = {
-        key: plain(value)
-        for key, value in getattr(descriptor.model, "hyperparameters", {}).items()
-        if key not in (*SCALES, *CHANNELS) and key in defaults and plain(value) != plain(defaults[key])
-    }
+    read = getattr(descriptor.model, "hyperparameters", {})
+    known = {key: plain(value) for key, value in read.items() if key not in (*SCALES, *CHANNELS)}
+    options = without_defaults(name, {key: known[key] for key in known.keys() & inspect.signature(kind).parameters})
     fused = bool(find_layers(descriptor.model))
     model = SuperresModelConfig(network="spandrel", architecture=name, options=options, fused=fused)
     return model, descriptor.scale
+
+
+def without_defaults(architecture: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that its constructor would not choose by itself, in order."""
+    from superres.architectures import find_architectures, plain
+
+    kind = find_architectures().get(architecture)
+    parameters = inspect.signature(kind).parameters if kind is not None else {}
+    return {
+        key: value
+        for key, value in sorted(options.items())
+        if key not in parameters or plain(value) != plain(parameters[key].default)
+    }
 
 
 def read_weights(path: Path) -> StateDict:

@@ -73,10 +73,15 @@ def crops_of_photo(n_photos: int, data: PhotosConfig, stage: StageConfig) -> int
 
 def count_steps(n_photos: int, config: TaskConfig) -> int:
     """Training steps of all stages."""
-    steps = 0
+    return sum(steps_of_epochs(n_photos, config))
+
+
+def steps_of_epochs(n_photos: int, config: TaskConfig) -> list[int]:
+    """Training steps of each epoch of all stages."""
+    steps: list[int] = []
     for stage in config.train.stages:
         in_epoch = n_photos * crops_of_photo(n_photos, config.data, stage) // stage.bs
-        steps += stage.epochs * min(in_epoch, stage.steps or in_epoch)
+        steps += [min(in_epoch, stage.steps or in_epoch)] * stage.epochs
     return steps
 
 

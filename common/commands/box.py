@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 
 from common.commands.arguments import model_path, number_at_least
-from common.photos.formats import READABLE_SUFFIXES, VIDEO_SUFFIXES
+from common.photos.formats import HEIF_SUFFIXES, READABLE_SUFFIXES, UNREADABLE_SUFFIXES, VIDEO_SUFFIXES
 from common.runtime.errors import UserError
 from common.runtime.nearest import did_you_mean
 from common.task import Task
 
 log = logging.getLogger(__name__)
 
+PHOTOS_AND_VIDEOS = (*READABLE_SUFFIXES, *HEIF_SUFFIXES, *UNREADABLE_SUFFIXES, *VIDEO_SUFFIXES)  # readable here or not
 MODEL_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".onnx", ".pkl", ".bin", ".pickle")
 
 
@@ -64,7 +65,7 @@ def split_words(task: Task, words: list[str]) -> tuple[Path, list[str]]:
         if len(words) == 1:
             raise UserError(f"{first}: a model; name the photos after it")
         return find_model(task, first), words[1:]
-    if path.is_file() and path.suffix.lower() not in (*READABLE_SUFFIXES, *VIDEO_SUFFIXES):
+    if path.is_file() and path.suffix.lower() not in PHOTOS_AND_VIDEOS:
         if len(words) == 1:
             raise UserError(f"{first}: neither a photo of a kind that is read nor a model")
         return path, words[1:]  # whoever opens it says what is wrong

@@ -158,9 +158,9 @@ def settings(task: Task, args: argparse.Namespace) -> Iterator[str]:
         yield f"{part:g}-of-{args.blend.stem if stem_of(args.blend) else args.blend.absolute().parent.name}"
     for option in task.options:
         value = getattr(args, option.name, option.default)
-        is_own = option.name in task.resizing or isinstance(value, Path)  # of `evaluate`: another thing of that name
-        if value != option.default and not is_own:
-            yield option.name if value is True else f"{option.name}-{value}"
+        if value != option.default and option.name not in task.resizing:
+            value = value.stem if isinstance(value, Path) else str(value).replace(":", "-").replace("/", "-")
+            yield option.name if value == "True" else f"{option.name}-{value}"
 
 
 def is_video(path: Path) -> bool:
@@ -193,6 +193,9 @@ def measure_video(task: Task, args: argparse.Namespace, model: Any, folder: Path
     from common.videos.video import check_packages
 
     check_packages()
+    for flag in ("vgg", "lpips"):
+        if getattr(args, flag, None) is not None:
+            raise UserError(f"--{flag}: not for a video, of which no distances are measured")
     from common.videos.flicker import measure_video as measure_flicker
     from common.videos.measure import VideoMeasure
     from common.videos.steady import Steady

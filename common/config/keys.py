@@ -26,4 +26,6 @@ def describe_keys(section: type[BaseModel], prefix: str = "") -> list[str]:
         else:
             default = "" if field.is_required() else f"[{'null' if field.default is None else field.default}] "
             lines.append(f"  {key:28} {default}{field.description or ''}".rstrip())
+            if inner:
+                lines += describe_keys(inner, f"{key}.")
     return lines

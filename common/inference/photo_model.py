@@ -35,7 +35,11 @@ class PhotoModel:
         UserError if there is no such option, or it cannot have that value.
         """
         self.check(options)
-        source = picture_to_photo(photo) if isinstance(photo, Image.Image | np.ndarray) else read_photo(Path(photo))
+        source = (
+            picture_to_photo(photo)
+            if isinstance(photo, Image.Image | np.ndarray)
+            else read_photo(Path(photo).expanduser())
+        )
         if not self.keep_grey:
             source = to_srgb_photo(source)
         return to_picture(self.enhance(source.rgb, **options), like=source)

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from common.batches.folders import RESULTS_MARKER, find_photos
 from common.photos.formats import (
+    HEIF_SUFFIXES,
     JPEG_SUFFIXES,
+    READABLE_SUFFIXES,
     TIFF_SUFFIXES,
+    UNREADABLE_SUFFIXES,
     VIDEO_SUFFIXES,
     WRITABLE_SUFFIXES,
     WRITABLE_VIDEO_SUFFIXES,
@@ -19,6 +22,8 @@ from common.runtime.files import check_can_write, check_may_replace, remove_temp
 from common.runtime.names import get_name_key, in_either_form, look_alike
 
 log = logging.getLogger(__name__)
+
+NOT_WRITTEN = {*READABLE_SUFFIXES, *HEIF_SUFFIXES, *UNREADABLE_SUFFIXES} - {*WRITABLE_SUFFIXES}
 
 
 def plan_outputs(
@@ -41,6 +46,8 @@ def plan_outputs(
     inputs, output = [Path(source) for source in inputs], Path(output)
     if is_video(output) and output.suffix.lower() not in WRITABLE_VIDEO_SUFFIXES and not output.is_dir():
         raise UserError(f"-o {output}: videos are written as {' '.join(WRITABLE_VIDEO_SUFFIXES)}; give one of these")
+    if output.suffix.lower() in NOT_WRITTEN and not output.is_dir():
+        raise UserError(f"-o {output}: pictures are written as {' '.join(WRITABLE_SUFFIXES)}; give one of these")
     names_a_picture = output.suffix.lower() in (*WRITABLE_SUFFIXES, *VIDEO_SUFFIXES) and not output.is_dir()
     if names_a_picture and (len(inputs) > 1 or inputs[0].is_dir()):
         raise UserError(f"-o {output}: the name of one picture, for several photos; give a folder")
@@ -65,7 +72,8 @@ def plan_outputs(
     plan = list(dict.fromkeys(plan))  # a photo may be named twice, by itself and with its folder
     kept = {result for _, result in plan}
     plan = [(photo, get_writable_path(result, kept, photo)) for photo, result in plan]
-    if changed := sorted({photo.suffix for photo, result in plan if is_video(photo) and photo.suffix != result.suffix}):
+    changed = sorted({photo.suffix for photo, result in plan if is_video(photo) and photo.suffix != result.suffix})
+    if changed and not names_a_picture:
         log.info("videos that end in %s become .mp4, or .mkv for sound that MP4 does not hold", " ".join(changed))
     check_names(plan, output)
     alike = Counter(look_alike(result) for _, result in plan)
@@ -98,7 +106,7 @@ def check_names(plan: Sequence[tuple[Path, Path]], output: Path) -> None:
     sources: dict[str, Path] = {}
     for photo, result in plan:
         if (other := sources.setdefault(key(result), photo)) is not photo:
-            raise UserError(f"{other} and {photo} would both become {result}: give them one at a time")
+            raise UserError(f"{other} and {photo} would both become {result}: give each a folder of its own with -o")
 
 
 def file_number(path: Path) -> tuple[int, int]:

@@ -47,7 +47,7 @@ def is_good_in_bf16(forward: Callable[..., Tensor], batch: Tensor, *args: Any) -
     difference = abs(to_pixels(forward(batch, *args)).astype(int) - to_pixels(half)).max()
     if difference <= TOLERATED:
         log.info(
-            "bf16 is %.1f times as fast here, and in the middle of the photo off by %d of 255 at most: taken "
+            "bf16 is %.1f times as fast here, and in a part of the photo off by %d of 255 at most: taken "
             "(--precision)", speed, difference,
         )  # fmt: skip
     return bool(difference <= TOLERATED)

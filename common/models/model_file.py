@@ -81,6 +81,8 @@ def read_model_file(path: Path, task: str) -> tuple[dict[str, Any], StateDict]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such model file")
+    if path.suffix.lower() == ".onnx":
+        raise UserError(f"{path}: an ONNX file, which predict and gallery run; give the model.safetensors it came from")
     if path.suffix.lower() in PICKLE_SUFFIXES:
         raise UserError(
             f"{path}: a pickle, and opening one can run any code that somebody put into it. Give the model.safetensors "

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from common.models.onnx_export import INPUT, METADATA_KEY, OUTPUT, check_packages
 from common.runtime.errors import UserError
+from common.runtime.out_of_memory import is_out_of_memory
 
 
 class OnnxModel(nn.Module):
@@ -43,4 +44,9 @@ class OnnxModel(nn.Module):
         self.scale = int(self.values.get("scale", 1))
 
     def forward(self, image: Tensor) -> Tensor:
-        return torch.from_numpy(self.session.run([OUTPUT], {INPUT: image.numpy()})[0])
+        try:
+            return torch.from_numpy(self.session.run([OUTPUT], {INPUT: image.numpy()})[0])
+        except Exception as error:  # onnxruntime's own, which are no RuntimeErrors
+            if is_out_of_memory(error):
+                raise MemoryError(str(error)) from error
+            raise

@@ -84,7 +84,7 @@ def read_photo_tags(path: Path, image: Image.Image) -> Tags:
     if image.format == "TIFF":
         with path.open("rb") as file:
             return read_tags(file, not_wanted=(STORAGE | DROPPED.keys()) - {ORIENTATION})
-    block = image.info.get("exif", b"")
+    block = image.info.get("exif") or b""  # None of a HEIC without
     if image.format == "AVIF":  # whose EXIF Pillow encodes again, to add the orientation that AVIF has elsewhere
         block = cast(Any, image)._decoder.get_info()[4] or b""
     if not block and (text := image.info.get(f"{RAW_PROFILE}exif")):

@@ -16,7 +16,7 @@ from common.photos.metadata import Metadata, count_frames, read_metadata, read_p
 from common.photos.orientation import copy_info, turn_upright
 from common.photos.pixels import to_8_bits
 from common.photos.png_chunks import read_chunks
-from common.photos.png_colors import NAMES, find_profile, name_hdr
+from common.photos.png_colors import NAMES, find_profile, name_hdr, read_nclx
 from common.photos.profiles import is_srgb
 from common.photos.sixteen_bits import GREY_ALPHA, GREYS, Depth, find_depth, get_raw_mode, read_all_bits
 from common.photos.tags import Tags
@@ -145,8 +145,8 @@ def decode(path: Path, least_side: int | None = None) -> Decoded:
                 tags = read_photo_tags(path, image)
             except Exception as error:  # Pillow's EXIF parser raises SyntaxError, struct.error, TypeError and others
                 warn_once(f"{path}: its EXIF is damaged and left out ({error})")
-            if image.format == "PNG":
-                image.info["icc_profile"] = find_png_profile(path, image, depth)
+            if image.format in ("PNG", "HEIF", "AVIF"):
+                image.info["icc_profile"] = find_stated_profile(path, image, depth)
             upright = turn_upright(image, orientation)
             metadata = read_metadata(path, image, tags, orientation, upright.size, frames)
             if depth is not None and depth.raw_mode == GREY_ALPHA:  # of which Pillow makes RGBA
@@ -202,9 +202,13 @@ def scale_transparency(image: Image.Image) -> None:
         image.info["transparency"] *= {"L;2": 85, "L;4": 17}.get(get_raw_mode(image.tile[0].args), 1)
 
 
-def find_png_profile(path: Path, image: Image.Image, depth: Depth | None) -> bytes | None:
-    """The PNG's profile, or one that says what its other chunks do. Raises PhotoError for HDR."""
-    chunks, profile = dict(read_chunks(path, NAMES)), image.info.get("icc_profile")
+def find_stated_profile(path: Path, image: Image.Image, depth: Depth | None) -> bytes | None:
+    """The photo's profile, or one that says what its file does in another way. Raises PhotoError for HDR."""
+    profile = image.info.get("icc_profile")
+    if image.format == "PNG":
+        chunks = dict(read_chunks(path, NAMES))
+    else:
+        chunks = read_nclx(path, image) if profile is None else {}
     if hdr := name_hdr(chunks):
         raise PhotoError(f"{path}: HDR ({hdr}), whose white is brighter than a screen's: save it as SDR")
     is_grey = image.mode in ("1", "L", "LA", *GREYS) or (depth is not None and depth.raw_mode == GREY_ALPHA)

@@ -1,12 +1,18 @@
-"""What the numbers of a PNG mean without a profile: its chunks cICP, sRGB, gAMA and cHRM (W3C PNG, 4.3 and 11.3.2)."""
+"""What the numbers of a PNG mean without a profile: its chunks cICP, sRGB, gAMA and cHRM (W3C PNG, 4.3 and 11.3.2).
+
+HEIC and AVIF say the same by the code points of a PNG's cICP.
+"""
 
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from common.photos.matrix_profile import BT709_CURVE, SRGB_CURVE, SRGB_PRIMARIES, Chromaticities, make_profile
 
+COLOR_BOX, HEADER = b"colrnclx", 2**16  # of an AVIF; bytes of the file among which it is
 NAMES = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
 D65 = (0.3127, 0.3290)
 # Code points of ITU-T H.273.
@@ -48,12 +54,26 @@ def find_profile(chunks: Mapping[bytes, bytes], profile: bytes | None, is_grey: 
     return make(curve, primaries, is_grey)
 
 
+def read_nclx(path: Path, image: Image.Image) -> dict[bytes, bytes]:
+    """{b'cICP': ...} as a PNG would have it, of a HEIC or an AVIF whose pixels are RGB by now; {} without."""
+    said = image.info.get("nclx_profile")  # pillow-heif's, of the main picture
+    if said is not None:
+        primaries, transfer = int(said["color_primaries"]), int(said["transfer_characteristics"])
+    else:
+        with path.open("rb") as file:
+            found = file.read(HEADER).partition(COLOR_BOX)[2]
+        if len(found) < 4:
+            return {}
+        primaries, transfer = struct.unpack_from(">2H", found)
+    return {b"cICP": struct.pack(">4B", primaries & 255, transfer & 255, 0, 1)}
+
+
 def name_hdr(chunks: Mapping[bytes, bytes]) -> str | None:
-    """'PQ' or 'HLG' if a PNG is HDR, whose white is above a screen's."""
+    """'PQ' or 'HLG' if a photo is HDR, whose white is above a screen's."""
     return {16: "PQ", 18: "HLG"}.get(chunks[b"cICP"][1]) if len(chunks.get(b"cICP", b"")) == 4 else None
 
 
 def make(curve: tuple[float, ...], primaries: Chromaticities, is_grey: bool) -> bytes | None:
     if curve == SRGB_CURVE and (is_grey or primaries == SRGB_PRIMARIES):
         return None
-    return make_profile(curve, None if is_grey else primaries, name="as the PNG's chunks said")
+    return make_profile(curve, None if is_grey else primaries, name="as the photo's file said")

@@ -26,7 +26,7 @@ from common.photos.tag_table import (
     WHITE_POINT,
 )
 from common.photos.tags import EXIF, INTEROP, LONG, RATIONAL, SHORT, Directory, Tag, get_numbers, make_tag
-from common.photos.xmp import renew_xmp
+from common.photos.xmp import drop_untrue, renew_xmp
 
 Point = Callable[[float, float], tuple[float, float]]
 
@@ -48,6 +48,8 @@ def renew(metadata: Metadata, size: tuple[int, int], media: str) -> tuple[Metada
     xmp = metadata.xmp
     if xmp is not None and metadata.size != (0, 0):
         xmp = renew_xmp(xmp, metadata.size, size, media, metadata.is_converted)
+        xmp, lost = drop_untrue(xmp, metadata.orientation != 1)
+        left_out |= dict.fromkeys(lost)
     resources = {number: content for number, content in metadata.resources.items() if is_kept(number, metadata)}
     if any(number in PATHS and number not in resources for number in metadata.resources):
         left_out["Photoshop's paths"] = None

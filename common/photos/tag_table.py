@@ -43,13 +43,28 @@ KEPT_RESOURCES = {1005, 1034, 1035, 1061}  # resolution, copyright flag, address
 PATHS = range(2000, 3000)  # in parts of the picture's sides: kept, unless it is turned
 
 # XMP. Sizes and places in pixels that EXIF has as well, how the file is stored, and pictures of the small picture.
-XMP_SIZES = {"tiff:ImageWidth": 0, "tiff:ImageLength": 1, "exif:PixelXDimension": 0, "exif:PixelYDimension": 1}
+XMP_SIZES = {
+    "tiff:ImageWidth": 0, "tiff:ImageLength": 1, "exif:PixelXDimension": 0, "exif:PixelYDimension": 1,
+    "stDim:w": 0, "stDim:h": 1,  # to which regions apply
+}  # fmt: skip
 XMP_DROPPED = (
     "xmp:Thumbnails", "tiff:BitsPerSample", "tiff:Compression", "tiff:PhotometricInterpretation",
     "tiff:SamplesPerPixel", "tiff:PlanarConfiguration", "tiff:YCbCrSubSampling", "tiff:YCbCrPositioning",
     "exif:CompressedBitsPerPixel", "exif:SubjectArea", "exif:SubjectLocation", "exif:FocalPlaneXResolution",
     "exif:FocalPlaneYResolution",
 )  # fmt: skip
+# Dropped with a line: what lies behind a phone's picture in its file, and no longer does.
+XMP_BEHIND = (
+    *(f"hdrgm:{name}" for name in (
+        "Version", "BaseRenditionIsHDR", "GainMapMin", "GainMapMax", "Gamma", "OffsetSDR", "OffsetHDR",
+        "HDRCapacityMin", "HDRCapacityMax",
+    )),
+    *(f"GCamera:{kind}{what}" for kind in ("MotionPhoto", "MicroVideo") for what in (
+        "", "Version", "Offset", "PresentationTimestampUs",
+    )),
+    "Container:Directory",
+)  # fmt: skip
+XMP_REGIONS = "mwg-rs:Regions"  # of faces, in parts of the picture's sides as it lay in the file
 XMP_OF_COLORS = ("exif:ColorSpace", "photoshop:ICCProfile", "tiff:WhitePoint", "tiff:PrimaryChromaticities")
 PANORAMA = {  # Google's, in pixels: multiplied
     "GPano:FullPanoWidthPixels": 0, "GPano:CroppedAreaImageWidthPixels": 0, "GPano:CroppedAreaLeftPixels": 0,

@@ -13,7 +13,7 @@ from common.photos.matrix_profile import convert_16_bits
 from common.photos.metadata import Metadata
 from common.photos.open import decode, reduce_to_8_bits, split_alpha, to_8_bit_image
 from common.photos.pixels import to_8_bits
-from common.photos.profiles import GREY_MODES, SRGB_PROFILE, drop_alpha, fits_result, get_transform, to_srgb
+from common.photos.profiles import GREY_MODES, SRGB_PROFILE, drop_alpha, fits_result, get_transform, is_srgb, to_srgb
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +44,31 @@ def read_photo(path: Path) -> Photo:
     alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
     is_grey = image.mode in GREY_MODES
     keeps_profile = profile is not None and fits_result(profile, image.mode)
-    if pixels is not None and (keeps_profile or profile is None):
-        colors, _ = split_alpha(pixels)
-        rgb = np.ascontiguousarray(np.broadcast_to(colors, (*colors.shape[:2], 3)))
-    else:
-        rgb = np.asarray(drop_alpha(image) if keeps_profile else to_srgb(path, image))
+    rgb = read_colors(path, image, pixels, keeps_profile)
     if alpha is not None:
         rgb = fill_transparent(rgb, np.asarray(alpha))
     metadata = replace(metadata, is_converted=profile is not None and not keeps_profile)
     return Photo(rgb, alpha, is_grey, profile if keeps_profile else None, metadata)
+
+
+def read_colors(path: Path, image: Image.Image, pixels: np.ndarray | None, keeps_profile: bool) -> np.ndarray:
+    """(H, W, 3) in the colours of the photo's profile if it keeps that, else in sRGB's. pixels: of 16 bits, if it has.
+
+    Those stay 16 bits, unless the profile is one that only 8 can be converted from: then a line says so.
+    """
+    profile = image.info.get("icc_profile")
+    if pixels is not None:
+        colors, _ = split_alpha(pixels)
+        colors = np.ascontiguousarray(np.broadcast_to(colors, (*colors.shape[:2], 3)))
+        if keeps_profile or not profile:
+            return colors
+        if is_srgb(profile, image.mode):
+            to_srgb(path, image.crop((0, 0, 1, 1)))  # which says of a broken profile that it is ignored
+            return colors
+        if (converted := convert_16_bits(colors, profile)) is not None:
+            return converted
+        log.warning("%s: 8 of its 16 bits are left, as its colours are converted from its profile to sRGB", path)
+    return np.asarray(drop_alpha(image) if keeps_profile else to_srgb(path, image))
 
 
 def fill_transparent(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:

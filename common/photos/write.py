@@ -4,6 +4,7 @@ import logging
 import struct
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -27,7 +28,7 @@ def write_photo(path: Path, rgb: np.ndarray, like: Photo, quality: int | None = 
 
     uint16 pixels are saved with 16 bits where the format has them: in PNG and TIFF.
 
-    A grey photo is saved grey. JPEG without chroma subsampling, and on white, as it has no alpha. quality: of JPEG and
+    A grey photo is saved grey. JPEG without chroma subsampling. JPEG and BMP are on white. quality: of JPEG and
     WebP, 1 to 100; None is 95, and lossless for WebP unless the photo is a lossy WebP. What the format has no place for
     is left out, with a line. name: of the file in messages, if `path` is a temporary one. Raises PhotoError if the
     picture cannot be saved so.
@@ -41,21 +42,15 @@ def write_photo(path: Path, rgb: np.ndarray, like: Photo, quality: int | None = 
     if suffix not in DEEP_SUFFIXES:
         rgb = to_8_bits(rgb)
     image = to_picture(rgb, like)
-    if image.mode.endswith("A") and suffix in JPEG_SUFFIXES:
+    no_alpha = image.mode.endswith("A") and suffix in (*JPEG_SUFFIXES, ".bmp")
+    if no_alpha:
         image = put_on_white(image.convert(image.mode[:-1]), image.getchannel("A"))
-    options, left_out = save_options(like.metadata, suffix, image.size)
-    if left_out:
-        log.warning("%s: left out: %s", name or path, "; ".join(left_out))
-    if suffix in JPEG_SUFFIXES:
-        options |= {"quality": quality or 95, "subsampling": 0}
-    if suffix == ".png":
-        options["compress_level"] = PNG_LEVEL
-    if suffix == ".webp":
-        lossy = quality is not None or like.metadata.is_lossy_webp
-        options |= {"quality": quality or 95} if lossy else {"lossless": True}
-    if like.icc_profile is not None:
-        options["icc_profile"] = like.icc_profile
     try:
+        options, left_out = save_options(like.metadata, suffix, image.size)
+        left_out += ["transparency, for white"] if no_alpha else []
+        if left_out:
+            log.warning("%s: left out: %s", name or path, "; ".join(left_out))
+        options |= format_options(suffix, quality, like)
         deep = add_alpha(rgb, image) if rgb.dtype == np.uint16 else None
         if suffix in TIFF_SUFFIXES:
             write_tiff(path, image if deep is None else deep, **options)
@@ -63,10 +58,23 @@ def write_photo(path: Path, rgb: np.ndarray, like: Photo, quality: int | None = 
             write_png(path, deep, options)
         else:
             image.save(path, **options)
-    except (OSError, ValueError, KeyError, struct.error) as error:  # struct: a TIFF of over 4 GB
+    except (OSError, ValueError, KeyError, struct.error) as error:  # struct: a TIFF of over 4 GB, a tag too large
         raise PhotoError(
             f"{name or path}: a {image.width} x {image.height} {image.mode} picture cannot be saved: {error}"
         ) from error
+
+
+def format_options(suffix: str, quality: int | None, like: Photo) -> dict[str, Any]:
+    """What `Image.save` is told of a format and the colours."""
+    options: dict[str, Any] = {"icc_profile": like.icc_profile} if like.icc_profile is not None else {}
+    if suffix in JPEG_SUFFIXES:
+        options |= {"quality": quality or 95, "subsampling": 0}
+    if suffix == ".png":
+        options["compress_level"] = PNG_LEVEL
+    if suffix == ".webp":
+        lossy = quality is not None or like.metadata.is_lossy_webp
+        options |= {"quality": quality or 95} if lossy else {"lossless": True}
+    return options
 
 
 def to_luma(rgb: np.ndarray) -> np.ndarray:

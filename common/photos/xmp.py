@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from common.photos.tag_table import PANORAMA, XMP_DROPPED, XMP_OF_COLORS, XMP_SIZES
+from common.photos.tag_table import PANORAMA, XMP_BEHIND, XMP_DROPPED, XMP_OF_COLORS, XMP_REGIONS, XMP_SIZES
 
 
 def renew_xmp(xmp: bytes, old: tuple[int, int], new: tuple[int, int], media: str, is_converted: bool) -> bytes:
@@ -18,6 +18,19 @@ def renew_xmp(xmp: bytes, old: tuple[int, int], new: tuple[int, int], media: str
     for name, side in PANORAMA.items():
         xmp = set_values(xmp, {name: lambda value, side=side: round(int(value) * new[side] / old[side])})
     return drop_values(xmp, XMP_DROPPED + (XMP_OF_COLORS if is_converted else ()))
+
+
+def drop_untrue(xmp: bytes, is_turned: bool) -> tuple[bytes, list[str]]:
+    """XMP without what is not true of a result, and what that was, in words."""
+    lost = []
+    for names, what in (
+        (XMP_BEHIND, "the HDR gain map or the short video of a phone's photo"),
+        ((XMP_REGIONS,) if is_turned else (), "the places of faces, as the photo is turned"),
+    ):
+        kept = drop_values(xmp, names)
+        lost += [what] if kept != xmp else []
+        xmp = kept
+    return xmp, lost
 
 
 def set_values(xmp: bytes, values: Mapping[str, Any]) -> bytes:

@@ -115,6 +115,8 @@ def absolute_paths_in(section: AnySection) -> AnySection:
     for key, value in section:
         if isinstance(value, Path):
             changed[key] = value.expanduser().absolute()
+        elif isinstance(value, list):
+            changed[key] = [each.expanduser().absolute() if isinstance(each, Path) else each for each in value]
         elif isinstance(value, Section):
             changed[key] = absolute_paths_in(value)
     return section.model_copy(update=changed)

@@ -19,6 +19,7 @@ from common.runtime import processes
 from common.task import Task
 from common.training.advice import advising
 from common.training.balance import EVERY
+from common.training.clip import Clip
 from common.training.learner import StageLearner, without_progress_bars
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ def with_steps(
     if resume is not None:
         return with_steps_of(resume, config)
     learn = without_progress_bars(get_learner(task, config, photos, device))
+    learn.remove_cb(Clip)  # whose lines are about the training
     epochs = sum(stage.epochs for stage in train.stages)
     seconds_of_epoch, stages = 60 * train.minutes / epochs, list[StageConfig]()
     for index, stage in enumerate(train.stages):

@@ -22,6 +22,7 @@ OUT_OF_MEMORY = (
     "out of memory",
     "ALLOC_FAILED",
     "can't allocate memory",
+    "Failed to allocate memory",  # onnxruntime
     "unable to find an engine",  # GET was, or FIND was
     "Unable to find a valid cuDNN algorithm",
     "No valid engine configs",

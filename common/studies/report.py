@@ -4,7 +4,7 @@ import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import product
+from itertools import accumulate, product
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from common.batches.block import count_steps
+from common.batches.block import steps_of_epochs
 from common.batches.folders import PhotoSplit
 from common.config.sections import TaskConfig
 from common.evaluation.report import PHOTOS_ON_PAGE, Results, photos_of_page
@@ -53,7 +53,10 @@ def write_study_page(
     """
     trained = [name for name in configs if name not in diverged]
     histories = {name: read_history(folder / name) for name in trained}
-    steps = {name: count_steps(len(photos.train), with_steps_of(folder / name, configs[name])) for name in trained}
+    of_epochs = {
+        name: steps_of_epochs(len(photos.train), with_steps_of(folder / name, configs[name])) for name in trained
+    }
+    steps = {name: sum(numbers) for name, numbers in of_epochs.items()}
     minutes = {name: minutes_of(folder / name) for name in trained}
     first_runs = [next((run for run in names if run in trained), names[0]) for names in study.runs().values()]
     shown = [name for name in trained if name in first_runs]
@@ -86,7 +89,7 @@ def write_study_page(
         ],
         "charts": [
             *draw_trade_offs(means, list(study.variants)),
-            *draw_charts({name: histories[name] for name in shown}, configs, steps),
+            *draw_charts({name: histories[name] for name in shown}, configs, of_epochs),
         ],
         "command": shlex.join(study.command),
     }
@@ -182,9 +185,12 @@ def draw_trade_offs(means: Mapping[str, float], names: Sequence[str]) -> list[Ma
 
 
 def draw_charts(
-    histories: Mapping[str, pd.DataFrame], configs: Mapping[str, TaskConfig], steps: Mapping[str, int]
+    histories: Mapping[str, pd.DataFrame], configs: Mapping[str, TaskConfig], steps: Mapping[str, Sequence[int]]
 ) -> list[Markup]:
-    """Each metric that all variants have, over steps and over minutes; losses are not alike, so they are left out."""
+    """Each metric that all variants have, over steps and over minutes; losses are not alike, so they are left out.
+
+    steps: of each epoch.
+    """
     terms = {name for config in configs.values() for name in config.loss.active_terms()}
     left_out = {"epoch", "stage", "train_loss", "valid_loss", "skipped", "seconds", *terms}
     shared = [
@@ -199,8 +205,7 @@ def draw_charts(
         over_steps, over_minutes = {}, {}
         for name, history in histories.items():
             values = history[metric].tolist()
-            done = [steps[name] * (i + 1) / len(history) for i in range(len(history))]
-            over_steps[name] = list(zip(done, values, strict=True))
+            over_steps[name] = list(zip(accumulate(steps[name]), values, strict=False))
             over_minutes[name] = list(zip((history["seconds"].cumsum() / 60).tolist(), values, strict=True))
         charts.append(line_chart(f"{metric} over steps", over_steps, "steps"))
         charts.append(line_chart(f"{metric} over minutes", over_minutes, "minutes"))

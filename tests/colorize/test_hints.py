@@ -65,9 +65,10 @@ def test_any_model_takes_hints(encoder):
     assert get_ab(to_tensor(told))[0, :, 30, 20].tolist() == pytest.approx(ab_of("#e07b39").tolist(), abs=2)
 
 
-@pytest.mark.parametrize("saturation", [0.5, 1.5])
-def test_saturation_is_of_the_models_colours_not_of_those_that_are_told(saturation):
+@pytest.mark.parametrize("color", ["#b08060", "#e07b39"])  # a strong one, which half the saturation had made pale
+@pytest.mark.parametrize("saturation", [0.3, 1.5])
+def test_saturation_is_of_the_models_colours_not_of_those_that_are_told(saturation, color):
     config = ColorizeModelConfig(encoder="resnet18", pretrained=False, norm="none")
     model, grey = get_model(config, 64).eval(), np.full((64, 96, 3), 128, np.uint8)
-    told = color_photo(model, grey, hints=[Hint(20.5, 30.5, "#b08060")], saturation=saturation)
-    assert get_ab(to_tensor(told))[0, :, 30, 20].tolist() == pytest.approx(ab_of("#b08060").tolist(), abs=2)
+    told = color_photo(model, grey, hints=[Hint(20.5, 30.5, color)], saturation=saturation)
+    assert get_ab(to_tensor(told))[0, :, 30, 20].tolist() == pytest.approx(ab_of(color).tolist(), abs=2)

@@ -1,5 +1,8 @@
 """The four commands, run as a user runs them, on a network trained for seconds."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -128,12 +131,16 @@ def test_optimize_paints_one_photo(trained, tmp_path, capsys):
     config = tmp_path / "loss.yaml"
     config.write_text("model: {johnson: {}}\ntrain: {stages: [{crop: 32, bs: 1, epochs: 1, lr: 0.1}]}\n")
     out = tmp_path / "new" / "painted.png"
-    arguments = [photos / "0.png", style, config, *TINY[4:-1], "style.size=48", "-o", out, "--size", 40]
+    style = Path(shutil.copy(style, tmp_path / "a b, photo.png"))  # no name of a style, which needs none here
+    words = [*TINY[4:-1], "style.size=48", "style.strength=true"]
+    arguments = [photos / "0.png", style, config, *words, "-o", out, "--size", 40]
     done = run("styletransfer.optimize", *arguments, "--iterations", 60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert Image.open(out).size == (44, 40)
     first, last = (float(line.split()[2]) for line in done.stdout.splitlines() if line[0].isdigit())
     assert last < first
+    assert run_here("styletransfer.optimize", *arguments, "loss.balance=start") == 2
+    assert "loss.balance: shares are measured when a network is trained" in capsys.readouterr().err
     assert run_here("styletransfer.optimize", *arguments) == 2
     assert "painted.png: exists; add --overwrite" in capsys.readouterr().err
     assert run_here("styletransfer.optimize", *arguments[:-3], tmp_path / "x.psd") == 2

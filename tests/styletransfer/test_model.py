@@ -6,7 +6,7 @@ import torch
 from common.config.sections import ModelConfig
 from common.models.unet import parameter_groups
 from styletransfer.config import JohnsonConfig, StyleModelConfig
-from styletransfer.network import get_model
+from styletransfer.network import LiveSigmoid, get_model
 
 UNET = StyleModelConfig(unet=ModelConfig(encoder="resnet18", pretrained=False, norm="spectral"))
 JOHNSON = StyleModelConfig(johnson=JohnsonConfig(width=4))
@@ -42,3 +42,25 @@ def test_every_parameter_is_in_one_group(config, groups):
     found = parameter_groups(model)
     assert len(found) == groups
     assert {id(p) for group in found for p in group} == {id(p) for p in model.parameters()}
+
+
+def test_what_is_far_brighter_than_white_still_gets_a_gradient():
+    logits = torch.tensor([-100.0, -2.0, 0.0, 2.0, 100.0], requires_grad=True)
+    result = LiveSigmoid.apply(logits)
+    torch.testing.assert_close(result, logits.sigmoid())
+    result.backward(torch.ones(5))
+    slopes = result.detach() * (1 - result.detach())
+    torch.testing.assert_close(logits.grad, torch.cat([torch.tensor([0.05]), slopes[1:4], torch.tensor([0.05])]))
+
+
+def test_a_white_spot_is_darkened_by_training():
+    model, photo = get_model(JOHNSON).train(), torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        model.network.layers[-1].bias.fill_(100)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e3)
+    assert model(photo).min() > 0.99
+    for _ in range(40):
+        optimizer.zero_grad()
+        (model(photo) - 0.5).square().mean().backward()
+        optimizer.step()
+    assert model(photo).mean() < 0.99

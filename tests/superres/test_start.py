@@ -66,6 +66,15 @@ def test_architecture_options_and_scale_come_from_the_file(span, compact):
     assert settled(compact, "data.scale=4", "model.network=spandrel", "model.architecture=Compact") == config
 
 
+def test_options_that_are_the_architectures_own_may_be_said_or_not(tmp_path):
+    torch.save(Compact(num_in_ch=3, num_out_ch=3, num_feat=64, num_conv=2, upscale=2).state_dict(), tmp_path / "a.pth")
+    words = ["model.network=spandrel", "model.architecture=Compact", "data.scale=2"]
+    for options in ("{num_conv: 2}", "{num_feat: 64, num_conv: 2, act_type: prelu}"):
+        assert settled(tmp_path / "a.pth", *words, f"model.options={options}").model.options == {"num_conv": 2}
+    with pytest.raises(UserError, match=r"has \{'num_conv': 2\}; leave it out"):
+        settled(tmp_path / "a.pth", *words, "model.options={num_feat: 32, num_conv: 2}")
+
+
 def test_a_config_that_says_nothing_of_its_network_takes_that_of_one_of_our_files(compact, tmp_path):
     config, model = started(compact)
     save_model(tmp_path / "ours.safetensors", model, config)

@@ -5,8 +5,11 @@ from unicodedata import normalize
 
 import pytest
 
+from common.batches.block import count_steps, steps_of_epochs
 from common.batches.folders import PhotoSplit, find_photos, split_photos
+from common.config.yaml_file import load_config
 from common.runtime.errors import UserError
+from superres.config import Config
 
 
 def test_a_split_by_part_is_the_same_for_the_same_seed(photos):
@@ -115,3 +118,10 @@ def test_names_are_drawn_alike_in_both_forms_of_unicode():
 def test_impossible_splits_are_errors(photos, valid, message):
     with pytest.raises(UserError, match=message):
         split_photos(find_photos(photos), valid, seed=0, folder=photos)
+
+
+def test_steps_of_epochs_are_those_of_their_stages():
+    stages = "train.stages=[{crop: 64, bs: 16, epochs: 2, lr: 1e-3}, {crop: 64, bs: 4, epochs: 1, lr: 1e-3}]"
+    config = load_config(Config, None, [stages, "loss.l1=1", "data.crops_per_photo=1"])
+    assert steps_of_epochs(320, config) == [20, 20, 80]
+    assert count_steps(320, config) == 120

@@ -18,6 +18,7 @@ from common.commands.notebook import script_left_alone
 from common.runs.fit import without_progress_bars
 from common.runtime.errors import UserError
 from common.task import Option
+from styletransfer.task import TASK as STYLETRANSFER
 
 TASKS = ("superres", "colorize", "styletransfer")
 SCALES = {"superres": 2, "colorize": 1, "styletransfer": 1}
@@ -205,6 +206,15 @@ def test_keywords_that_there_are_not_are_refused():
         ({"colors": "fotos"}, "colors = fotos: must be one of model, photo"),
         ({"strenght": 1}, "strenght: no such option, but colors, strength, tile; did you mean 'strength'"),
         ({"strength": 2}, "strength = 2: must be a number, 0 or more, 1.5 or less"),
+        ({"strength": None}, "strength = None: must be a number"),
+        ({"tile": "512"}, "tile = 512: must be a whole number, 1 or more"),
+        ({"tile": 0}, "tile = 0: must be a whole number"),
     ):
         with pytest.raises(UserError, match=message):
             check_keywords(options, values)
+
+
+def test_keywords_that_contradict_each_other_are_refused_as_on_the_command_line():
+    with pytest.raises(UserError, match="give a --stroke of more than 1"):
+        check_keywords(STYLETRANSFER.options, {"detail": 0.5}, STYLETRANSFER.check_options)
+    check_keywords(STYLETRANSFER.options, {"detail": 0.5, "stroke": 2}, STYLETRANSFER.check_options)

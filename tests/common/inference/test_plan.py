@@ -52,6 +52,14 @@ def test_a_name_and_a_format_that_contradict_each_other_are_refused(photos, tmp_
         assert plan_outputs([photos / "0.png"], tmp_path / name, suffix=suffix)[0][1] == tmp_path / name
 
 
+@pytest.mark.parametrize("name", ["a.gif", "a.heic", "a.AVIF", "a.jxl"])
+def test_a_name_in_a_format_that_is_not_written_is_no_folder(photos, tmp_path, name):
+    with pytest.raises(UserError, match=rf"-o .*{name}: pictures are written as \.jpg .*; give one of these"):
+        plan_outputs([photos / "0.png"], tmp_path / name)
+    (tmp_path / name).mkdir()
+    assert plan_outputs([photos / "0.png"], tmp_path / name)[0][1] == tmp_path / name / "0.png"
+
+
 def test_nothing_is_overwritten_unasked(photos, tmp_path):
     out = tmp_path / "out"
     enhance_photos(plan_outputs([photos / "0.png"], out), twice)

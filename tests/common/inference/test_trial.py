@@ -49,7 +49,7 @@ def test_bf16_is_taken_where_it_is_faster_and_nearly_the_same(photo, caplog, spe
     assert all(seen[0] == (SIDE, SIDE) for seen in model.seen[:-1])
     enhance(model, photo)
     assert model.seen[-2:] == [(sides, taken)] * 2  # no second trial
-    said = f"bf16 is 1.5 times as fast here, and in the middle of the photo off by {error} of 255 at most: taken"
+    said = f"bf16 is 1.5 times as fast here, and in a part of the photo off by {error} of 255 at most: taken"
     assert (said in caplog.text) == taken
 
 

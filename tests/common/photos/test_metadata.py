@@ -8,6 +8,7 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 from PIL.PngImagePlugin import PngInfo
 
+from common.photos.open import PhotoError
 from common.photos.whole import read_photo
 from common.photos.write import write_photo
 
@@ -72,6 +73,44 @@ def test_xmp_is_upright_too(tmp_path):
             assert result.size == (60, 80), suffix
             result.load()
             assert result.info["xmp"] == XMP.replace(b'Orientation="6"', b'Orientation="1"'), suffix
+
+
+PHONE = (
+    b'<x:xmpmeta><rdf:Description hdrgm:Version="1.0" GCamera:MotionPhoto="1" GCamera:MicroVideoOffset="20" dc:a="me">'
+    b"<Container:Directory><rdf:Seq/></Container:Directory>"
+    b'<mwg-rs:Regions><mwg-rs:AppliedToDimensions stDim:w="40" stDim:h="30"/></mwg-rs:Regions></rdf:Description>'
+)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_what_lay_behind_a_phones_photo_goes_with_a_line(tmp_path, caplog, orientation):
+    exif = Image.Exif()
+    exif[Base.Orientation] = orientation
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.jpg", xmp=PHONE, exif=exif)
+    with enlarge(tmp_path / "a.jpg", tmp_path / "b.jpg") as result:
+        xmp = result.info["xmp"]
+    assert b'dc:a="me"' in xmp
+    assert not any(word in xmp for word in (b"hdrgm", b"GCamera", b"Container"))
+    assert (b'stDim:w="80" stDim:h="60"' in xmp) == (orientation == 1)
+    assert (b"mwg-rs" in xmp) == (orientation == 1)
+    (line,) = caplog.messages
+    assert "left out: the HDR gain map or the short video" in line
+    assert ("the places of faces" in line) == (orientation == 6)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+@pytest.mark.parametrize("suffix", ["bmp", "jpg"])
+def test_where_nothing_is_transparent_the_result_is_on_white_with_a_line(tmp_path, caplog, mode, suffix):
+    Image.new(mode, (8, 8), (90, 0) if mode == "LA" else (90, 80, 70, 0)).save(tmp_path / "a.png")
+    with enlarge(tmp_path / "a.png", tmp_path / f"b.{suffix}") as result:
+        assert set(result.convert("L").tobytes()) == {255}
+    assert [line.partition("b.")[2] for line in caplog.messages] == [f"{suffix}: left out: transparency, for white"]
+
+
+def test_a_resolution_too_large_for_a_format_is_said_of_that_photo(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", dpi=(5e7, 5e7))
+    with pytest.raises(PhotoError, match=r"b.tif: a 16 x 16 RGB picture cannot be saved"):
+        enlarge(tmp_path / "a.png", tmp_path / "b.tif")
 
 
 def test_captions_comments_and_texts_come_back(tmp_path):

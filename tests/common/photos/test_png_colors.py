@@ -183,3 +183,32 @@ def test_broken_chunks_are_ignored_with_a_line(tmp_path, caplog, chunk):
     else:
         assert np.array_equal(opened, COLORS)
         assert "what it says of its colours is ignored" in caplog.text
+
+
+def nclx(path, kind, primaries, transfer):
+    """A HEIC or AVIF whose file says what its colours are by code points."""
+    image = Image.fromarray(COLORS.repeat(16, axis=0).repeat(16, axis=1))
+    if kind == "heic":
+        pillow_heif = pytest.importorskip("pillow_heif")
+        said = {"color_primaries": primaries, "transfer_characteristics": transfer, "matrix_coefficients": 6}
+        pillow_heif.from_pillow(image).save(path, quality=100, nclx_profile=said | {"full_range_flag": 1})
+    else:
+        image.save(path, quality=100)
+        data = path.read_bytes()
+        place = data.index(b"colrnclx") + 8
+        path.write_bytes(data[:place] + struct.pack(">2H", primaries, transfer) + data[place + 4 :])
+
+
+@pytest.mark.parametrize("kind", ["heic", "avif"])
+def test_photos_of_phones_say_the_same_by_code_points(tmp_path, kind, caplog):
+    path = tmp_path / f"a.{kind}"
+    for transfer, name in (16, "PQ"), (18, "HLG"):
+        nclx(path, kind, 9, transfer)
+        with pytest.raises(PhotoError, match=rf"HDR \({name}\)"):
+            read_photo(path)
+    nclx(path, kind, 12, 13)
+    expected = 255 * encode_srgb(decode_srgb(COLORS / 255) @ P3_TO_SRGB.T)
+    assert abs(np.asarray(open_photo(path))[8::16, 8::16] - expected).mean() < 3
+    nclx(path, kind, 1, 13)
+    assert abs(np.asarray(open_photo(path))[8::16, 8::16].astype(int) - COLORS).mean() < 3
+    assert not caplog.messages

@@ -18,7 +18,7 @@ from common.photos.profiles import SRGB_PROFILE
 from common.photos.tags import read_tags
 from common.photos.whole import read_photo, to_srgb_photo
 from common.photos.write import write_photo
-from tests.profiles import P3
+from tests.profiles import P3, encode_srgb
 
 DEEP = np.random.default_rng(0).integers(0, 65536, (30, 40, 3)).astype(np.uint16)
 
@@ -163,3 +163,14 @@ def test_profiles_keep_16_bits_and_one_of_tables_gets_a_line(tmp_path, caplog, m
     assert caplog.messages == [
         "a photo of 16 bits becomes one of 8, as its colours are converted from its profile to sRGB"
     ]
+
+
+@pytest.mark.parametrize("profile", [SRGB_PROFILE, P3, b"not a profile"], ids=["sRGB", "P3", "broken"])
+def test_a_profile_that_does_not_fit_the_pixels_leaves_16_bits(tmp_path, caplog, profile):
+    grey = np.arange(0, 65536, 256, dtype=np.uint16).reshape(16, 16, 1)
+    write_png(tmp_path / "a.png", grey, {"icc_profile": profile})
+    photo = read_photo(tmp_path / "a.png")
+    assert (photo.rgb.dtype, photo.is_grey, photo.icc_profile) == (np.uint16, True, None)
+    expected = 65535 * encode_srgb((grey / 65535) ** 2.2) if profile == P3 else grey
+    assert abs(photo.rgb[..., 1:2] - expected).max() < 200  # P3's curve is nearly a power of 2.2
+    assert ["its colour profile is ignored" in line for line in caplog.messages] == [True] * (profile[:3] == b"not")

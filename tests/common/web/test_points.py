@@ -131,7 +131,7 @@ def test_a_field_is_a_number_within_its_bounds_or_the_default():
     side, part = Option("side", int, None, 1, None, ""), Option("part", float, 0.5, 0.0, 1.0, "")
     assert (side.read(" "), side.read("12"), side.read(7), part.read(""), part.read("1e-1")) == (None, 12, 7, 0.5, 0.1)
     for option, word in [(side, "0"), (side, "1.5"), (side, "x"), (part, "2"), (part, "nan"), (part, "-1")]:
-        with pytest.raises(UserError, match=f"{option.name} = {word}: must be a number, "):
+        with pytest.raises(UserError, match=f"{option.name} = {word}: must be a {'whole ' * (option is side)}number, "):
             option.read(word)
     with pytest.raises(UserError, match=r"number, 0 or more, 1 or less$"):
         part.read("-1")
