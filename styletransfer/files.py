@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -11,6 +11,7 @@ from common.models.model_file import fill_weights, read_model_file, validate_sec
 from common.runtime.errors import UserError
 from common.runtime.names import nfc
 from styletransfer.config import Config, StyleConfig, StyleModelConfig
+from styletransfer.johnson import TransformationNetwork
 from styletransfer.network import Stylizer, get_model
 
 NAME = "styletransfer"  # of the task, in model files
@@ -37,6 +38,19 @@ def load_model(path: Path) -> Stylizer:
     values, state = read_model_file(path, NAME)
     config = validate_section(path, StyleModelConfig, values.get("model"))
     return fill_weights(path, get_model(config.without_pretrained(), style_names_of(path, values)), state)
+
+
+def to_onnx(model: Stylizer) -> tuple[nn.Module, dict[str, int]]:
+    """The model as an exporter can follow it: of one with a dial, the network in its style alone, in full strength.
+
+    Raises UserError if its style is a mix with the photo.
+    """
+    if not model.chosen:
+        return model, {}
+    if model.chosen[0] > 0:
+        raise UserError("--style: an ONNX file paints in full strength; leave the photo out of the mix")
+    network = cast(TransformationNetwork, model.network)
+    return Stylizer(network.in_style(model.chosen), model.residual).eval(), {}
 
 
 def read_styles(path: Path) -> tuple[list[str], StyleModelConfig]:

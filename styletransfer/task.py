@@ -75,6 +75,7 @@ def use() -> Use:
         enhance=photo.paint_photo,
         enhance_together=photo.paint_together,
         choose=network.in_style,
+        to_onnx=files.to_onnx,
     )
 
 

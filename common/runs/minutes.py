@@ -90,7 +90,6 @@ def with_steps(
     if resume is not None:
         return with_steps_of(resume, config)
     learn = without_progress_bars(get_learner(task, config, photos, device))
-    learn.remove_cb(Clip)  # whose lines are about the training
     epochs = sum(stage.epochs for stage in train.stages)
     seconds_of_epoch, stages = 60 * train.minutes / epochs, list[StageConfig]()
     for index, stage in enumerate(train.stages):
@@ -107,6 +106,7 @@ def with_steps(
 def time_stage(learn: StageLearner, index: int) -> tuple[float, float]:
     """Seconds of a step and of a validation, the mean over all processes."""
     timer = Timer(learn.train_config.accumulate)
+    learn.remove_cb(Clip)  # whose lines are about the training
     learn.begin_stage(index)
     with advising(index, learn.train_config):
         learn.fit_one_cycle(2, 1e-6, cbs=[timer])
