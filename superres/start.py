@@ -32,7 +32,7 @@ def take_over(config: Config) -> Config:
     if not is_of_others(path):
         return take_over_ours(config, path)
     network, scale = read_network(path)
-    given = {"data.scale": config.data.scale} if "scale" in config.data.model_fields_set else {}
+    given: dict[str, Any] = {"data.scale": config.data.scale} if "scale" in config.data.model_fields_set else {}
     keys = config.model.model_fields_set & {"network", *KEYS["spandrel"]}  # others mean nothing here
     given |= {f"model.{key}": getattr(config.model, key) for key in keys}
     theirs = {"data.scale": scale, **{f"model.{key}": value for key, value in network.model_dump().items()}}

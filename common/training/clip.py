@@ -1,6 +1,7 @@
 """Gradients that are too long: fastai's clipping, in its place among our callbacks, with a line on what it did."""
 
 import logging
+from typing import Any
 
 import torch
 from fastai.callback.training import GradientClip
@@ -17,6 +18,7 @@ class Clip(GradientClip):
 
     order = FiniteSteps.order + 0.1
     run_valid = False
+    learn: Any  # a StageLearner
 
     def before_train(self) -> None:
         self.lengths: list[Tensor] = []  # of the epoch's gradients; on their device, so that no step waits for it
