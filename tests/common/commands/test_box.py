@@ -63,6 +63,9 @@ def test_results_of_another_setting_have_a_folder_of_their_own(task, run_folder,
     color = get_evaluate_parser(COLORIZE, None)
     args = color.parse_args([str(run_folder), "--data", str(photos), "--vividness", "1", "--size", "200"])
     assert get_folder(COLORIZE, args).name == "evaluate-size-200-vividness-1.0_photos"
+    words = [str(run_folder), "--data", str(photos), "--style", "night.png"]
+    args = get_evaluate_parser(STYLE, None).parse_args(words)
+    assert get_folder(STYLE, args).name == "evaluate-style-night_photos"
 
 
 def test_blend_takes_a_name_in_the_box(task, run_folder):

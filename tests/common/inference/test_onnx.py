@@ -13,6 +13,7 @@ from colorize.network import Colorizer
 from colorize.network import get_model as get_colorizer
 from common.models import attention
 from common.models.onnx_export import METADATA_KEY, export_onnx
+from common.models.onnx_model import OnnxModel
 from common.runtime.errors import UserError
 from styletransfer.config import JohnsonConfig, StyleModelConfig
 from styletransfer.files import save_model as save_stylizer
@@ -218,3 +219,20 @@ def test_an_existing_file_and_another_ending_are_refused(stylizer, capsys):
     assert "exists; add --overwrite" in capsys.readouterr().err
     assert run_here("styletransfer.export", model, "-o", stylizer / "model.pt") == 2
     assert "must end in .onnx" in capsys.readouterr().err
+
+
+def test_memory_that_runs_out_is_told_apart_from_other_failures():
+    class Session:
+        def __init__(self, message):
+            self.message = message
+
+        def run(self, *_):
+            raise Exception(self.message)  # onnxruntime's own derive from no other
+
+    model = OnnxModel.__new__(OnnxModel)
+    nn.Module.__init__(model)
+    for message, error in (("Failed to allocate memory for requested buffer", MemoryError), ("a bad node", Exception)):
+        model.session = Session(message)
+        with pytest.raises(error) as raised:
+            model(torch.rand(1, 3, 8, 8))
+        assert type(raised.value) is error
