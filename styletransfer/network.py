@@ -59,7 +59,6 @@ class Stylizer(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.residual, self.styles, self.chosen = network, residual, list(styles), list(chosen)
-        self.register_buffer("mix", torch.tensor([self.chosen]), persistent=False)
 
     @property
     def has_photo(self) -> bool:
@@ -86,7 +85,7 @@ class Stylizer(nn.Module):
     def forward(self, photo: Tensor, mix: Tensor | None = None) -> Tensor:
         photo = as_plain(photo)
         if mix is None and self.chosen:
-            mix = cast(Tensor, self.mix).expand(len(photo), -1)
+            mix = torch.tensor([self.chosen], device=photo.device).expand(len(photo), -1)
         logits = self.network(photo) if mix is None else self.network(photo, mix)
         if self.residual:
             logits = torch.logit(photo, eps=0.01) + logits
@@ -101,8 +100,7 @@ def with_photo(logits: Tensor, photo: Tensor, part: Tensor | float) -> Tensor:
 
     Instance norm forgets a photo's colours and contrast, so no scales and shifts could bring them back.
     """
-    part = part.to(photo) if isinstance(part, Tensor) else photo.new_tensor(part)  # as_tensor cannot be exported
-    part = part.clamp(0, 1).reshape(-1, 1, 1, 1)
+    part = torch.as_tensor(part, dtype=photo.dtype, device=photo.device).clamp(0, 1).reshape(-1, 1, 1, 1)
     return part * torch.logit(photo, eps=1 / 512) + (1 - part) * logits
 
 

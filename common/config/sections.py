@@ -144,8 +144,8 @@ class TrainConfig(Section, frozen=True):
     )
     clip: Positive | None = Field(
         default=None,
-        description="largest norm of a step's gradient: what is longer is shortened to it, so that a rare crop cannot "
-        "throw the network off; null: as it is",
+        description="largest norm of a step's gradient: what is longer is shortened to it, so that no single step "
+        "throws the network off; null: as it is",
     )
     device: str = Field(default="auto", description="auto (a GPU if there is one), cpu, cuda, cuda:1, mps, xpu")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(

@@ -24,7 +24,8 @@ PRIMARIES: dict[int, Chromaticities] = {
     11: ((0.314, 0.351), (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),  # DCI-P3
     12: (D65, (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),  # Display P3
 }
-CURVES = {4: (2.2,), 5: (2.8,), 8: (1.0,), 13: SRGB_CURVE} | dict.fromkeys((1, 6, 14, 15), BT709_CURVE)
+SRGB_TRANSFER = 13
+CURVES = {4: (2.2,), 5: (2.8,), 8: (1.0,), SRGB_TRANSFER: SRGB_CURVE} | dict.fromkeys((1, 6, 14, 15), BT709_CURVE)
 
 
 def find_profile(chunks: Mapping[bytes, bytes], profile: bytes | None, is_grey: bool) -> bytes | None:
@@ -55,7 +56,10 @@ def find_profile(chunks: Mapping[bytes, bytes], profile: bytes | None, is_grey: 
 
 
 def read_nclx(path: Path, image: Image.Image) -> dict[bytes, bytes]:
-    """{b'cICP': ...} as a PNG would have it, of a HEIC or an AVIF whose pixels are RGB by now; {} without."""
+    """{b'cICP': ...} as a PNG would have it, of a HEIC or an AVIF whose pixels are RGB by now; {} without.
+
+    A curve of cameras for television counts as sRGB's: encoders write it into photos that are shown as they are.
+    """
     said = image.info.get("nclx_profile")  # pillow-heif's, of the main picture
     if said is not None:
         primaries, transfer = int(said["color_primaries"]), int(said["transfer_characteristics"])
@@ -65,6 +69,7 @@ def read_nclx(path: Path, image: Image.Image) -> dict[bytes, bytes]:
         if len(found) < 4:
             return {}
         primaries, transfer = struct.unpack_from(">2H", found)
+    transfer = SRGB_TRANSFER if CURVES.get(transfer) == BT709_CURVE else transfer
     return {b"cICP": struct.pack(">4B", primaries & 255, transfer & 255, 0, 1)}
 
 

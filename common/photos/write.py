@@ -47,7 +47,7 @@ def write_photo(path: Path, rgb: np.ndarray, like: Photo, quality: int | None = 
         image = put_on_white(image.convert(image.mode[:-1]), image.getchannel("A"))
     try:
         options, left_out = save_options(like.metadata, suffix, image.size)
-        left_out += ["transparency, for white"] if no_alpha else []
+        left_out += ["transparency (the result is on white)"] if no_alpha else []
         if left_out:
             log.warning("%s: left out: %s", name or path, "; ".join(left_out))
         options |= format_options(suffix, quality, like)

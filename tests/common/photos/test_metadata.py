@@ -104,7 +104,9 @@ def test_where_nothing_is_transparent_the_result_is_on_white_with_a_line(tmp_pat
     Image.new(mode, (8, 8), (90, 0) if mode == "LA" else (90, 80, 70, 0)).save(tmp_path / "a.png")
     with enlarge(tmp_path / "a.png", tmp_path / f"b.{suffix}") as result:
         assert set(result.convert("L").tobytes()) == {255}
-    assert [line.partition("b.")[2] for line in caplog.messages] == [f"{suffix}: left out: transparency, for white"]
+    assert [line.partition("b.")[2] for line in caplog.messages] == [
+        f"{suffix}: left out: transparency (the result is on white)"
+    ]
 
 
 def test_a_resolution_too_large_for_a_format_is_said_of_that_photo(tmp_path):

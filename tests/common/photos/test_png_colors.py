@@ -209,6 +209,7 @@ def test_photos_of_phones_say_the_same_by_code_points(tmp_path, kind, caplog):
     nclx(path, kind, 12, 13)
     expected = 255 * encode_srgb(decode_srgb(COLORS / 255) @ P3_TO_SRGB.T)
     assert abs(np.asarray(open_photo(path))[8::16, 8::16] - expected).mean() < 3
-    nclx(path, kind, 1, 13)
-    assert abs(np.asarray(open_photo(path))[8::16, 8::16].astype(int) - COLORS).mean() < 3
+    for transfer in (13, 1, 6):
+        nclx(path, kind, 1, transfer)
+        assert abs(np.asarray(open_photo(path))[8::16, 8::16].astype(int) - COLORS).mean() < 3
     assert not caplog.messages
