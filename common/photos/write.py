@@ -42,12 +42,13 @@ def write_photo(path: Path, rgb: np.ndarray, like: Photo, quality: int | None = 
     if suffix not in DEEP_SUFFIXES:
         rgb = to_8_bits(rgb)
     image = to_picture(rgb, like)
-    no_alpha = image.mode.endswith("A") and suffix in (*JPEG_SUFFIXES, ".bmp")
-    if no_alpha:
+    is_transparent = False
+    if image.mode.endswith("A") and suffix in (*JPEG_SUFFIXES, ".bmp"):
+        is_transparent = image.getchannel("A").histogram()[255] < image.width * image.height
         image = put_on_white(image.convert(image.mode[:-1]), image.getchannel("A"))
     try:
         options, left_out = save_options(like.metadata, suffix, image.size)
-        left_out += ["transparency (the result is on white)"] if no_alpha else []
+        left_out += ["transparency (the result is on white)"] if is_transparent else []
         if left_out:
             log.warning("%s: left out: %s", name or path, "; ".join(left_out))
         options |= format_options(suffix, quality, like)

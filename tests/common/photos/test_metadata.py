@@ -109,6 +109,13 @@ def test_where_nothing_is_transparent_the_result_is_on_white_with_a_line(tmp_pat
     ]
 
 
+def test_alpha_that_hides_nothing_needs_no_line(tmp_path, caplog):
+    Image.new("RGBA", (8, 8), (90, 80, 70, 255)).save(tmp_path / "a.png")
+    with enlarge(tmp_path / "a.png", tmp_path / "b.bmp") as result:
+        assert result.mode == "RGB"
+    assert not caplog.messages
+
+
 def test_a_resolution_too_large_for_a_format_is_said_of_that_photo(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png", dpi=(5e7, 5e7))
     with pytest.raises(PhotoError, match=r"b.tif: a 16 x 16 RGB picture cannot be saved"):
