@@ -16,7 +16,7 @@ VGG_LAYERS = {
 }
 LAYER_NAMES = VGG_LAYERS["vgg16"]
 NO_FILES = ("torchvision", "random", "squeeze", "alex")  # words for weights
-SETTINGS = ("vgg", "balance")  # keys of the section that are no terms
+SETTINGS = ("vgg", "balance", "jitter")  # keys of the section that are no terms
 
 NUMBER, SECTION = "a number", "a section"  # what a term is given as
 
@@ -127,9 +127,10 @@ class LossConfig(Section, frozen=True):
         default="torchvision", description="VGG16 weights: torchvision, random, or a .pth or .safetensors file"
     )
     balance: Literal["none", "start", "always"] = Field(
-        default="none",
-        description="start: weights are shares of the pull on the picture, measured before training; always: held all "
-        "through it",
+        default="none", description="start: weights are shares of the pull on the picture; always: held all through it"
+    )
+    jitter: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="pixels, at most, that terms' networks see both pictures moved by, by chance each step"
     )
     l1: PlainTerm = Field(default=0.0, description="mean absolute error (MAE)")
     mse: PlainTerm = Field(default=0.0, description="mean squared error")

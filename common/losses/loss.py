@@ -135,11 +135,12 @@ class PerceptualLoss(nn.Module):
         known = self.remembered is not None and target is self.remembered[0]
         target_activations = self.remembered[1] if self.remembered is not None and known else {}
         pred, target = pred.as_subclass(Tensor).float(), target.as_subclass(Tensor).float()
-        pred_activations = self.activations(pred)
+        seen, true = (pred, target) if known else self.moved(pred, target)
+        pred_activations = self.activations(seen)
         if not known:
             with torch.no_grad():
-                target_activations = self.activations(target)
-        learned = self.learned_distances(pred, target)
+                target_activations = self.activations(true)
+        learned = self.learned_distances(seen, true)
         with torch.autocast(pred.device.type, enabled=False):
             terms = learned | self.picture_terms(pred, target)
             for name, term in self.config.network_terms().items():
@@ -152,6 +153,14 @@ class PerceptualLoss(nn.Module):
             for name in self.names
             if name in terms
         }
+
+    def moved(self, *pictures: Tensor) -> tuple[Tensor, ...]:
+        """What the networks see: in training, without up to `jitter` rows and columns at the top and the left."""
+        most = 0 if self.held_out or not self.training else min(self.config.jitter, min(pictures[0].shape[-2:]) // 4)
+        if not most:
+            return pictures
+        top, left = torch.randint(most + 1, (2,)).tolist()
+        return tuple(picture[..., top:, left:] for picture in pictures)
 
     def pulled(self, pred: Tensor) -> tuple[Tensor, Tensor]:
         """(the prediction, what of it the terms pull at): a picture without a history, twice."""
