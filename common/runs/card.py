@@ -44,9 +44,13 @@ def minutes_of(run: Path) -> float:
 
 
 def without_files(value: Any) -> Any:
-    """A config's values without what names a file or a folder of this machine."""
+    """A config's values without what names a file or a folder of this machine, or a list of them."""
     if isinstance(value, dict):
-        return {key: without_files(each) for key, each in value.items() if not isinstance(each, Path)}
+        return {key: without_files(each) for key, each in value.items() if not names_files(each)}
     if isinstance(value, list | tuple):
-        return [without_files(each) for each in value if not isinstance(each, Path)]
+        return [without_files(each) for each in value if not names_files(each)]
     return value
+
+
+def names_files(value: Any) -> bool:
+    return isinstance(value, Path) or (isinstance(value, list | tuple) and bool(value) and all(map(names_files, value)))

@@ -175,5 +175,5 @@ def test_a_run_without_a_model_is_no_folder_of_photos(task, tmp_path):
 
 
 def test_a_card_names_no_file_of_the_machine():
-    values = {"low": Path("scans"), "styles": [Path("a.jpg"), "kept"], "deep": {"start": Path("/x"), "lr": 1e-3}}
-    assert without_files(values) == {"styles": ["kept"], "deep": {"lr": 1e-3}}
+    values = {"low": [Path("scans")], "styles": [Path("a.jpg"), "kept"], "deep": {"start": Path("/x"), "none": []}}
+    assert without_files(values) == {"styles": ["kept"], "deep": {"none": []}}
