@@ -77,7 +77,7 @@ def paint_in_bands(
     convolutions = sum(isinstance(module, nn.Conv2d) for module in network.modules())
     with tqdm(total=convolutions, unit="layer", leave=False, disable=None) as progress:
         work = Work(floats, folder, device, progress)
-        logits = through(network.layers, photo_rows(photo, device), work)
+        logits = through(network.layers, photo_rows(photo, network, device), work)
         result = np.empty_like(photo)
         for top, bottom in bands(logits, work):
             painted = check_finite(logits.read(top, bottom)[..., : height - top, :width])
@@ -114,16 +114,18 @@ def scratch_folder() -> Path:
     return large if "TMPDIR" not in os.environ and os.access(large, os.W_OK) else Path(tempfile.gettempdir())
 
 
-def photo_rows(photo: np.ndarray, device: torch.device) -> Rows:
+def photo_rows(photo: np.ndarray, network: TransformationNetwork, device: torch.device) -> Rows:
     """The network's input: in [-1, 1], its last column and row repeated as `TransformationNetwork.forward` does."""
     height, width = (max(MIN_SIDE, -(-side // STRIDE) * STRIDE) for side in photo.shape[:2])
     right = width - photo.shape[1]
 
     def read(top: int, bottom: int) -> Tensor:
         band = to_tensor(photo[top:bottom]).to(device)
-        return 2 * F.pad(band, (0, right, 0, bottom - top - band.shape[2]), mode="replicate") - 1
+        band = F.pad(band, (0, right, 0, bottom - top - band.shape[2]), mode="replicate")
+        return network.with_noise(2 * band - 1, top)
 
-    return Rows(3, height, width, 3 * width, read)
+    channels = 3 + network.noise
+    return Rows(channels, height, width, channels * width, read)
 
 
 def through(layers: Iterable[nn.Module], rows: Rows, work: Work) -> Rows:

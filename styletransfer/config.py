@@ -68,6 +68,7 @@ class StyleConfig(Section, frozen=True):
 
 class JohnsonConfig(Section, frozen=True):
     width: Count = Field(default=32, description="channels at full size; the paper has 32")
+    noise: bool = Field(default=False, description="fixed noise beside the photo, so that flat areas get strokes, too")
 
 
 class StyleModelConfig(NetworkConfig, frozen=True):

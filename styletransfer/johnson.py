@@ -5,18 +5,31 @@ Instance norm takes the place of batch norm (Ulyanov et al. 2016, arXiv 1607.080
 neighbours and a convolution enlarge, since transposed convolutions leave checkerboards (Odena et al. 2016), and each
 convolution reflects the picture at its borders, where the paper pads once by 40 pixels and loses them on the way.
 
+Nothing but what a photo shows can tell such a network where to put a stroke, and a cloudless sky shows nothing: it is
+painted flat. With `noise` a fourth channel of fixed noise goes in beside the photo's three, as the texture networks of
+Ulyanov et al. 2016 (arXiv 1603.03417) have it; each pixel of a picture has the same noise whenever it is painted.
+
 With several styles each has its own scale and shift after every norm, and all else is shared: conditional instance norm
 (Dumoulin et al. 2017, arXiv 1610.07629).
 """
 
+import functools
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 STRIDE = 4
 MIN_SIDE = 16  # pixels that reflecting needs
+NOISE_SIDE = 256  # pixels after which the noise repeats
+
+
+@functools.cache
+def fixed_noise() -> np.ndarray:
+    """(NOISE_SIDE, NOISE_SIDE) float32, of mean 0 and variance 1: the same with each version of numpy."""
+    return np.random.RandomState(0).standard_normal((NOISE_SIDE, NOISE_SIDE)).astype(np.float32)
 
 
 def conv(n_in: int, n_out: int, size: int, stride: int = 1) -> nn.Conv2d:
@@ -68,8 +81,10 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int, styles: int) -> None:
         super().__init__()
-        first = conv_norm_relu(channels, channels, 3, styles=styles)
-        self.layers = StyledLayers(first, conv(channels, channels, 3), norm(channels, styles))
+        first, last = conv_norm_relu(channels, channels, 3, styles=styles), norm(channels, styles)
+        for scale in last.scales if isinstance(last, StyleNorm) else [last.weight]:
+            nn.init.zeros_(scale)
+        self.layers = StyledLayers(first, conv(channels, channels, 3), last)
 
     def forward(self, x: Tensor, mix: Tensor | None = None) -> Tensor:
         return x + self.layers(x, mix)
@@ -78,14 +93,17 @@ class ResidualBlock(nn.Module):
 class TransformationNetwork(nn.Module):
     """(N, 3, H, W) in [0, 1] -> (N, 3, H, W), unbounded, for any H and W. width: channels at full size.
 
+    noise: whether it is given noise beside the photo; in training that of another place each time.
+
     With `styles` it is also given the mix of them, (N, k): how much of each of the last k.
     """
 
-    def __init__(self, width: int, styles: int = 0) -> None:
+    def __init__(self, width: int, styles: int = 0, noise: bool = False) -> None:
         super().__init__()
-        self.width, self.styles = width, styles
+        self.width, self.styles, self.noise = width, styles, noise
+        self.register_buffer("noise_pixels", torch.tensor(fixed_noise()) if noise else None, persistent=False)
         self.layers = StyledLayers(
-            conv_norm_relu(3, width, 9, styles=styles),
+            conv_norm_relu(3 + noise, width, 9, styles=styles),
             conv_norm_relu(width, 2 * width, 3, 2, styles),
             conv_norm_relu(2 * width, 4 * width, 3, 2, styles),
             *[ResidualBlock(4 * width, styles) for _ in range(5)],
@@ -103,7 +121,21 @@ class TransformationNetwork(nn.Module):
         height, width = x.shape[-2:]
         right, below = (torch.sym_max(-side % STRIDE, MIN_SIDE - side) for side in (width, height))  # max, for exports
         x = F.pad(x, (0, right, 0, below), mode="replicate")  # pyright: ignore[reportArgumentType] (SymInt)
-        return self.layers(2 * x - 1, mix)[..., :height, :width]
+        return self.layers(self.with_noise(2 * x - 1), mix)[..., :height, :width]
+
+    def with_noise(self, x: Tensor, top: int = 0) -> Tensor:
+        """(N, 3, H, W) -> (N, 3, H, W), or (N, 4, H, W) with noise. top: the picture's row that x begins with."""
+        if not isinstance(self.noise_pixels, Tensor):
+            return x
+        start = torch.tensor([top, 0], device=x.device)
+        if self.training:
+            start = torch.randint(NOISE_SIDE, (2,), device=x.device)
+        rows, columns = (
+            (torch.arange(side, device=x.device) + first) % NOISE_SIDE
+            for side, first in zip(x.shape[-2:], start, strict=True)
+        )
+        noise = self.noise_pixels[rows][:, columns].to(x.dtype)
+        return torch.cat([x, noise.expand(len(x), 1, -1, -1)], dim=1)
 
     def norms(self) -> dict[str, StyleNorm]:
         """{name: norm} of those that have several styles."""
@@ -118,7 +150,7 @@ class TransformationNetwork(nn.Module):
         for name, norm in norms.items():
             parts = torch.tensor(mix, device=norm.scales[0].device)
             plain[f"{name}.weight"], plain[f"{name}.bias"] = (parts @ values for values in norm.stacked())
-        network = TransformationNetwork(self.width).to(next(self.parameters()).device)
+        network = TransformationNetwork(self.width, noise=self.noise).to(next(self.parameters()).device)
         network.load_state_dict(plain)
         return network.train(self.training)
 

@@ -20,7 +20,8 @@ LEAST_SLOPE = 0.05  # a fifth of the sigmoid's steepest
 
 
 class LiveSigmoid(torch.autograd.Function):
-    """The sigmoid, whose gradient never vanishes: it is at least LEAST_SLOPE of what comes in.
+    """The sigmoid, whose gradient never vanishes where it would lead back: there it is at least LEAST_SLOPE of what
+    comes in, and outwards what it truly is.
 
     Instance norm tempts a network to make one bright, flat place far brighter than white, which shifts the rest of the
     picture. At logits of 100 a sigmoid passes no gradient, so nothing would ever darken that white spot again.
@@ -35,7 +36,9 @@ class LiveSigmoid(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         (result,) = ctx.saved_tensors
-        return gradient * (result * (1 - result)).clamp_min(LEAST_SLOPE)
+        slope = result * (1 - result)
+        leads_back = gradient * (result - 0.5) > 0  # a step goes against the gradient
+        return gradient * torch.where(leads_back, slope.clamp_min(LEAST_SLOPE), slope)
 
 
 class Stylizer(nn.Module):
@@ -107,7 +110,8 @@ def with_photo(logits: Tensor, photo: Tensor, part: Tensor | float) -> Tensor:
 def get_model(config: StyleModelConfig, styles: Sequence[str] = ()) -> Stylizer:
     """A Stylizer as `config` describes it. styles: the names, if it has several, or may get more."""
     if config.johnson is not None:
-        return Stylizer(TransformationNetwork(config.johnson.width, len(styles)), residual=False, styles=styles)
+        network = TransformationNetwork(config.johnson.width, len(styles), config.johnson.noise)
+        return Stylizer(network, residual=False, styles=styles)
     return Stylizer(get_unet(config.unet or ModelConfig()), residual=True)  # StyleModelConfig has one of the two
 
 

@@ -24,8 +24,9 @@ from styletransfer.task import TASK
 
 
 @pytest.fixture
-def model():
-    model = get_model(StyleModelConfig(johnson=JohnsonConfig(width=4))).eval()
+def model(request):
+    noise = getattr(request, "param", False)
+    model = get_model(StyleModelConfig(johnson=JohnsonConfig(width=4, noise=noise))).eval()
     for module in model.modules():
         if isinstance(module, torch.nn.InstanceNorm2d):
             torch.nn.init.normal_(module.weight, mean=1, std=0.3)
@@ -45,6 +46,7 @@ def uneven():
 BAND = 4 * 416 * 24  # floats: 24 rows at full size
 
 
+@pytest.mark.parametrize("model", [False, True], ids=["plain", "noise"], indirect=True)
 @pytest.mark.parametrize("crop", [(400, 416), (397, 413), (16, 416), (300, 9)])
 def test_in_bands_it_is_as_in_one_piece(model, uneven, crop):
     uneven = uneven[: crop[0], : crop[1]]

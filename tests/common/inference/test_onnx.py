@@ -46,6 +46,7 @@ MODELS = {
     "colorize": lambda: Colorizer(Small(2), 64),
     "colors": lambda: get_colorizer(ColorizeModelConfig(**COLORS), 64, (torch.eye(2) * 50, torch.ones(2))),
     "styletransfer": lambda: get_stylizer(StyleModelConfig(johnson=JohnsonConfig(width=4))),
+    "noise": lambda: get_stylizer(StyleModelConfig(johnson=JohnsonConfig(width=4, noise=True))),
 }
 
 
