@@ -8,3 +8,6 @@ os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
 
 # Importing fastai compiles a few functions with torch.jit.script, and torch warns of that each time.
 warnings.filterwarnings("ignore", message=".*torch.jit.script.* is deprecated", category=FutureWarning)
+
+# `python -m TASK.config` runs a module that its package has imported, which is why runpy warns; it does no harm.
+warnings.filterwarnings("ignore", message=".*\\.config' found in sys.modules", category=RuntimeWarning)

@@ -26,7 +26,7 @@ def find_lr(learn: StageLearner, path: Path, steps: int = 100) -> float:
     except (IndexError, ValueError, RuntimeError, MemoryError) as error:
         if advice := advice_for(error, learn.stage, learn.train_config):
             raise UserError(advice) from error
-        if len(learn.recorder.losses) > steps // 4:
+        if not isinstance(error, IndexError | ValueError) or len(learn.recorder.losses) > steps // 4:
             raise
         raise UserError(
             f"the loss diverged after {len(learn.recorder.losses)} steps, before a rate could be judged; is a weight "

@@ -53,6 +53,15 @@ def test_a_loss_that_explodes_at_once_is_told(tmp_path):
     assert not (tmp_path / "curve.png").exists()
 
 
+def test_another_error_is_not_called_a_loss_that_diverged(tmp_path):
+    class Wrong(Brightness):
+        def forward(self, x):
+            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        find_lr(make_learner(Wrong()), tmp_path / "curve.png")
+
+
 @pytest.mark.parametrize(("lr", "text"), [(1.23e-3, "1.2e-3"), (1e-3, "1e-3"), (0.96, "9.6e-1"), (2, "2e0")])
 def test_rates_have_two_digits(lr, text):
     assert format_rate(lr) == text
