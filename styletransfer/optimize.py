@@ -40,7 +40,7 @@ def main() -> None:
     if config.loss.balance != "none":
         raise UserError("loss.balance: shares are measured when a network is trained; give the weights that came of it")
     if config.loss.jitter:
-        raise UserError("loss.jitter: moves the pictures that a network is trained on; there is but one here; set it to 0")
+        raise UserError("loss.jitter: moves the pictures that a network is trained on; here is but one; set it to 0")
     check_output(args)
     from PIL import Image
 
