@@ -122,10 +122,11 @@ def color_together(
     vividness: float | None = None,
     hints: str | Path | list[Hint] | None = None,
     like: str | Path | None = None,
+    tile: int = TILE,
 ) -> list[np.ndarray]:
     """`color_photo` for photos of one size and depth: in one pass of the model, but for hints and palettes."""
     if hints is not None or like is not None:
-        return [color_photo(model, photo, size, saturation, vividness, hints, like) for photo in photos]
+        return [color_photo(model, photo, size, saturation, vividness, hints, like, tile) for photo in photos]
     with choosing(model, vividness, like):
         small = enhance_together(model, [shrink_to_grey(photo, size or model.size) for photo in photos])
     return [lay_colors(photo, colored, saturation) for photo, colored in zip(photos, small, strict=True)]

@@ -112,7 +112,7 @@ class Use:
     """(Model or OnnxModel, photo, tile=pixels, **options) -> the result."""
 
     enhance_together: "Callable[..., list[np.ndarray]]"
-    """(Model, photos of one size and depth, **options) -> the results, made in one pass."""
+    """(Model, photos of one size and depth, tile=pixels, **options) -> the results, in one pass if that can be."""
 
     plain: "Callable[..., tuple[str, np.ndarray]]" = lambda photo, times, **options: ("photo", photo)
     """(photo, the models' scale, **options) -> what stands beside results: its name, and a picture of their size."""
@@ -230,4 +230,5 @@ class Task:
     box: Path | None = None  # folder of the models that the package brings along
     first_choice: Sequence[str] = ()  # of those, that `predict` takes if none is named
     add_evaluate_arguments: Callable[[ArgumentParser], None] = lambda parser: None
+    other_inputs: Sequence[str] = ()  # arguments of `evaluate` that give a model another input than its usual one
     evaluate_table: Callable[[Namespace], str | None] = lambda args: None  # that it writes in place of results.csv

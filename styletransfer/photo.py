@@ -61,10 +61,11 @@ def paint_together(
     keep_colors: bool = False,
     stroke: float = 1.0,
     detail: float = 0.0,
+    tile: int = TILE,
 ) -> list[np.ndarray]:
     """`paint_photo` for photos of one size and depth, all of them in one pass of the model."""
     if with_dial(model, strength)[0] is not None:
-        return [paint_photo(model, photo, strength, keep_colors, stroke, detail) for photo in photos]
+        return [paint_photo(model, photo, strength, keep_colors, stroke, detail, tile) for photo in photos]
     paintings = enhance_together(model, [shrink_by(stroke, photo) for photo in photos])
     return [
         mix(photo, enlarge_painting(painting, photo, stroke, detail), strength, keep_colors)

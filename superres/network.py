@@ -36,6 +36,11 @@ class SuperResolver(nn.Module):
         return getattr(self.unet, "grid", 1)
 
     @property
+    def is_held_back(self) -> bool:
+        """Whether less than all that the network adds is added."""
+        return self.strength < 1
+
+    @property
     def precisions(self) -> Collection[torch.dtype]:
         """The kinds of half precision that it works in."""
         return getattr(self.unet, "precisions", HALVES)

@@ -75,7 +75,8 @@ def upright_size(path: Path) -> tuple[int, int]:
     """(width, height) as the photo is seen, from its header. Raises PhotoError if it cannot be read."""
     try:
         with Image.open(path) as image:
-            turned = image.getexif().get(0x0112, 1) >= 5
+            # Pillow has turned the size of a TIFF by itself, and keeps its tag until the pixels are read.
+            turned = image.format != "TIFF" and image.getexif().get(0x0112, 1) >= 5
             return (image.height, image.width) if turned else image.size
     except Exception as error:  # Pillow's parsers raise errors of many kinds
         raise PhotoError(f"{path}: cannot be read ({error})") from error

@@ -81,12 +81,13 @@ def enlarge_together(
     model: SuperResolver,
     photos: list[np.ndarray],
     strength: float = 1.0,
+    tile: int = TILE,
     tta: bool = False,
     colors: str = "model",
     **size: Any,
 ) -> list[np.ndarray]:
     """`enlarge_photo` for photos of one size and depth, all of them in one pass of the model where that is possible."""
     if tta or colors != "model" or any(value is not None for value in size.values()):
-        return [enlarge_photo(model, photo, strength, tta=tta, colors=colors, **size) for photo in photos]
+        return [enlarge_photo(model, photo, strength, tile, tta=tta, colors=colors, **size) for photo in photos]
     model.strength = strength
     return enhance_all(model, photos)

@@ -118,6 +118,7 @@ TASK = Task(
     room=room,
     resizing=("scale", "width", "height", "longest", "megapixels"),
     baseline="bicubic",
+    other_inputs=("low",),
     columns=("input", "bicubic", "target"),
     higher_is_better={"PSNR-Y": True, "SSIM-Y": True, **GRIDS, **dict.fromkeys(("NIQE", *DISTANCES), False)},
     steady=0.5,  # at which PSNR is highest, 0.1 dB above none

@@ -201,7 +201,9 @@ def split_photos(
             " = ".join(sorted(names[path] for path in group)[:MAX_NAMED]) + " = ..." * (len(group) > MAX_NAMED)
             for group in torn[:MAX_NAMED]
         )
-        result = "all of them are held out" if isinstance(valid, list) else "all of them are trained on"
+        sides = {set(group) <= held_out for group in torn}
+        results = {True: "all of them are held out", False: "all of them are trained on"}
+        result = results[sides.pop()] if len(sides) == 1 else "each is on one side with those that are the same"
         log.warning(
             "WARNING: photos that are the same would be held out and trained on: %s%s: %s",
             examples, "; ..." * (len(torn) > MAX_NAMED),

@@ -68,7 +68,8 @@ def measure(task: Task, args: argparse.Namespace, folder: Path | None, device: "
     results = measuring.evaluate(args, models, photos, None if args.steps else folder, device)
     if not processes.is_main():
         return
-    if is_new and folder is not None and folder.is_dir():
+    if is_new and folder is not None and (args.steps or folder.is_dir()):
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / RESULTS_MARKER).touch()  # so that no training takes its pictures for photos
     if args.steps and results is not None:
         from common.evaluation.dial import write_curve
@@ -76,7 +77,8 @@ def measure(task: Task, args: argparse.Namespace, folder: Path | None, device: "
         write_curve(results, list(models), folder or Path())
     elif folder is not None and results is not None:
         title = str(args.baseline) if args.model is None else f"{args.model.absolute().parent.name}/{args.model.name}"
-        write_evaluation_page(folder, results, title, f"{len(results.table)} photos of {args.data}")
+        how = "".join(f", {words}" for words in settings(task, args))
+        write_evaluation_page(folder, results, title, f"{len(results.table)} photos of {args.data}{how}")
 
 
 def get_evaluate_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:
@@ -156,6 +158,9 @@ def settings(task: Task, args: argparse.Namespace) -> Iterator[str]:
     if args.blend is not None and not args.steps:  # which measure the models themselves, too
         part = 0.5 if args.part is None else args.part
         yield f"{part:g}-of-{args.blend.stem if stem_of(args.blend) else args.blend.absolute().parent.name}"
+    for name in task.other_inputs:
+        if (path := getattr(args, name, None)) is not None:
+            yield f"{name}-{path.resolve().name}"
     for option in task.options:
         value = getattr(args, option.name, option.default)
         if value != option.default and option.name not in task.resizing:

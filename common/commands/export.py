@@ -63,8 +63,12 @@ def export_command(task: Task, doc: str | None) -> None:
     if len(wanted) + (args.output is not None) + (args.share is not None) != 1:
         flags = ["-o FILE.onnx", "--share OUT.safetensors", *(f"--{name} OUT.safetensors" for name in task.formats)]
         raise UserError(f"give one of {', '.join(flags[:-1])} and {flags[-1]}")
+    if args.share is not None:
+        for name, value in values_of(opening, args, at_opening=True).items():
+            if value is not None:
+                raise UserError(f"--{name}: not with --share, which writes the model as it is")
     for path in [*wanted.values(), *([args.share] if args.share is not None else [])]:
-        check_output(path, ".safetensors", args.overwrite)
+        check_output(path, ".safetensors", args.overwrite, "give another name")
         for flag, given in (("--half", args.half), ("--opset", args.opset is not None)):
             if given:
                 raise UserError(f"{flag}: only with -o FILE.onnx")
@@ -103,7 +107,7 @@ def share_model(task: Task, args: argparse.Namespace, entries: Mapping[str, str]
 
     page = args.share.with_name("README.md")
     if args.card:
-        check_may_replace([page], args.overwrite)
+        check_page(page, args.overwrite)
     read_model_file(args.model, task.name)  # raises UserError for what is none
     card = {**entries, **read_card(args.model), **entries}
     if figures := read_figures(args.model):
@@ -133,9 +137,18 @@ def read_figures(model: Path) -> dict[str, str]:
     return figures
 
 
-def check_output(path: Path, suffix: str, overwrite: bool) -> None:
+def check_page(page: Path, overwrite: bool) -> None:
+    """Raises UserError if a card may not be written there: a README.md that is no card is never replaced."""
+    from common.models.card import LIBRARY
+
+    if page.exists() and f"library_name: {LIBRARY}" not in page.read_text(encoding="utf-8", errors="replace"):
+        raise UserError(f"{page}: exists, and is not a model's card; give the file of --share a folder of its own")
+    check_may_replace([page], overwrite, "give the file of --share a folder of its own")
+
+
+def check_output(path: Path, suffix: str, overwrite: bool, otherwise: str = "give another name with -o") -> None:
     """Raises UserError if the file may not be written, or has another suffix."""
     if path.suffix.lower() != suffix:
         raise UserError(f"{path}: must end in {suffix}")
-    check_may_replace([path], overwrite)
+    check_may_replace([path], overwrite, otherwise)
     check_can_write(path.parent)

@@ -47,6 +47,8 @@ def predict_command(task: Task, doc: str | None) -> int:
 
     if processes.count() > 1:
         args.device = str(processes.join(args.device, processes.PATIENCE))
+    options = values_of(task.options, args)
+    task.check_options(options)
     model = open_any_model(task, args.model, args)
     from common.inference.plan import is_video, plan_outputs
     from common.inference.room import room_by
@@ -68,14 +70,13 @@ def predict_command(task: Task, doc: str | None) -> int:
     for flag, given in (("--codec", args.codec), ("--steady", args.steady)):
         if given is not None and not has_videos and not args.skip_existing:
             raise UserError(f"{flag}: only for videos, and there is none")
-    use, options = task.use(), values_of(task.options, args)
-    task.check_options(options)
+    use = task.use()
     for name in task.resizing:
         if options[name] is not None and has_videos:
             raise UserError(f"--{name}: for photos alone; a video's result is {scale} times as large")
     enhance, together = partial(use.enhance, model, tile=args.tile, **options), None
     if device_of(model).type != "cpu":  # which one photo keeps busy
-        together = Together(partial(use.enhance_together, model, **options), args.tile**2 // scale**2)
+        together = Together(partial(use.enhance_together, model, tile=args.tile, **options), args.tile**2 // scale**2)
 
     def remark(path: Path, photo: "np.ndarray") -> None:
         if line := use.remark(model, photo, **options):

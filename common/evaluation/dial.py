@@ -63,6 +63,9 @@ def write_curve(
         axes = distances[-1], metrics[0]
     if axes is not None:
         draw_curve(table, dial, axes, folder / f"{stem}.png")
+    else:
+        (folder / f"{stem}.png").unlink(missing_ok=True)  # of an earlier time
+        log.info("no plot: no distance was measured, and a plot shows one")
     log.info("curve: %s", folder / f"{stem}.csv")
     return table
 

@@ -171,7 +171,7 @@ def photos_of_page(results: Results, n: int, left: str | None = None, right: str
     photos = [
         {
             "name": table.loc[i, "photo"],
-            "figures": figure_lines(table.loc[i].drop("photo").to_dict()),
+            "figures": figure_lines(table.loc[i].drop("photo").dropna().to_dict()),
             "pictures": results.pictures[i],
             "left": left,
             "right": right,

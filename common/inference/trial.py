@@ -26,8 +26,16 @@ def try_bf16(model: nn.Module) -> None:
 
 
 def forward_after_trial(model: nn.Module, forward: Callable[..., Any], batch: Tensor, *args: Any) -> Any:
-    """The result for `batch`, (N, 3, H, W), after the trial; in float32 if that is demanded or nothing can be tried."""
-    if in_float32.get() or min(batch.shape[-2:]) < SIDE or middle(batch).std() < PLAIN:
+    """The result for `batch`, (N, 3, H, W), after the trial; in float32 if that is demanded or nothing can be tried.
+
+    A model that is told to do less than it can is tried another time: what is off then says little.
+    """
+    if (
+        getattr(model, "is_held_back", False)
+        or in_float32.get()
+        or min(batch.shape[-2:]) < SIDE
+        or middle(batch).std() < PLAIN
+    ):
         return forward(batch, *args)
     vars(model).pop(UNDECIDED)
     if is_good_in_bf16(forward, middle(batch), *args):

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from common.models.model_file import METADATA_KEY
 from common.runtime.files import read_json
 
+LIBRARY = "perceptual-enhance"
 CARD_FILE = "card.json"  # beside a run's model
 Card = Mapping[str, Any]
 
@@ -47,7 +48,7 @@ def to_markdown(card: Card, name: str) -> str:
     """A model card as Hugging Face has them: README.md with a head of YAML."""
     head = {
         "license": str(card.get("licence", "unknown")).lower(),
-        "library_name": "perceptual-enhance",
+        "library_name": LIBRARY,
         "pipeline_tag": "image-to-image",
     }
     lines = ["---", *(f"{key}: {value}" for key, value in head.items()), "---", "", f"# {name}", ""]

@@ -38,6 +38,7 @@ def with_balance(
     if resume is not None:
         old = load_config(type(config), resume / "config.yaml").loss
         weights = {name: old.weight(name) for name in old.active_terms()}
+        log.info("loss.balance: weights stay as they were measured when the run began")
         return config.model_copy(update={"loss": config.loss.with_weights(weights)})
     learn = without_progress_bars(get_learner(task, config, photos, device))
     pulls = first_pulls(learn)

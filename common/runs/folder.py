@@ -17,7 +17,7 @@ from common.config.sections import OutputConfig, TaskConfig
 from common.config.yaml_file import load_config, save_config
 from common.runs.changes import check_changes
 from common.runs.environment import describe_environment
-from common.runs.lock import lock_folder, unlock_folder
+from common.runs.lock import lock_folder, unlock_folder, unlocked_after_an_error
 from common.runs.page import write_run_page
 from common.runs.photos import PHOTOS_FILE, save_photo_split
 from common.runs.resume import RESUME_FILE, START_POSITION, read_resume_point
@@ -75,12 +75,13 @@ def start_run(
     """
     folder = make_folder_for(config.output, default_name)
     lock_folder(folder)
-    write_json(folder / "environment.json", [describe_environment(task_name, config, device, precision)])
-    save_photo_split(folder / PHOTOS_FILE, photos, config.data.path)
-    # The last file: a folder that has it can be continued.
-    save_config(with_absolute_paths(config), folder / "config.yaml")
-    log_to_file(folder / "log.txt")
-    log.info("run folder: %s", folder)
+    with unlocked_after_an_error(folder):
+        write_json(folder / "environment.json", [describe_environment(task_name, config, device, precision)])
+        save_photo_split(folder / PHOTOS_FILE, photos, config.data.path)
+        # The last file: a folder that has it can be continued.
+        save_config(with_absolute_paths(config), folder / "config.yaml")
+        log_to_file(folder / "log.txt")
+        log.info("run folder: %s", folder)
     return folder
 
 
@@ -91,15 +92,18 @@ def make_folder_for(output: OutputConfig, default_name: str) -> Path:
     """
     name = output.name or f"{default_name}_{time.strftime('%Y-%m-%d_%H-%M-%S')}"
     folder, number = output.path.expanduser() / name, 2
-    while output.name is None and folder.exists():  # of a run that began in the same second
-        folder, number = folder.with_name(f"{name}_{number}"), number + 1
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
-        raise UserError(f"{folder}: exists, and a run never overwrites another; choose another output.name") from None
-    except OSError as error:
-        raise UserError(f"{folder}: cannot make the run folder ({error.strerror}); set output.path") from None
-    return folder
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            if output.name is not None or not folder.exists():
+                raise UserError(
+                    f"{folder}: exists, and a run never overwrites another; choose another output.name"
+                ) from None
+        except OSError as error:
+            raise UserError(f"{folder}: cannot make the run folder ({error.strerror}); set output.path") from None
+        folder, number = folder.with_name(f"{name}_{number}"), number + 1  # of a run that began in the same second
 
 
 def with_absolute_paths(config: Config) -> Config:
@@ -138,21 +142,22 @@ def continue_run(folder: Path, config: TaskConfig, device: torch.device, precisi
     Raises UserError if another process works in it, or if the config changes a key that may not change.
     """
     lock_folder(folder)
-    earlier = load_config(type(config), folder / "config.yaml")
-    position = read_resume_point(folder / RESUME_FILE) or START_POSITION
-    changes = check_changes(earlier, with_absolute_paths(config), position, folder)
-    remove_temporary_files(folder, below=True)
-    save_config(with_absolute_paths(config), folder / "config.yaml")
-    starts = read_json(folder / "environment.json")
-    now = describe_environment(starts[0]["task"], config, device, precision)
-    write_json(folder / "environment.json", [*starts, now])
-    log_to_file(folder / "log.txt")
-    log.info("run folder: %s", folder)
-    for change in changes:
-        log.info("changed: %s", change)
-    for key in ("packages", "device", "precision", "processes", "version", "git_commit"):
-        before = starts[-1].get(key, now[key])  # older runs do not say all of these
-        if now[key] != before:
-            log.warning("changed, so the last digits may differ: %s: %s -> %s", key, before, now[key])
-    log.info("continues in train.stages.{stage}, after {epoch} epochs and {step} steps of it".format(**position))
+    with unlocked_after_an_error(folder):
+        earlier = load_config(type(config), folder / "config.yaml")
+        position = read_resume_point(folder / RESUME_FILE) or START_POSITION
+        changes = check_changes(earlier, with_absolute_paths(config), position, folder)
+        remove_temporary_files(folder, below=True)
+        save_config(with_absolute_paths(config), folder / "config.yaml")
+        starts = read_json(folder / "environment.json")
+        now = describe_environment(starts[0]["task"], config, device, precision)
+        write_json(folder / "environment.json", [*starts, now])
+        log_to_file(folder / "log.txt")
+        log.info("run folder: %s", folder)
+        for change in changes:
+            log.info("changed: %s", change)
+        for key in ("packages", "device", "precision", "processes", "version", "git_commit"):
+            before = starts[-1].get(key, now[key])  # older runs do not say all of these
+            if now[key] != before:
+                log.warning("changed, so the last digits may differ: %s: %s -> %s", key, before, now[key])
+        log.info("continues in train.stages.{stage}, after {epoch} epochs and {step} steps of it".format(**position))
     return folder

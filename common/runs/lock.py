@@ -1,6 +1,8 @@
 """One process a run folder."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
@@ -37,4 +39,14 @@ def lock_folder(folder: Path) -> None:
 def unlock_folder(folder: Path) -> None:
     """Lets other processes into a run folder again, if this one had locked it."""
     if folder in held_locks:
-        held_locks.pop(folder).release()
+        held_locks.pop(folder).release(force=True)  # it counts how often this process has locked it
+
+
+@contextmanager
+def unlocked_after_an_error(folder: Path) -> Iterator[None]:
+    """Unlocks the folder if what is done within does not succeed."""
+    try:
+        yield
+    except BaseException:
+        unlock_folder(folder)
+        raise

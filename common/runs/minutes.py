@@ -70,10 +70,15 @@ class Timer(Callback):
 
 
 def with_steps_of(run: Path, config: TaskConfig) -> TaskConfig:
-    """The config with what its run has settled on in place of `train.minutes`."""
+    """The config with the steps that its run has settled on in place of `train.minutes`."""
     if config.train.minutes is None:
         return config
-    stages = load_config(type(config), run / "config.yaml").train.stages
+    old = load_config(type(config), run / "config.yaml").train.stages
+    log.info("train.minutes: the steps of an epoch stay as they were timed when the run began")
+    stages = [
+        stage.model_copy(update={"steps": old[min(index, len(old) - 1)].steps})
+        for index, stage in enumerate(config.train.stages)
+    ]
     return config.model_copy(update={"train": config.train.model_copy(update={"minutes": None, "stages": stages})})
 
 

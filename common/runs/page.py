@@ -97,9 +97,12 @@ def write_with_pictures(path: Path, run: Path, results: Results | None, values: 
 
 
 def read_history(run: Path) -> pd.DataFrame:
-    """The run's history; empty before its first epoch, and where somebody has emptied the file."""
-    path = run / "history.csv"
-    return pd.read_csv(path) if path.exists() and path.stat().st_size else pd.DataFrame()
+    """The run's history; empty before its first epoch, and where somebody has emptied or spoiled the file."""
+    try:
+        history = pd.read_csv(run / "history.csv")
+    except (FileNotFoundError, ValueError):  # pandas' own errors are ValueErrors
+        return pd.DataFrame()
+    return history if {"epoch", "valid_loss", "seconds"} <= set(history.columns) else pd.DataFrame()
 
 
 def describe_progress(history: pd.DataFrame, config: dict[str, Any]) -> str:
@@ -128,8 +131,7 @@ def draw_charts(history: pd.DataFrame, config: dict[str, Any]) -> list[Markup]:
         series = {name: points(name) for name in names}
         return line_chart(title, series, "epoch", bands, mark, **options)
 
-    # Terms without a weight are not in the history.
-    terms = [name for name in config["loss"] if name in history.columns]
+    terms = [name for name in config["loss"] if name in history.columns]  # those with a weight
     others = [name for name in figures_of(history)[1:] if name not in terms]  # after valid_loss
     charts = [chart("Loss", ["train_loss", "valid_loss"])]
     if terms:
@@ -170,12 +172,12 @@ def get_frames(folder: Path, n: int) -> tuple[list[tuple[str, str | None]], list
 
     folder: the run's pictures. The prediction's own column has None: it is a picture an epoch.
     """
-    files = spread(sorted(folder.glob("epoch_*.png")), n)
-    frames = [(int(file.stem.removeprefix("epoch_")), encode_column(file, "prediction")) for file in files]
+    files = {int(file.stem.removeprefix("epoch_")): file for file in folder.glob("epoch_*.png")}
+    frames = [(epoch, encode_column(files[epoch], "prediction")) for epoch in spread(sorted(files), n)]
     if not files or frames[-1][1] is None:
         return [], []
-    labels = list(read_columns(files[-1]))
-    columns = [(label, None if label == "prediction" else encode_column(files[-1], label)) for label in labels]
+    last = files[max(files)]
+    columns = [(label, None if label == "prediction" else encode_column(last, label)) for label in read_columns(last)]
     return columns, [(epoch, frame) for epoch, frame in frames if frame is not None]
 
 

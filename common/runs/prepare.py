@@ -41,13 +41,19 @@ def prepare(
     show_messages()
     device = processes.join(config.train.device)
     check_precision(config.train, device)
+    config = settled(task, config)
+    photos = photos or get_run_photos(resume, config, task.training().get_photos)
+    set_seed(config.train.seed)
+    return config, photos, device
+
+
+def settled(task: Task, config: Config) -> Config:
+    """The config as it is trained with, in processes that have joined. Raises UserError for what cannot be trained."""
     config = task.training().settle(with_model_of_box(task, config))
     config = with_one_vgg16(without_idle_freezing(with_fetched_photos(config)))
     if mistake := config.lone_crop(processes.count()):
         raise UserError(mistake)
-    photos = photos or get_run_photos(resume, config, task.training().get_photos)
-    set_seed(config.train.seed)
-    return config, photos, device
+    return config
 
 
 def get_learner(

@@ -19,7 +19,7 @@ from common.models.weights import is_cached
 from common.runs.folder import absolute_weights_path, make_folder_for, with_absolute_paths
 from common.runs.outcome import run_training
 from common.runs.photos import PHOTOS_FILE, get_run_photos, save_photo_split
-from common.runs.prepare import with_fetched_photos, with_model_of_box
+from common.runs.prepare import settled, with_fetched_photos, with_model_of_box, without_first_weights
 from common.runs.resume import RESUME_FILE
 from common.runs.train import MODEL_FILE, train
 from common.runtime import processes
@@ -52,11 +52,15 @@ def compare(task: Task, study: SavedStudy, configs: Mapping[str, TaskConfig], re
         check_precision(config.train, processes.join(config.train.device))
     photos = get_study_photos(task, resume, configs)
     for name, config in configs.items():
-        if resume is not None and (resume / name / FINISHED).exists():
+        run = None if resume is None else resume / name
+        if run is not None and (is_finished(run) or (run / DIVERGED).exists()):
             continue
-        model, _ = training.build(config, None, photos)
+        config = settled(task, config)
+        if begun := run is not None and (run / RESUME_FILE).exists():
+            config = without_first_weights(config)
+        model, _ = training.build(config, run if begun else None, photos)
         choose_precision(config.train.precision, device, model, "train.precision =")
-        if resume is None or not (resume / name / "config.yaml").exists():
+        if run is None or not (run / "config.yaml").exists():
             start_from(model, config.train.start_from, task.name, training.read_weights)
     measured_with = with_default_weights(study, configs)
     perceptual, notes = get_perceptual_metrics(measured_with.vgg, measured_with.lpips, device)
@@ -131,6 +135,11 @@ def start_study(name: str, config: TaskConfig, photos: PhotoSplit) -> Path:
     return folder
 
 
+def is_finished(run: Path) -> bool:
+    """Whether the variant in this folder is trained and measured. The resume point is removed at the very end."""
+    return (run / FINISHED).exists() and not (run / RESUME_FILE).exists()
+
+
 def train_variants(task: Task, folder: Path, configs: Mapping[str, TaskConfig], photos: PhotoSplit) -> list[str]:
     """Trains what is not finished in `folder`, each variant in a run folder in it; returns those that diverged."""
     diverged = []
@@ -140,7 +149,7 @@ def train_variants(task: Task, folder: Path, configs: Mapping[str, TaskConfig], 
             log_to_file(folder / "log.txt")
         if (run / DIVERGED).exists():
             diverged.append(name)
-        finished, begun = name in diverged or (run / FINISHED).exists(), (run / "config.yaml").exists()
+        finished, begun = name in diverged or is_finished(run), (run / "config.yaml").exists()
         log.info("\nvariant %d of %d: %s%s", number, len(configs), name, " is finished" if finished else "")
         if finished:
             continue

@@ -39,7 +39,7 @@ def out_of_memory_advice(index: int, stage: StageConfig, train: TrainConfig, err
     if more_parts and stage.bs > parts:
         options.append(f"train.accumulate={more_parts} (the same steps in smaller parts)")
     if stage.bs >= 2 * parts:
-        options.append(f"train.stages.{index}.bs={stage.bs // 2}")
+        options.append(f"train.stages.{index}.bs={stage.bs // 2 // parts * parts}")
     if crop < stage.crop:
         options.append(f"train.stages.{index}.crop={crop}")
     return (

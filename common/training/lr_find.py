@@ -3,6 +3,8 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from fastai.callback.core import Callback
+from fastai.learner import CancelFitException  # pyright: ignore[reportAttributeAccessIssue]
 from matplotlib.figure import Figure
 
 from common.config.sections import StageConfig
@@ -12,6 +14,24 @@ from common.training.advice import advice_for
 from common.training.learner import StageLearner, without_progress_bars
 
 
+class StopWhereLossRises(Callback):
+    """Ends the run where the smoothed loss is four times its lowest, or as far above one that is below zero.
+
+    fastai's own rule, four times the lowest, ends a run with a negative loss at its first batch.
+    """
+
+    order = 61  # after Recorder
+
+    def before_fit(self) -> None:
+        self.lowest = float("inf")
+
+    def after_batch(self) -> None:
+        loss = float(self.smooth_loss)
+        self.lowest = min(self.lowest, loss)
+        if loss > self.lowest + 3 * abs(self.lowest):
+            raise CancelFitException
+
+
 def find_lr(learn: StageLearner, path: Path, steps: int = 100) -> float:
     """Trains `steps` steps at rates from 1e-7 up to 10, and draws the loss over the rate into `path`.
 
@@ -19,20 +39,24 @@ def find_lr(learn: StageLearner, path: Path, steps: int = 100) -> float:
     early where the loss rises to four times its lowest. Raises UserError if that leaves too few steps to judge.
     """
     without_progress_bars(learn)
+    batches = steps * learn.train_config.accumulate
     try:
         with TemporaryDirectory() as folder:  # for the weights, which fastai saves and puts back
             learn.path = Path(folder)  # pyright: ignore[reportAttributeAccessIssue] (fastai sets it by name)
-            lr = float(learn.lr_find(num_it=steps, show_plot=False).valley)  # pyright: ignore[reportAttributeAccessIssue]
+            with learn.added_cbs([StopWhereLossRises()]):
+                found = learn.lr_find(num_it=batches, stop_div=False, show_plot=False)  # pyright: ignore[reportAttributeAccessIssue]
+            lr = float(found.valley)
     except (IndexError, ValueError, RuntimeError, MemoryError) as error:
         if advice := advice_for(error, learn.stage, learn.train_config):
             raise UserError(advice) from error
-        if not isinstance(error, IndexError | ValueError) or len(learn.recorder.losses) > steps // 4:
+        if not isinstance(error, IndexError | ValueError) or len(learn.recorder.losses) > batches // 4:
             raise
+        done = -(-len(learn.recorder.losses) // learn.train_config.accumulate)
         raise UserError(
-            f"the loss diverged after {len(learn.recorder.losses)} steps, before a rate could be judged; is a weight "
+            f"the loss diverged after {done} steps, before a rate could be judged; is a weight "
             "of the loss far too high?"
         ) from error
-    skipped = steps // 10  # the first ones, whose running mean is not one yet; fastai leaves them out as well
+    skipped = batches // 10  # the first ones, whose running mean is not one yet; fastai leaves them out as well
     rates, losses = learn.recorder.lrs[skipped:-5], [float(loss) for loss in learn.recorder.losses[skipped:-5]]
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()

@@ -12,7 +12,7 @@ from common.config.yaml_file import load_config
 from common.runtime.errors import UserError
 from superres.config import Config
 from superres.data import get_dls, get_photos
-from superres.pairs import measure_shift
+from superres.pairs import measure_shift, upright_size
 from tests.commands import run_here
 
 CPU = torch.device("cpu")
@@ -136,3 +136,12 @@ def test_a_model_of_pairs_trains_resumes_and_is_measured_on_pairs(photos, low, t
     assert measured["0.png"] == expected
     assert str(low).encode() not in (run / "model.safetensors").read_bytes()
     assert not run_here("superres.show_data", *words, "-o", tmp_path / "pairs.png", "--n", 2)
+
+
+@pytest.mark.parametrize("ending", ["tif", "jpg", "png"])
+def test_a_size_is_that_of_the_photo_as_it_is_seen(tmp_path, ending):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    path = tmp_path / f"a.{ending}"
+    Image.new("RGB", (40, 20)).save(path, exif=exif)
+    assert upright_size(path) == (20, 40)

@@ -6,7 +6,7 @@ from unicodedata import normalize
 import pytest
 
 from common.batches.block import count_steps, steps_of_epochs
-from common.batches.folders import PhotoSplit, find_photos, split_photos
+from common.batches.folders import PhotoSplit, draw_number, find_photos, split_photos
 from common.config.yaml_file import load_config
 from common.runtime.errors import UserError
 from superres.config import Config
@@ -74,6 +74,12 @@ def test_photos_that_are_the_same_go_to_one_side_with_a_line(caplog):
     _, named = split_photos(paths, [pair[0].name], seed=0, folder=folder, doubles=[pair])
     assert named == sorted(pair)
     assert caplog.messages[1].endswith("all of them are held out")
+    lowest, *_, highest = sorted(paths, key=lambda path: draw_number(0, path.relative_to(folder).as_posix()))
+    few = [lowest, highest, *sorted(set(paths) - {lowest, highest})[:1]]
+    doubles = [[path for path in few if path != highest]]
+    _, held_out_too = split_photos(few, 1e-9, seed=0, folder=folder, doubles=doubles)  # as one side must have some
+    assert set(held_out_too) == set(doubles[0])
+    assert caplog.messages[2].endswith("all of them are held out")
     caplog.clear()
     split_photos(paths, 0.3, seed=0, folder=folder, doubles=[held_out])  # together already
     assert caplog.messages == []

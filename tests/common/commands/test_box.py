@@ -59,6 +59,7 @@ def test_results_of_another_setting_have_a_folder_of_their_own(task, run_folder,
     assert folder("--blend", "twice", "--part", 0) == "evaluate-0-of-twice_photos"
     assert folder("--blend", run_folder) == "evaluate-0.5-of-run_photos"
     assert folder("--blend", run_folder, "--steps", 3) == "evaluate_photos"
+    assert folder("--low", photos.parent / "small") == "evaluate-low-small_photos"
     assert folder("--scale", 2) == "evaluate_photos"  # which says no more than the model does
     color = get_evaluate_parser(COLORIZE, None)
     args = color.parse_args([str(run_folder), "--data", str(photos), "--vividness", "1", "--size", "200"])
@@ -160,6 +161,30 @@ def test_a_card_is_asked_for_with_a_file_to_share(run_folder, tmp_path, capsys):
     assert run_here("superres.export", run_folder, "-o", tmp_path / "a.onnx", "--author", "A. Nobody") == 2
     assert "--author: only with --share OUT.safetensors" in capsys.readouterr().err
     assert run_here("superres.export", run_folder, "--share", tmp_path / "a.pth") == 2
+
+
+def test_a_card_replaces_no_page_that_is_none(run_folder, tmp_path, capsys):
+    (tmp_path / "README.md").write_text("# perceptual-enhance\n")
+    words = ["superres.export", run_folder, "--share", tmp_path / "a.safetensors", "--card", "--overwrite"]
+    assert run_here(*words) == 2
+    assert "README.md: exists, and is not a model's card; give the file of --share a folder of its own" in (
+        capsys.readouterr().err
+    )
+    assert (tmp_path / "README.md").read_text() == "# perceptual-enhance\n"
+    assert not (tmp_path / "a.safetensors").exists()
+    (tmp_path / "README.md").unlink()
+    assert run_here(*words) == run_here(*words) == 0  # its own card it does
+
+
+def test_a_style_is_not_shared_alone(run_folder, tmp_path, capsys):
+    assert run_here("styletransfer.export", run_folder, "--share", tmp_path / "a.safetensors", "--style", "wave") == 2
+    assert "--style: not with --share, which writes the model as it is" in capsys.readouterr().err
+
+
+def test_a_shared_file_that_exists_may_have_another_name(run_folder, tmp_path, capsys):
+    (tmp_path / "a.safetensors").touch()
+    assert run_here("superres.export", run_folder, "--share", tmp_path / "a.safetensors") == 2
+    assert "a.safetensors: exists; add --overwrite, or give another name\n" in capsys.readouterr().err
 
 
 def test_photos_may_come_after_an_option(photos, tmp_path):

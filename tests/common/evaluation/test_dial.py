@@ -37,6 +37,8 @@ def test_the_curve_is_a_row_a_mixture_and_a_plot_where_a_distance_was_measured(l
     of_all = {"0 of all": 7.0, "1 of all": 5.0}
     table = pd.DataFrame([values, {name: value + 2 for name, value in values.items()}])
     results = Results(table, {}, {}, "PSNR-Y", True, of_all)
+    (tmp_path / "curve").mkdir()
+    (tmp_path / "curve/blend.png").touch()  # of an earlier time
     table = write_curve(results, ["0", "1"], tmp_path / "curve")
     pd.testing.assert_frame_equal(table, pd.read_csv(tmp_path / "curve/blend.csv"), check_dtype=False)
     assert list(table.columns) == ["part", "PSNR-Y", last, "of all"]

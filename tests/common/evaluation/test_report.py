@@ -57,3 +57,10 @@ def test_few_pictures_are_held_and_the_page_shows_what_it_did(order, monkeypatch
         assert shown[8:-8] == middle  # as when all were kept
     else:
         assert all(abs(value - n / 2) < PICTURES_KEPT for value in shown[8:-8])
+
+
+def test_a_metric_that_a_photo_is_too_small_for_is_not_named():
+    measured = {"prediction PSNR": 30.0, "prediction NIQE": float("nan"), "target NIQE": float("nan")}
+    results = evaluate_photos([Path("a.png")], lambda _: (measured, {"prediction": torch.zeros(3, 2, 2)}), None, "PSNR")
+    (photo,) = photos_of_page(results, 24)["photos"]
+    assert photo["figures"] == ["prediction: PSNR 30.00"]

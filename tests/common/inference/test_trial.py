@@ -83,3 +83,15 @@ def test_a_black_frame_decides_nothing_nor_does_a_deep_one(photo):
         enhance(model, photo)
     assert half_of(model) is None
     assert len(model.seen) > 3
+
+
+def test_a_model_that_is_told_to_do_less_decides_nothing(photo):
+    model = ready(Same(error=9), CPU)
+    with trials_that_find(9.0):
+        model.is_held_back = True
+        enhance(model, photo)
+        assert model.seen == [((SIDE + 40, SIDE + 20), False)]
+        model.is_held_back = False
+        enhance(model, photo)
+    assert len(model.seen) > 2
+    assert half_of(model) is None

@@ -5,7 +5,7 @@ import filelock
 import pytest
 
 from common.runs import lock
-from common.runs.lock import lock_folder
+from common.runs.lock import lock_folder, unlock_folder, unlocked_after_an_error
 from common.runtime.errors import UserError
 
 
@@ -31,3 +31,29 @@ def test_a_folder_whose_lock_cannot_be_written_is_a_users_error(tmp_path, monkey
     refuse_locks(monkeypatch, errno.EROFS)
     with pytest.raises(UserError, match=r"nothing can be written here \(Read-only file system\)"):
         lock_folder(tmp_path)
+
+
+def can_lock(folder):
+    """Whether another process could."""
+    try:
+        with filelock.FileLock(folder / ".lock", blocking=False):
+            return True
+    except filelock.Timeout:
+        return False
+
+
+def test_what_fails_in_a_locked_folder_unlocks_it(tmp_path):
+    lock_folder(tmp_path)
+    with unlocked_after_an_error(tmp_path):
+        assert not can_lock(tmp_path)
+    assert not can_lock(tmp_path)
+    with pytest.raises(KeyboardInterrupt), unlocked_after_an_error(tmp_path):
+        raise KeyboardInterrupt
+    assert can_lock(tmp_path)
+
+
+def test_a_folder_locked_twice_is_unlocked_at_once(tmp_path):
+    lock_folder(tmp_path)
+    lock_folder(tmp_path)
+    unlock_folder(tmp_path)
+    assert can_lock(tmp_path)

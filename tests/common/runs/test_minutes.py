@@ -90,3 +90,13 @@ def test_a_learner_of_minutes_trains_so_many_steps(photos):
     (stage,) = learn.train_config.stages
     assert stage.steps > 2
     assert len(learn.dls.train) == stage.steps
+
+
+def test_a_run_that_goes_on_keeps_its_steps_and_nothing_else(tmp_path):
+    stages = "train.stages=[{crop: 32, bs: 2, epochs: 2, steps: 7, lr: 1e-3}]"
+    old = load_config(Config, None, [*SRCNN, stages])
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(old.model_dump(mode="json", by_alias=True)))
+    stages = "train.stages=[{crop: 32, bs: 2, epochs: 5, lr: 1e-3}, {crop: 32, bs: 2, epochs: 1, lr: 1e-4}]"
+    now = minutes.with_steps_of(tmp_path, load_config(Config, None, [*SRCNN, stages, "train.minutes=9"])).train
+    assert now.minutes is None
+    assert [(stage.epochs, stage.steps, stage.lr) for stage in now.stages] == [(5, 7, 1e-3), (1, 7, 1e-4)]

@@ -89,6 +89,16 @@ def test_pictures_of_a_deleted_run_do_not_come_back(tmp_path):
     assert frame(0.0) != frame(1.0)
 
 
-def test_a_history_that_somebody_emptied_stops_no_page(tmp_path):
-    (tmp_path / "history.csv").touch()
+@pytest.mark.parametrize("content", ["", "\n", "epoch;valid_loss;seconds\n1;0.5;2\n", 'a,b\n"1,2\n'])
+def test_a_history_that_somebody_spoiled_stops_no_page(tmp_path, content):
     assert read_history(tmp_path).empty
+    (tmp_path / "history.csv").write_text(content)
+    assert read_history(tmp_path).empty
+    (tmp_path / "history.csv").write_text("epoch,stage,valid_loss,seconds\n1,1,0.5,2\n")
+    assert len(read_history(tmp_path)) == 1
+
+
+def test_pictures_are_in_the_order_of_their_epochs(tmp_path):
+    for epoch in (999, 1000, 101):
+        save_grid(tmp_path / f"epoch_{epoch:03}.png", {"prediction": [torch.zeros(3, 16, 16)]})
+    assert [epoch for epoch, _ in get_frames(tmp_path, 9)[1]] == [101, 999, 1000]

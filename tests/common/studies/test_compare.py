@@ -2,6 +2,7 @@ import pytest
 
 from common.config.yaml_file import load_config
 from common.runs.outcome import run_training
+from common.runs.resume import RESUME_FILE
 from common.runtime.errors import TrainingDiverged, TrainingStopped, UserError
 from common.studies.compare import train_variants
 from common.studies.report import draw_trade_offs, study_table
@@ -64,6 +65,12 @@ def test_what_is_finished_is_not_trained_again_and_what_began_goes_on(study, tmp
     (runs / "features/comparison.png").touch()
     assert train_variants(TASK, runs, configs, photos="photos") == ["mixed"]  # not again: it would be a second chance
     assert len(calls) == 2
+    (runs / "plain" / RESUME_FILE).parent.mkdir()
+    (runs / "plain" / RESUME_FILE).touch()  # killed after its pictures, before its card and its page
+    (runs / "plain/config.yaml").touch()
+    train_variants(TASK, runs, configs, photos="photos")
+    assert calls[2:] == [("plain", runs / "plain", "photos", True)]
+    assert not (runs / "plain" / RESUME_FILE).exists()
 
 
 def test_a_study_can_be_loaded_as_it_was_saved_and_changes_where_it_may(study, tmp_path):

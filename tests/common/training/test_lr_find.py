@@ -26,12 +26,12 @@ class Brightness(nn.Module):
         return x + self.steep * self.bias
 
 
-def make_learner(model):
+def make_learner(model, accumulate=1, **terms):
     pairs = [(torch.full((3, 32, 32), 0.2), torch.full((3, 32, 32), 0.7))] * 4
     dls = DataLoaders(*(SeededDL(pairs, bs=2, num_workers=0, device=torch.device("cpu")) for _ in range(2)))
-    train = TrainConfig(stages=[StageConfig(crop=32, bs=2, epochs=1, lr=1e-3)], precision="fp32")
+    train = TrainConfig(stages=[StageConfig(crop=32, bs=2, epochs=1, lr=1e-3)], precision="fp32", accumulate=accumulate)
     files = ModelFiles(save=lambda path, model: None, load=lambda path: model)
-    loss = PerceptualLoss(LossConfig(mse=1))
+    loss = PerceptualLoss(LossConfig(**terms or {"mse": 1}))
     return training.make_learner(train, lambda stage: dls, model, loss, [], lambda *_: {}, files)
 
 
@@ -45,6 +45,18 @@ def test_the_suggestion_is_where_the_loss_falls(tmp_path, monkeypatch):
     with Image.open(tmp_path / "curve.png") as picture:
         assert np.asarray(picture.convert("L")).std() > 5  # not blank
     assert [path.name for path in tmp_path.iterdir()] == ["curve.png"]
+
+
+def test_a_loss_below_zero_does_not_end_at_its_first_step(tmp_path):
+    learn = make_learner(Brightness(), psnr=1)
+    assert 1e-5 < find_lr(learn, tmp_path / "curve.png") < 1
+    assert len(learn.recorder.losses) > 50
+
+
+def test_steps_of_several_batches_are_counted_as_steps(tmp_path):
+    learn = make_learner(Brightness(steep=1e-9), accumulate=2)  # its loss stays as it is
+    find_lr(learn, tmp_path / "curve.png", steps=20)
+    assert len(learn.recorder.losses) == 40
 
 
 def test_a_loss_that_explodes_at_once_is_told(tmp_path):

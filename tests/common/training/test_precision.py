@@ -18,6 +18,8 @@ def test_out_of_memory_names_what_needs_half():
     said = out_of_memory_advice(0, train.stages[0], train, torch.OutOfMemoryError("CUDA out of memory.\nmore"))
     assert said.startswith("train.stages.0 does not fit into memory (CUDA out of memory. more)")
     assert "train.accumulate=4 (the same steps in smaller parts), train.stages.0.bs=4, train.stages.0.crop=32." in said
+    train = TrainConfig(stages=[stage(crop=64, bs=12)], accumulate=4)
+    assert "train.stages.0.bs=4," in out_of_memory_advice(0, train.stages[0], train, RuntimeError("x"))  # not 6
     smallest = TrainConfig(stages=[stage(crop=32, bs=1)])
     assert "a smaller model" in out_of_memory_advice(0, smallest.stages[0], smallest, RuntimeError("x"))
 
