@@ -181,7 +181,7 @@ def test_compare_measures_all_variants_by_one_loss(trained, tmp_path):
         (["model.unet.norm=batch"], "model: give one of model.unet and model.johnson; the other is null"),
         (["loss.gram=null", "loss.l1=1"], "loss.gram: missing; it is what compares styles (or statistics, or sliced)"),
         (["train.stages.0.lr=[1e-4, 1e-3]"], "lr: must be one number, since model.johnson has no encoder"),
-        (["model.johnson.widht=3"], "model.johnson.widht: unknown key; must be one of width, noise; did you mean 'width'?"),
+        (["model.johnson.widht=3"], "johnson.widht: unknown key; must be one of width, noise; did you mean 'width'?"),
         (["style.image=none.jpg"], "none.jpg: no such file"),
     ],
 )  # fmt: skip
