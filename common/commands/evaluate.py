@@ -77,8 +77,9 @@ def measure(task: Task, args: argparse.Namespace, folder: Path | None, device: "
         write_curve(results, list(models), folder or Path())
     elif folder is not None and results is not None:
         title = str(args.baseline) if args.model is None else f"{args.model.absolute().parent.name}/{args.model.name}"
-        how = "".join(f", {words}" for words in settings(task, args))
-        write_evaluation_page(folder, results, title, f"{len(results.table)} photos of {args.data}{how}")
+        how = ", ".join(settings(task, args))
+        data = f"{len(results.table)} photos of {args.data}" + f"; with {how}" * bool(how)
+        write_evaluation_page(folder, results, title, data)
 
 
 def get_evaluate_parser(task: Task, doc: str | None) -> argparse.ArgumentParser:

@@ -130,7 +130,7 @@ class LossConfig(Section, frozen=True):
         default="none", description="start: weights are shares of the pull on the picture; always: held all through it"
     )
     jitter: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="pixels, at most, that terms' networks see both pictures moved by, by chance each step"
+        default=0, description="rows and columns, at most, cut off both pictures before the networks of terms see them"
     )
     l1: PlainTerm = Field(default=0.0, description="mean absolute error (MAE)")
     mse: PlainTerm = Field(default=0.0, description="mean squared error")
